@@ -1,0 +1,42 @@
+# make demo: set up and cut out the subjects of the example pictures.
+# make test: set up and run every test of the host and of every plugin.
+# make lint, make bench DATA=folder, make wheels, make clean.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/imgai-*)
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint bench wheels install clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt $(wildcard plugins/imgai-*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imgai needs Python 3.11 or later; say which with make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[dev]' $(PLUGINS:%=-e ./%)
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/imgai segment examples/scans --out masks/
+	@echo "The masks are in $(CURDIR)/masks/, beside nothing of yours: the pictures in examples/scans are as they were."
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The table of docs/benchmarks.md. DATA is a folder with the test pictures; benchmarks/README.md names them.
+bench: $(STAMP)
+	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+
+wheels: $(STAMP)
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(PLUGINS:%=./%)
+	@ls -l dist
+
+clean:
+	rm -rf $(VENV) dist build masks

@@ -1,0 +1,84 @@
+"""A chain: steps in order, itself a step; and how a declared model becomes a step."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from imgai.errors import ImgaiError, PluginError
+from imgai.plugin import LoadContext, Model, NoParams, Output, Predictor, Task
+from imgai.sample import Failure, Sample
+from imgai.step import Step
+from imgai.weights import find
+
+
+class Chain:
+    """Steps in order. Images stay on the device between them; what each found goes with the sample."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        if not steps:
+            raise ValueError("a chain has at least one step")
+        self.steps = tuple(steps)
+
+    def __call__(self, sample: Sample) -> Sample:
+        """Take one sample through every step. Raises what went wrong."""
+        for step in self.steps:
+            sample = step(sample)
+        return sample
+
+    def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
+        """Take samples through every step, in order and as they come; see `Step.stream`."""
+        stream: Iterable[Sample | Failure | None] = samples
+        for step in self.steps:
+            stream = step.stream(stream)
+        return iter(stream)
+
+
+def load_step(
+    task: Task,
+    model: Model,
+    *,
+    device: torch.device,
+    params: Any = NoParams(),
+    model_params: Any = NoParams(),
+    precision: torch.dtype = torch.float32,
+    batch: int | None = None,
+    tile: int | None = None,
+    name: str = "",
+) -> Step:
+    """Load a model. Raises PluginError, with the reason, if its weights or its code cannot be."""
+    weights = None if model.weights is None else find(model.weights)
+    context = LoadContext(model=model, device=device, weights=weights, params=params, model_params=model_params)
+    module, _, function = model.load.partition(":")
+    try:
+        predictor = getattr(importlib.import_module(module), function)(context)
+    except ImgaiError:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a plugin that exits while it is imported must not take the run with it
+        text = " ".join(str(error).split())
+        raise PluginError(
+            f"the model {model.name} of {task.name} cannot be loaded by {model.load}: {type(error).__name__}: {text}"
+        ) from error
+    if not isinstance(predictor, Predictor):
+        raise PluginError(f"{model.load} must return a Predictor, not {type(predictor).__name__}")
+    if task.output is Output.SCORES and model.input_size is None:
+        raise PluginError(f"the model {model.name} makes scores, so it must declare an input_size")
+    return Step(
+        task, model, _prepared(predictor), device=device, precision=precision, batch=batch, tile=tile, name=name
+    )
+
+
+def _prepared(predictor: Predictor) -> Predictor:
+    """In evaluation mode, without gradients, and with the memory layout that convolutions are fastest in."""
+    for part in (predictor.preprocess, predictor.network, predictor.postprocess):
+        if isinstance(part, nn.Module):
+            part.eval().requires_grad_(False)
+    if isinstance(predictor.network, nn.Module):
+        predictor.network.to(memory_format=torch.channels_last)
+    return predictor

@@ -1,0 +1,132 @@
+"""``imgai doctor``: versions, devices, codecs, and which extras are missing."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+from imgai import __version__
+from imgai.registry import Registry
+
+_CORE = ("torch", "kornia", "pillow", "numpy", "typer", "rich", "pluggy", "safetensors")
+_CODECS = {
+    "simplejpeg": ("simplejpeg", "JPEG"),
+    "tifffile": ("tifffile", "TIFF"),
+    "imagecodecs": ("imagecodecs", "16-bit PNG, compressed TIFF"),
+    "isal": ("isal.isal_zlib", "writing PNG"),
+}
+_EXTRAS = {
+    "heic": ("pillow_heif", "HEIC pictures of phones"),
+    "raw": ("rawpy", "camera RAW"),
+    "dicom": ("pydicom", "DICOM"),
+}
+
+
+def add(app: typer.Typer, registry: Registry) -> None:
+    """Add the command."""
+
+    @app.command("doctor", rich_help_panel="About")
+    def doctor(json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
+        """Check this installation: versions, devices with memory, codecs, missing extras and how to get them."""
+        facts = examine(registry)
+        if json_:
+            typer.echo(json.dumps(facts))
+        else:
+            _print(facts)
+        if facts["problems"]:
+            raise typer.Exit(1)
+
+
+def examine(registry: Registry) -> dict[str, Any]:
+    """What `doctor` prints. ``problems`` holds what keeps imgai from working as it should."""
+    versions = {name: _version(name) for name in _CORE}
+    codecs = {name: {"for": what, "works": _imports(module)} for name, (module, what) in _CODECS.items()}
+    extras = {
+        name: {"for": what, "installed": _imports(module), "install": f'pip install "imgai[{name}]"'}
+        for name, (module, what) in _EXTRAS.items()
+    }
+    problems = [f"plugin {plugin.distribution}: {plugin.broken}" for plugin in registry.broken]
+    problems += [
+        f"{name} does not import, so {codec['for']} will fail; pip install --force-reinstall {name}"
+        for name, codec in codecs.items()
+        if not codec["works"]
+    ]
+    devices: list[dict[str, Any]] = []
+    try:
+        from imgai.device import devices as list_devices
+
+        devices = [
+            {"name": device.name, "what": device.what, "memory_total": device.total, "memory_free": device.free}
+            for device in list_devices()
+        ]
+    except ImportError as error:
+        problems.append(f"torch does not import: {error}; pip install --force-reinstall torch")
+    return {
+        "imgai": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "executable": sys.executable,
+        "versions": versions,
+        "devices": devices,
+        "codecs": codecs,
+        "extras": extras,
+        "plugins": {plugin.distribution: plugin.version for plugin in registry.plugins if not plugin.broken},
+        "problems": problems,
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("imgai", facts["imgai"])
+    table.add_row("python", f"{facts['python']} ({facts['executable']})")
+    table.add_row("platform", facts["platform"])
+    for name, found in facts["versions"].items():
+        table.add_row(name, found or "missing")
+    for device in facts["devices"]:
+        table.add_row(f"device {device['name']}", f"{device['what']}, {_memory(device)}")
+    for name, codec in facts["codecs"].items():
+        table.add_row(f"codec {name}", f"{'works' if codec['works'] else 'MISSING'} ({codec['for']})")
+    for name, extra in facts["extras"].items():
+        state = "installed" if extra["installed"] else f"not installed; {extra['install']}"
+        table.add_row(f"extra {name}", f"{state} ({extra['for']})")
+    for name, found in facts["plugins"].items():
+        table.add_row(f"plugin {name}", found)
+    console = Console(highlight=False)
+    console.print(table, markup=False)
+    for problem in facts["problems"]:
+        console.print(f"problem: {problem}", style="red", markup=False)
+    if not facts["problems"]:
+        console.print("all is well", style="green")
+
+
+def _memory(device: dict[str, Any]) -> str:
+    total, free = device["memory_total"], device["memory_free"]
+    if total is None:
+        return "memory unknown"
+    return f"{total / 2**30:.1f} GiB" + ("" if free is None else f", {free / 2**30:.1f} GiB free")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _imports(module: str) -> bool:
+    try:
+        importlib.import_module(module)
+    except Exception:  # a codec whose shared library is broken raises more than ImportError
+        return False
+    return True

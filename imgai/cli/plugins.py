@@ -1,0 +1,59 @@
+"""``imgai plugins``: what is installed, what it offers, and what is broken and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from imgai.discovery import Plugin
+from imgai.registry import Registry
+
+
+def add(app: typer.Typer, registry: Registry) -> None:
+    """Add the command."""
+
+    @app.command("plugins", rich_help_panel="About")
+    def list_plugins(
+        json_: Annotated[bool, typer.Option("--json", help="Print one plugin a line as JSON.")] = False,
+    ) -> None:
+        """List the plugins with version, distribution, tasks and models, and what is broken and why."""
+        if json_:
+            for plugin in registry.plugins:
+                typer.echo(json.dumps(_facts(plugin)))
+            return
+        if not registry.plugins:
+            typer.echo("no plugin is installed; try: pip install 'imgai[all]'", err=True)
+            return
+        _print_table(registry.plugins)
+
+
+def _facts(plugin: Plugin) -> dict[str, object]:
+    return {
+        "name": plugin.name,
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "official": plugin.official,
+        "tasks": [task.name for task in plugin.tasks],
+        "models": [f"{model.task}/{model.name}" for model in plugin.models],
+        "broken": plugin.broken or None,
+    }
+
+
+def _print_table(plugins: list[Plugin]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("plugin", "distribution", "version", "tasks", "models", "state", box=None, header_style="bold")
+    for plugin in plugins:
+        table.add_row(
+            escape(plugin.name),
+            escape(plugin.distribution),
+            escape(plugin.version),
+            ", ".join(task.name for task in plugin.tasks) or "-",
+            ", ".join(model.name for model in plugin.models) or "-",
+            f"[red]broken:[/red] {escape(plugin.broken)}" if plugin.broken else "ok",
+        )
+    Console().print(table, highlight=False)

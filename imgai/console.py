@@ -1,0 +1,69 @@
+"""Where words go: results to stdout, everything for people to stderr."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.text import Text
+
+
+class Console:
+    """Two streams and a level of talk.
+
+    quiet: only errors are said. verbose: `detail` is said too.
+    """
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.quiet = quiet
+        self.verbose = verbose
+        self._err: RichConsole | None = None
+
+    @property
+    def err(self) -> RichConsole:
+        """The console on stderr, made when it is first needed."""
+        if self._err is None:
+            from rich.console import Console as RichConsole
+
+            self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        return self._err
+
+    def say(self, text: str) -> None:
+        """Tell what was done. Silent with ``--quiet``."""
+        if not self.quiet:
+            self.err.print(_plain(text))
+
+    def detail(self, text: str) -> None:
+        """Tell more, with ``--verbose`` only."""
+        if self.verbose and not self.quiet:
+            self.err.print(_plain(text, style="dim"))
+
+    def warn(self, text: str) -> None:
+        """Tell what a person should know though the run goes on. Silent with ``--quiet``."""
+        if not self.quiet:
+            self.err.print(_plain(f"warning: {text}", style="yellow"))
+
+    def fail(self, text: str) -> None:
+        """Tell what went wrong; never silent."""
+        self.err.print(_plain(f"error: {text}", style="red"))
+
+    def out_line(self, text: str) -> None:
+        """Write one line of results to stdout, at once, so that the next command can begin."""
+        sys.stdout.write(printable(text) + "\n")
+        sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    """The text with what no terminal can show, or would obey, escaped: names of files may hold any bytes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _plain(text: str, style: str = "") -> Text:
+    """A Text, so that brackets in a file's name are not taken for markup."""
+    from rich.text import Text
+
+    return Text(printable(text), style=style)

@@ -1,0 +1,112 @@
+"""From "auto" to a device and a precision, and the allocator that makes a CPU fast."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from dataclasses import dataclass
+
+import torch
+
+from imgai.errors import DeviceError
+
+_PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device of this machine; memory in bytes, None where it is not known."""
+
+    name: str
+    what: str
+    total: int | None
+    free: int | None
+
+
+def tune_allocator() -> None:
+    """Make glibc keep the large blocks that tensors free, for the next layer to use again.
+
+    By default each is returned to the kernel at once, and the page faults of the next cost more than
+    its arithmetic. Call before torch allocates. Does nothing where the allocator is another one.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
+    libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+
+
+def choose_devices(asked: str = "auto") -> list[torch.device]:
+    """The devices that a run uses: "auto", or names joined by commas ("cuda:0,cuda:1", "cpu", "mps").
+
+    Raises DeviceError for a device that this machine does not have: never a silent CPU.
+    """
+    if asked == "auto":
+        if torch.cuda.is_available():
+            return [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
+        return [torch.device("mps" if torch.backends.mps.is_available() else "cpu")]
+    return [_device(name.strip()) for name in asked.split(",")]
+
+
+def choose_precision(asked: str, device: torch.device) -> torch.dtype:
+    """The dtype that a network is run in: "auto", "fp32", "fp16" or "bf16".
+
+    "auto" is fp16 on a CUDA device with tensor cores (compute capability 7 or later) and fp32
+    elsewhere: on a CPU without matrix instructions half precision is several times slower.
+    """
+    if asked == "auto":
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7
+        return torch.float16 if fast else torch.float32
+    try:
+        precision = _PRECISIONS[asked]
+    except KeyError:
+        raise DeviceError(f"--precision cannot be {asked!r}", f"it is auto, {', '.join(_PRECISIONS)}") from None
+    if precision is torch.float16 and device.type == "cpu":
+        raise DeviceError("the CPU has no fp16", "leave --precision at auto, or use bf16 or fp32")
+    return precision
+
+
+def devices() -> list[DeviceInfo]:
+    """Every device that ``--device`` takes here."""
+    found = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        free, total = torch.cuda.mem_get_info(index)
+        found.append(DeviceInfo(f"cuda:{index}", torch.cuda.get_device_name(index), total, free))
+    if torch.backends.mps.is_available():
+        found.append(DeviceInfo("mps", "Apple GPU", None, None))
+    total_memory, free_memory = _machine_memory()
+    found.append(DeviceInfo("cpu", f"{os.cpu_count()} cores, {platform.machine()}", total_memory, free_memory))
+    return found
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise _absent(name) from None
+    if device.type == "cpu" and device.index in (None, 0):
+        return torch.device("cpu")
+    if device.type == "cuda" and torch.cuda.is_available():
+        index = device.index if device.index is not None else torch.cuda.current_device()
+        if index < torch.cuda.device_count():
+            return torch.device("cuda", index)
+    if device.type == "mps" and torch.backends.mps.is_available():
+        return device
+    raise _absent(name)
+
+
+def _absent(name: str) -> DeviceError:
+    there = ", ".join(device.name for device in devices())
+    build = "" if torch.version.cuda or not name.startswith("cuda") else "; this torch is built without CUDA"
+    return DeviceError(f"there is no device {name!r}{build}", f"--device takes auto or {there}; see: imgai doctor")
+
+
+def _machine_memory() -> tuple[int | None, int | None]:
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        return page * os.sysconf("SC_PHYS_PAGES"), page * os.sysconf("SC_AVPHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None, None

@@ -1,0 +1,117 @@
+"""Find plugins through their entry points, and keep a broken one from breaking anything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+
+import pluggy
+
+from imgai import hookspecs
+from imgai.plugin import ENTRY_POINT_GROUP, Model, Task
+
+_GROUP_PREFIX = "imgai.plugins.v"
+_OFFICIAL = frozenset(
+    f"imgai-{task}" for task in ("classify", "denoise", "enhance", "segment", "stylize", "super-resolve")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One entry point: what it declared, or why it could not.
+
+    name: the entry point's name. distribution, version: where it comes from.
+    broken: one line that says why nothing of it can be used; empty for a sound plugin.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    tasks: tuple[Task, ...] = field(default=())
+    models: tuple[Model, ...] = field(default=())
+    broken: str = ""
+
+    @property
+    def official(self) -> bool:
+        return self.distribution in _OFFICIAL
+
+
+def discover() -> list[Plugin]:
+    """Every installed plugin, official ones first, then by distribution and name.
+
+    A plugin whose import fails, that exits, or that declares nonsense comes back with `Plugin.broken`
+    set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
+    """
+    return sorted(
+        (_load(group, entry_point) for group, entry_point in _plugin_entry_points()),
+        key=lambda plugin: (not plugin.official, plugin.distribution, plugin.name),
+    )
+
+
+def _plugin_entry_points() -> Iterator[tuple[str, EntryPoint]]:
+    everything = entry_points()
+    seen: set[tuple[str, str, str]] = set()
+    for group in sorted(everything.groups):
+        if not group.startswith(_GROUP_PREFIX):
+            continue
+        for entry_point in everything.select(group=group):
+            # An editable install and a wheel of one distribution can both be on the path.
+            key = (group, entry_point.name, entry_point.value)
+            if key not in seen:
+                seen.add(key)
+                yield group, entry_point
+
+
+def _load(group: str, entry_point: EntryPoint) -> Plugin:
+    distribution = entry_point.dist
+    name = distribution.name.lower().replace("_", "-") if distribution else entry_point.module
+    version = distribution.version if distribution else "?"
+    if group != ENTRY_POINT_GROUP:
+        theirs, ours = group.removeprefix(_GROUP_PREFIX), ENTRY_POINT_GROUP.removeprefix(_GROUP_PREFIX)
+        why = f"it is made for plugin API {theirs}, and this imgai speaks {ours}; install a version of {name} for it"
+        return Plugin(entry_point.name, name, version, broken=why)
+    try:
+        tasks, models = _declarations(entry_point)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        # SystemExit and the like too: whatever a plugin does while it is imported is its own trouble.
+        if os.environ.get("IMGAI_STRICT") == "1":
+            raise
+        return Plugin(entry_point.name, name, version, broken=_one_line(error))
+    return Plugin(entry_point.name, name, version, tasks, models)
+
+
+def _declarations(entry_point: EntryPoint) -> tuple[tuple[Task, ...], tuple[Model, ...]]:
+    """Import one plugin, alone with the hook specifications, and call its hooks."""
+    hooks = pluggy.PluginManager("imgai")
+    hooks.add_hookspecs(hookspecs)
+    module = entry_point.load()
+    hooks.register(module, entry_point.name)
+    hooks.check_pending()  # a hook whose name nobody knows is a misspelled one
+    tasks = tuple(task for answer in hooks.hook.imgai_register_tasks() for task in answer)
+    models = tuple(model for answer in hooks.hook.imgai_register_models() for model in answer)
+    for kind, values in ((Task, tasks), (Model, models)):
+        for value in values:
+            if not isinstance(value, kind):
+                raise TypeError(f"a hook returned {value!r} where a {kind.__name__} is due")
+    if not tasks and not models:
+        raise ValueError("it registers no task and no model; are its functions marked with @hookimpl?")
+    return tasks, models
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r}) while it was imported"
+    text = " ".join(str(error).split())
+    origin = ""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and isinstance(error, (ImportError, SyntaxError, NameError, AttributeError, TypeError)):
+        code = trace.tb_frame.f_code.co_filename
+        if not code.startswith("<") and "imgai/discovery" not in code.replace(os.sep, "/"):
+            origin = f" ({code}:{trace.tb_lineno})"
+    return f"{type(error).__name__}: {text or 'no message'}{origin}"

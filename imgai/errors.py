@@ -1,0 +1,46 @@
+"""The kinds of error that people meet, and the exit code of each.
+
+Every message is one line that says what, which file, why; `hint` says what to do about it.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_PLUGIN = 3
+EXIT_INTERRUPTED = 130
+
+
+class ImgaiError(Exception):
+    """An error with a message for people. Raise one of its subclasses."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class UsageError(ImgaiError):
+    """The command cannot mean anything: an unknown name, an option out of range, nothing to do."""
+
+    exit_code = EXIT_USAGE
+
+
+class InputError(ImgaiError):
+    """One input cannot be read, predicted or written; the run passes it over and goes on."""
+
+
+class DeviceError(UsageError):
+    """A device or precision was asked for that this machine does not have."""
+
+
+class PluginError(ImgaiError):
+    """A plugin, a model or its weights could not be loaded."""
+
+    exit_code = EXIT_PLUGIN

@@ -1,0 +1,30 @@
+"""The hooks that a plugin may implement: the whole extension surface."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from imgai.plugin import Model, Task
+
+hookspec = pluggy.HookspecMarker("imgai")
+
+
+@hookspec
+def imgai_register_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
+    """Return the tasks that this plugin adds.
+
+    Each becomes a sub-command of ``imgai`` with the fields of its params as options. A task's
+    default model is registered by the same plugin. Called at every start of the command line:
+    return declarations, import nothing heavy.
+    """
+
+
+@hookspec
+def imgai_register_models() -> Iterable[Model]:  # type: ignore[empty-body]
+    """Return the models that this plugin adds, to its own tasks or to those of another plugin.
+
+    A model's ``load`` names a function as ``"package.module:function"``; the module is imported
+    only when the model is used.
+    """

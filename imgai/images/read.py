@@ -1,0 +1,123 @@
+"""Read a file's pictures: page by page, upright, with all that the file says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image
+
+from imgai.errors import InputError
+from imgai.images import color, orientation, ppm, tiff
+from imgai.images.header import check_pixels, format_of, open_picture, reasons
+from imgai.sample import Metadata, Sample, Source
+
+DEFAULT_MAX_PIXELS = 200_000_000
+
+
+def read(source: Path | bytes, origin: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Sample]:
+    """One sample for each page or frame, decoded as it is asked for.
+
+    The orientation is applied, 16 bits and grey are kept, palettes become RGB, CMYK becomes sRGB, an
+    animation's frames are whole pictures. Raises InputError, with the reason in one line, for a file
+    that is no picture, that is damaged anywhere, or that is larger than `max_pixels`.
+    """
+    name = origin.name
+    format_ = format_of(source, name)
+    with reasons(name, format_):
+        if format_ == "TIFF":
+            yield from _pages(source, origin, max_pixels)
+        else:
+            yield from _frames(source, format_, origin, max_pixels)
+
+
+def _pages(source: Path | bytes, origin: Source, max_pixels: int) -> Iterator[Sample]:
+    empty = True
+    for place, count, (pixels, alpha, metadata) in tiff.pages(source, origin.name, max_pixels=max_pixels):
+        empty = False
+        yield make_sample(pixels, alpha, dataclasses.replace(origin, page=place, pages=count), metadata)
+    if empty:
+        raise InputError(f"{origin.name}: the TIFF file holds no page")
+
+
+def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int) -> Iterator[Sample]:
+    content = source
+    if isinstance(source, Path) and format_ in ("JPEG", "PNG", "PPM"):
+        content = source.read_bytes()
+    with open_picture(content, format_, origin.name) as image:
+        check_pixels(*image.size, origin.name, max_pixels)
+        count = int(getattr(image, "n_frames", 1))
+        for number in range(count):
+            if count > 1:
+                image.seek(number)
+            turn = int(image.getexif().get(274, 1) or 1) if format_ not in ("HEIC", "RAW", "DICOM") else 1
+            decoded = _decoded_fast(content, format_, image) if count == 1 else None
+            if decoded is None:
+                image.load()
+                decoded = color.to_pixels(image)
+            pixels, alpha, icc = decoded
+            metadata = _metadata(image, format_, pixels, icc, animated=count > 1, turned=turn in (5, 6, 7, 8))
+            pixels = orientation.apply(pixels, turn)
+            alpha = None if alpha is None else orientation.apply(alpha, turn)
+            yield make_sample(pixels, alpha, dataclasses.replace(origin, page=number, pages=count), metadata)
+
+
+def _decoded_fast(
+    content: Path | bytes, format_: str, image: Image.Image
+) -> tuple[np.ndarray, np.ndarray | None, bytes | None] | None:
+    """The pixels through a faster codec where it gives the same ones; None where Pillow must do it."""
+    if not isinstance(content, bytes):
+        return None
+    icc: bytes | None = image.info.get("icc_profile") or None
+    if format_ == "PPM":
+        deep = ppm.decode_deep(content)
+        return None if deep is None else (deep, None, None)
+    if format_ == "JPEG" and image.mode in ("RGB", "L"):
+        try:
+            pixels = simplejpeg.decode_jpeg(content, colorspace="RGB" if image.mode == "RGB" else "GRAY")
+        except ValueError:  # it stops at oddities that Pillow reads through, and Pillow says better what is wrong
+            return None
+        return (pixels if image.mode == "RGB" else pixels[..., 0]), None, icc
+    if format_ == "PNG" and content[24] in (8, 16) and content[25] != 3 and "transparency" not in image.info:
+        # Pillow would cut 16-bit colour to 8 bits without a word.
+        pixels = imagecodecs.png_decode(content)
+        if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
+            rest = np.ascontiguousarray(pixels[..., :-1])
+            return (rest[..., 0] if rest.shape[-1] == 1 else rest), np.ascontiguousarray(pixels[..., -1]), icc
+        return (pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels), None, icc
+    return None
+
+
+def _metadata(
+    image: Image.Image, format_: str, pixels: np.ndarray, icc: bytes | None, *, animated: bool, turned: bool
+) -> Metadata:
+    exif = image.info.get("exif") or None
+    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
+    dpi = image.info.get("dpi")
+    return Metadata(
+        format=format_,
+        depth=16 if pixels.dtype == np.uint16 else 8,
+        gray=pixels.ndim == 2,
+        icc=icc,
+        exif=None if exif is None else orientation.reset(exif),
+        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+        dpi=None if not dpi else (float(dpi[turned]), float(dpi[not turned])),
+        duration=int(image.info.get("duration", 100)) if animated else None,
+        loop=int(image.info.get("loop", 0)) if animated else None,
+    )
+
+
+def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, metadata: Metadata) -> Sample:
+    """A sample over these buffers, without a copy.
+
+    Shape: pixels ``(H, W)`` or ``(H, W, 3)``, alpha ``(H, W)`` or None; uint8 or uint16.
+    """
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels))
+    image = tensor.expand(3, -1, -1)[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)[None]
+    cover = None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None, None]
+    return Sample(image, source, metadata, alpha=cover)

@@ -1,0 +1,111 @@
+"""TIFF pages through tifffile, which keeps 16 bits; Pillow reads the kinds that it does not."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from imgai.images import color, orientation
+from imgai.images.header import check_pixels
+from imgai.sample import Metadata
+
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
+_EXIF, _GPS = 34665, 34853
+_MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_REDUCED = 1  # NewSubfileType: a smaller copy of another page
+
+Page = tuple[np.ndarray, np.ndarray | None, Metadata]
+
+
+def pages(source: Path | bytes, name: str, *, max_pixels: int) -> Iterator[tuple[int, int, Page]]:
+    """Number, count and content of every page but thumbnails and reduced copies.
+
+    Shape: pixels ``(H, W)`` or ``(H, W, 3)``; alpha ``(H, W)``; both uint8 or uint16, turned upright.
+    """
+    with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+        wanted = [number for number, page in enumerate(file.pages) if not _is_reduced(page)]
+        for place, number in enumerate(wanted):
+            page: Any = file.pages[number]
+            check_pixels(page.imagewidth, page.imagelength, name, max_pixels)
+            yield place, len(wanted), _read(page, source, number)
+
+
+def _is_reduced(page: Any) -> bool:
+    return bool(int(getattr(page, "subfiletype", 0) or 0) & _REDUCED)
+
+
+def _read(page: Any, source: Path | bytes, number: int) -> Page:
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=["TIFF"]) as picture:
+        picture.seek(number)
+        icc: bytes | None = picture.info.get("icc_profile") or None
+        dpi = _plain(picture.info.get("dpi"))
+        exif = _exif(picture)
+        turn = int(picture.getexif().get(274, 1) or 1)
+        if _plain_pixels(page):
+            pixels, alpha = _through_tifffile(page)
+        else:
+            # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours. It applies no orientation of its own here.
+            pixels, alpha, icc = color.to_pixels(picture)
+    pixels = orientation.apply(pixels, turn)
+    alpha = None if alpha is None else orientation.apply(alpha, turn)
+    if turn in (5, 6, 7, 8) and dpi is not None:
+        dpi = dpi[::-1]
+    about = Metadata(
+        format="TIFF",
+        depth=16 if pixels.dtype == np.uint16 else 8,
+        gray=pixels.ndim == 2,
+        icc=icc,
+        exif=exif,
+        dpi=dpi,
+    )
+    return pixels, alpha, about
+
+
+def _plain_pixels(page: Any) -> bool:
+    return int(page.photometric) in (_MINISWHITE, _MINISBLACK, _RGB) and page.samplesperpixel <= 4
+
+
+def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    values = page.asarray()
+    if values.ndim == 3 and int(page.planarconfig) == 2:
+        values = np.moveaxis(values, 0, -1)  # one plane a channel, as stored
+    bits = page.bitspersample
+    if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) and values.dtype.kind == "u":
+        # 12 bits in 16 and the like: the largest number is white.
+        values = (values.astype(np.float64) * (65535 / (2**bits - 1)) + 0.5).astype(np.uint16)
+    pixels = color.scaled(values)
+    if int(page.photometric) == _MINISWHITE:
+        pixels = np.iinfo(pixels.dtype).max - pixels
+    if pixels.ndim == 2:
+        return pixels, None
+    if pixels.shape[-1] in (2, 4):
+        alpha = np.ascontiguousarray(pixels[..., -1])
+        rest = np.ascontiguousarray(pixels[..., :-1])
+        return (rest[..., 0] if rest.shape[-1] == 1 else rest), alpha
+    return (np.ascontiguousarray(pixels[..., 0]) if pixels.shape[-1] == 1 else pixels), None
+
+
+def _exif(picture: Image.Image) -> bytes | None:
+    """What the page says of the photograph, without what describes the file's own layout."""
+    theirs = picture.getexif()
+    ours = Image.Exif()
+    for tag in _DESCRIPTIVE:
+        if tag in theirs:
+            ours[tag] = theirs[tag]
+    for directory in (_EXIF, _GPS):
+        if directory in theirs:
+            ours.get_ifd(directory).update(theirs.get_ifd(directory))
+    return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
+
+
+def _plain(dpi: Any) -> tuple[float, float] | None:
+    # (1, 1) is what a page without a resolution reads as.
+    if not dpi or float(dpi[0]) <= 1:
+        return None
+    return float(dpi[0]), float(dpi[1])

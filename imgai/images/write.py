@@ -1,0 +1,190 @@
+"""Write samples as one file, keeping what the format can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import tifffile
+import torch
+from PIL import Image
+
+from imgai.errors import UsageError
+from imgai.images.formats import WRITABLE
+from imgai.images.png import encode_png
+from imgai.sample import Metadata, Sample
+
+_QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
+_FULL_COLOR = 90  # from this JPEG quality on, colour is stored at full resolution
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+
+
+def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, quality: int | None = None) -> None:
+    """Write the pages or frames of one file.
+
+    ICC profile, EXIF, XMP and resolution go with the picture as the format allows. What a format
+    cannot hold: JPEG, BMP and PPM have no alpha, so the picture is laid over white; only PNG, TIFF and
+    PPM have 16 bits, others get the nearest 8-bit value; only TIFF, GIF, PNG, WebP and AVIF have several
+    pages, and giving several to another format raises UsageError.
+
+    file: a real file opened for writing in binary mode.
+    quality: 1 to 100, for JPEG, WebP and AVIF.
+    """
+    if format_ not in WRITABLE:
+        raise UsageError(f"pictures are not written as {format_}", f"choose {', '.join(WRITABLE)}")
+    stream = iter(samples)
+    first = next(stream)
+    if format_ == "TIFF":
+        _write_tiff(_chained(first, stream), file)
+        return
+    if first.source.pages > 1 or first.metadata.duration is not None:
+        if format_ not in ("GIF", "PNG", "WEBP", "AVIF"):
+            raise UsageError(f"{format_} holds one picture, and {first.source.name} has {first.source.pages}")
+        _write_frames(_chained(first, stream), file, format_, quality)
+        return
+    pixels, metadata = to_pixels(first), first.metadata
+    if format_ == "PNG":
+        about = {"icc": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
+        file.write(encode_png(pixels, **about))  # type: ignore[arg-type]
+    elif format_ == "PPM":
+        _write_ppm(_over_white(pixels), file)
+    else:
+        image = _to_pillow(pixels, format_)
+        image.save(file, format=format_, **_options(metadata, format_, quality))
+
+
+def to_pixels(sample: Sample) -> np.ndarray:
+    """The image and its alpha as one array of the sample's depth.
+
+    Shape: ``(H, W)``, ``(H, W, 2)``, ``(H, W, 3)`` or ``(H, W, 4)``, uint8 or uint16.
+    """
+    channels = [sample.image[0, :1] if sample.metadata.gray else sample.image[0]]
+    if sample.alpha is not None:
+        channels.append(sample.alpha[0])
+    deep = sample.metadata.depth == 16
+    whole = [_of_depth(channel, deep).cpu().permute(1, 2, 0).numpy() for channel in channels]
+    pixels = whole[0] if len(whole) == 1 else np.concatenate(whole, axis=2)
+    return pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)
+
+
+def _of_depth(values: torch.Tensor, deep: bool) -> torch.Tensor:
+    target = torch.uint16 if deep else torch.uint8
+    if values.dtype == target:
+        return values
+    if values.dtype in (torch.uint8, torch.uint16):
+        values = values.to(torch.float32) / (255 if values.dtype == torch.uint8 else 65535)
+    # Half a level is added before the cut, so that this rounds. Not every device casts float to uint16: int32 between.
+    return values.clamp(0, 1).mul(65535 if deep else 255).add_(0.5).to(torch.int32).to(target)
+
+
+def _write_tiff(samples: Iterator[Sample], file: BinaryIO) -> None:
+    with tifffile.TiffWriter(file) as writer:
+        for sample in samples:
+            pixels, metadata = to_pixels(sample), sample.metadata
+            channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+            options: dict[str, Any] = {}
+            if metadata.dpi:
+                options["resolution"] = metadata.dpi
+                options["resolutionunit"] = "INCH"
+            if channels in (2, 4):
+                options["extrasamples"] = ["unassalpha"]
+            extra = [
+                *_descriptions(metadata),
+                *([(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []),
+            ]
+            writer.write(
+                pixels,
+                photometric="minisblack" if channels < 3 else "rgb",
+                planarconfig="contig" if channels > 1 else None,
+                compression="zlib",
+                predictor=True,
+                iccprofile=metadata.icc,
+                metadata=None,
+                software=False,
+                extratags=extra,
+                contiguous=False,
+                **options,
+            )
+
+
+def _descriptions(metadata: Metadata) -> list[tuple[int, int, int, str, bool]]:
+    if not metadata.exif:
+        return []
+    exif = Image.Exif()
+    exif.load(metadata.exif)
+    # Type 2 is ASCII; tifffile counts and ends the text.
+    return [(tag, 2, 0, str(exif[tag]), True) for tag in _DESCRIPTIVE if tag in exif]
+
+
+def _write_frames(samples: Iterator[Sample], file: BinaryIO, format_: str, quality: int | None) -> None:
+    first = next(samples)
+    durations = [first.metadata.duration or 100]
+
+    def rest() -> Iterator[Image.Image]:
+        for sample in samples:
+            durations.append(sample.metadata.duration or 100)
+            yield _to_pillow(to_pixels(sample), format_)
+
+    # Pillow wants every duration before it writes the first frame.
+    frames = list(rest())
+    options = _options(first.metadata, format_, quality)
+    if format_ == "GIF":
+        options["disposal"] = 2
+    _to_pillow(to_pixels(first), format_).save(
+        file,
+        format=format_,
+        save_all=True,
+        append_images=frames,
+        duration=durations,
+        loop=first.metadata.loop or 0,
+        **options,
+    )
+
+
+def _to_pillow(pixels: np.ndarray, format_: str) -> Image.Image:
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    if format_ in ("JPEG", "BMP"):
+        pixels = _over_white(pixels)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _over_white(pixels: np.ndarray) -> np.ndarray:
+    """The picture as it looks on white paper. Shape: drops a second or fourth channel."""
+    if pixels.ndim == 2 or pixels.shape[2] == 3:
+        return pixels
+    white = np.iinfo(pixels.dtype).max
+    alpha = pixels[..., -1:].astype(np.float32) / white
+    laid = (pixels[..., :-1] * alpha + white * (1 - alpha) + 0.5).astype(pixels.dtype)
+    return laid[..., 0] if laid.shape[2] == 1 else laid
+
+
+def _write_ppm(pixels: np.ndarray, file: BinaryIO) -> None:
+    """Netpbm's P5 or P6; 16 bits with the most significant byte first."""
+    height, width = pixels.shape[:2]
+    deep = pixels.dtype == np.uint16
+    file.write(b"P%d\n%d %d\n%d\n" % (5 if pixels.ndim == 2 else 6, width, height, 65535 if deep else 255))
+    file.write((pixels.astype(">u2") if deep else pixels).tobytes())
+
+
+def _options(metadata: Metadata, format_: str, quality: int | None) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    if format_ in _QUALITY:
+        options["quality"] = quality or _QUALITY[format_]
+    if format_ == "JPEG" and options["quality"] >= _FULL_COLOR:
+        options["subsampling"] = 0
+    if metadata.icc and format_ in ("JPEG", "PNG", "WEBP", "AVIF"):
+        options["icc_profile"] = metadata.icc
+    if metadata.exif and format_ in ("JPEG", "PNG", "WEBP", "AVIF"):
+        options["exif"] = metadata.exif
+    if metadata.xmp and format_ in ("JPEG", "WEBP", "AVIF"):
+        options["xmp"] = metadata.xmp
+    if metadata.dpi and format_ in ("JPEG", "PNG", "BMP"):
+        options["dpi"] = metadata.dpi
+    return options
+
+
+def _chained(first: Sample, rest: Iterator[Sample]) -> Iterator[Sample]:
+    yield first
+    yield from rest

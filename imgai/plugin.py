@@ -1,0 +1,255 @@
+"""What the author of a plugin imports, and all that one needs of the host.
+
+A plugin declares *tasks* (what to do to an image) and *models* (named ways to do it) and
+registers both through two hooks. Declarations hold strings and numbers only: a model names
+the function that loads it as ``"package.module:function"``, and the host imports it when the
+model is used. This module never imports torch, and neither may the module that declares.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from torch import Tensor
+
+__all__ = [
+    "API_VERSION",
+    "ENTRY_POINT_GROUP",
+    "LoadContext",
+    "Model",
+    "NoParams",
+    "Output",
+    "Param",
+    "Predictor",
+    "Task",
+    "Weights",
+    "hookimpl",
+    "param",
+]
+
+API_VERSION = 1
+ENTRY_POINT_GROUP = f"imgai.plugins.v{API_VERSION}"
+
+hookimpl = pluggy.HookimplMarker("imgai")
+"""Mark a function of a plugin as the implementation of one of the hooks in `imgai.hookspecs`."""
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+class Output(Enum):
+    """What a task's models return; it decides what the host does with it."""
+
+    IMAGE = "image"
+    """``(B, 3, H * scale, W * scale)`` in [0, 1]; becomes the image of the next step."""
+    MASK = "mask"
+    """``(B, K, H, W)`` in [0, 1], K classes; kept beside the image."""
+    SCORES = "scores"
+    """``(B, K)`` summing to 1; kept beside the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """How one field of a params dataclass is offered to people; made by `param`."""
+
+    help: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] | None = None
+    metavar: str | None = None
+
+
+def param(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] | None = None,
+    metavar: str | None = None,
+) -> Any:
+    """Declare a field of a params dataclass.
+
+    The field's annotation (``bool``, ``int``, ``float``, ``str``, or one of these ``| None``) is its
+    type; its name with dashes is the option. ``minimum`` and ``maximum`` are inclusive.
+    """
+    about = Param(
+        help=help,
+        minimum=minimum,
+        maximum=maximum,
+        choices=None if choices is None else tuple(choices),
+        metavar=metavar,
+    )
+    return field(default=default, metadata={"imgai": about})
+
+
+@dataclass(frozen=True, slots=True)
+class NoParams:
+    """The params of a task or model that has none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Task:
+    """What to do to an image: a sub-command of ``imgai``.
+
+    name: lower-case words joined by dashes; the sub-command.
+    summary: one line for ``--help``.
+    default_model: the name of the model that is used unless another is asked for.
+    output: what the models of this task return.
+    params: a frozen dataclass whose fields are made by `param`; the sub-command's options.
+    """
+
+    name: str
+    summary: str
+    default_model: str
+    output: Output
+    params: type[Any] = NoParams
+
+    def __post_init__(self) -> None:
+        _check_name("task", self.name)
+        _check_params(f"task {self.name}", self.params)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """A file of trained parameters, with what a user must be able to know about it.
+
+    file: ``"package:path/inside.safetensors"`` for a file that the plugin ships, or an
+        ``https://`` address, fetched once and checked.
+    sha256: lower-case hex digest of the file.
+    size: bytes.
+    license: SPDX identifier of the weights.
+    data: the collections the model was trained on.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    license: str
+    data: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"weights {self.file}: sha256 must be 64 lower-case hex digits")
+        if self.size <= 0:
+            raise ValueError(f"weights {self.file}: size must be the file's size in bytes")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
+    """A named way to do a task, and all that the host must know to run it.
+
+    load: ``"package.module:function"``; the function takes a `LoadContext` and returns a `Predictor`.
+    parameters: how many numbers the network holds.
+    scale: output pixels per input pixel along one side (IMAGE only).
+    input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
+        antialiased) and brings masks back to the image's own size with edges that follow the
+        image. None: fully convolutional; the host cuts tiles.
+    multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
+    tile, overlap: the side of a tile and how far neighbours overlap (pixels).
+    labels: names of the K classes of a MASK or SCORES model.
+    auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
+    params: a dataclass of further options that only this model takes.
+    """
+
+    name: str
+    task: str
+    summary: str
+    license: str
+    load: str
+    weights: Weights | None = None
+    parameters: int | None = None
+    scale: int = 1
+    input_size: tuple[int, int] | None = None
+    multiple_of: int = 1
+    minimum: int = 1
+    tile: int = 256
+    overlap: int = 16
+    labels: tuple[str, ...] | None = None
+    auxiliary: int = 0
+    params: type[Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_name("model", self.name)
+        _check_name("task", self.task)
+        if not re.fullmatch(r"[\w.]+:\w+", self.load):
+            raise ValueError(f"model {self.name}: load must read 'package.module:function', not {self.load!r}")
+        if min(self.scale, self.multiple_of, self.minimum, self.tile) < 1:
+            raise ValueError(f"model {self.name}: scale, multiple_of, minimum and tile are at least 1")
+        if not 0 <= 2 * self.overlap < self.tile:
+            raise ValueError(f"model {self.name}: overlap must be under half of tile")
+        if self.auxiliary < 0:
+            raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
+        if self.params is not None:
+            _check_params(f"model {self.name}", self.params)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadContext:
+    """What a model's load function is given.
+
+    device: where the predictor will run; load parameters straight to it.
+    weights: the verified weights file on disk; None where the model declares none.
+    params: the task's params with the values asked for.
+    model_params: the model's own params; `NoParams()` where it has none.
+    """
+
+    model: Model
+    device: torch.device
+    weights: Path | None
+    params: Any = NoParams()
+    model_params: Any = NoParams()
+
+
+def identity(value: Any) -> Any:
+    """Return what is given: the preprocess or postprocess of a model that needs none."""
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Predictor:
+    """A loaded model. The host calls ``postprocess(network(preprocess(image)))``, batched.
+
+    preprocess: a kornia chain (any callable); ``(B, 3, h, w)`` float32 in [0, 1] on the device to what
+        the network takes. h and w are the model's `input_size`, or a tile's.
+    network: the learned part alone, so that the host can autocast, fuse, compile or export it.
+    postprocess: the network's output, as float32, to what `Output` promises, at the same h and w
+        (times scale for IMAGE).
+    instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
+        to numbered objects ``(H, W)`` int32, 0 the background. None: connected components.
+    """
+
+    network: Callable[[Tensor], Tensor]
+    preprocess: Callable[[Tensor], Tensor] = identity
+    postprocess: Callable[[Tensor], Tensor] = identity
+    instances: Callable[[np.ndarray, float], np.ndarray] | None = None
+
+
+def param_of(field_: dataclasses.Field[Any]) -> Param | None:
+    """The `Param` of a dataclass field, or None if it was not made by `param`."""
+    about: Mapping[str, Any] = field_.metadata
+    return about.get("imgai")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{what} name {name!r} must be lower-case words joined by dashes")
+
+
+def _check_params(whose: str, params: type[Any]) -> None:
+    if not (isinstance(params, type) and dataclasses.is_dataclass(params)):
+        raise TypeError(f"{whose}: params must be a dataclass, not {params!r}")
+    for field_ in dataclasses.fields(params):
+        if param_of(field_) is None:
+            raise TypeError(f"{whose}: declare {field_.name} with imgai.plugin.param(default, help)")

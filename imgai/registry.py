@@ -1,0 +1,136 @@
+"""Tasks and models by name, of all sound plugins; the others with the reason."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from collections.abc import Iterable
+
+from imgai.discovery import Plugin, discover
+from imgai.errors import PluginError, UsageError
+from imgai.plugin import Model, NoParams, Output, Task
+
+
+class Registry:
+    """What the installed plugins offer.
+
+    A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
+    model of an unknown task, is kept in `plugins` with the reason and offers nothing.
+    """
+
+    def __init__(self, plugins: Iterable[Plugin]) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.plugins: list[Plugin] = []
+        self._models: dict[tuple[str, str], Model] = {}
+        self._owners: dict[str, Plugin] = {}
+        sound = [plugin for plugin in plugins if self._note_if_broken(plugin)]
+        # Tasks before the plugins that only add models to them, whatever their distributions are called.
+        for plugin in sorted(sound, key=lambda plugin: not plugin.tasks):
+            self._add(plugin, self._why_not(plugin))
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.broken]
+
+    def task(self, name: str) -> Task:
+        """The task of that name. Raises UsageError with the nearest names if there is none."""
+        try:
+            return self.tasks[name]
+        except KeyError:
+            raise UsageError(f"no task is called {name!r}", _suggestion(name, self.tasks)) from None
+
+    def models(self, task: str | None = None) -> list[Model]:
+        """The models of one task, its default first; or of all tasks."""
+        names = [task] if task is not None else sorted(self.tasks)
+        found: list[Model] = []
+        for name in names:
+            default = self.task(name).default_model
+            mine = [model for model in self._models.values() if model.task == name]
+            found += sorted(mine, key=lambda model: (model.name != default, model.name))
+        return found
+
+    def model(self, task: str, name: str | None = None) -> Model:
+        """A model of a task by name, or its default. Raises UsageError with the nearest names."""
+        wanted = name or self.task(task).default_model
+        try:
+            return self._models[task, wanted]
+        except KeyError:
+            names = [model.name for model in self.models(task)]
+            raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names)) from None
+
+    def owner(self, model: Model) -> Plugin:
+        """The plugin that declared a model."""
+        return self._owners[f"{model.task}/{model.name}"]
+
+    def _note_if_broken(self, plugin: Plugin) -> bool:
+        if plugin.broken:
+            self.plugins.append(plugin)
+        return not plugin.broken
+
+    def _why_not(self, plugin: Plugin) -> str:
+        known = set(self.tasks) | {task.name for task in plugin.tasks}
+        names = [task.name for task in plugin.tasks]
+        for task in plugin.tasks:
+            if task.name in self.tasks or names.count(task.name) > 1:
+                return f"its task {task.name!r} clashes with that of {self._origin_of_task(task.name, plugin)}"
+            if task.default_model not in [model.name for model in plugin.models if model.task == task.name]:
+                return f"its task {task.name!r} has no model called {task.default_model!r}, its default"
+        pairs = [(model.task, model.name) for model in plugin.models]
+        for model in plugin.models:
+            pair = (model.task, model.name)
+            if pair in self._models:
+                return f"its model {model.name!r} of {model.task} clashes with that of {self.owner(model).distribution}"
+            if pairs.count(pair) > 1:
+                return f"it declares its model {model.name!r} of {model.task} twice"
+            if model.task not in known:
+                return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
+            if problem := self._mismatch(model, plugin):
+                return problem
+        return ""
+
+    def _mismatch(self, model: Model, plugin: Plugin) -> str:
+        """What a model declares that its task cannot use, or that two options would be called."""
+        task = next((task for task in plugin.tasks if task.name == model.task), self.tasks.get(model.task))
+        if task is None:
+            return ""
+        if task.output is not Output.IMAGE and model.scale != 1:
+            return f"its model {model.name!r} declares scale={model.scale}, which only models of images have"
+        if task.output is Output.MASK and not model.labels:
+            return f"its model {model.name!r} makes masks and declares no labels"
+        mine = {field.name for field in dataclasses.fields(model.params or NoParams)}
+        if shared := mine & {field.name for field in dataclasses.fields(task.params)}:
+            return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
+        return ""
+
+    def _origin_of_task(self, name: str, plugin: Plugin) -> str:
+        for other in self.plugins:
+            if not other.broken and any(task.name == name for task in other.tasks):
+                return other.distribution
+        return f"{plugin.distribution} itself"
+
+    def _add(self, plugin: Plugin, why_not: str) -> None:
+        if why_not:
+            if os.environ.get("IMGAI_STRICT") == "1":
+                raise PluginError(f"plugin {plugin.distribution} cannot be used: {why_not}")
+            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), broken=why_not))
+            return
+        self.plugins.append(plugin)
+        for task in plugin.tasks:
+            self.tasks[task.name] = task
+        for model in plugin.models:
+            self._models[model.task, model.name] = model
+            self._owners[f"{model.task}/{model.name}"] = plugin
+
+
+def load_registry() -> Registry:
+    """The registry of what is installed here."""
+    return Registry(discover())
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"there is {', '.join(names)}" if names else "none is installed"

@@ -1,0 +1,39 @@
+"""Bring an image to the size that a network takes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_MAXIMUM = {torch.uint8: 255.0, torch.uint16: 65535.0}
+
+
+def to_float(image: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]. uint8 and uint16 are divided by 255 and 65535; float passes.
+
+    Shape: any, kept.
+    """
+    if image.dtype in _MAXIMUM:
+        return image.to(torch.float32).div_(_MAXIMUM[image.dtype])
+    return image.to(torch.float32)
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize with an antialiased bilinear filter, to float32 in [0, 1].
+
+    On a CPU a uint8 image is resized as it is, several times as fast as in float; the result is within
+    one level (1/255) of the float path that other devices take.
+
+    Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``.
+    """
+    if tuple(image.shape[-2:]) == size:
+        return to_float(image)
+    gray = image.stride(1) == 0 and image.shape[1] > 1  # one channel, repeated: resize it once
+    channels = image.shape[1]
+    source = image[:, :1] if gray else image
+    if source.dtype == torch.uint8 and source.device.type == "cpu":
+        resized = to_float(F.interpolate(source, size, mode="bilinear", antialias=True))
+    else:
+        resized = F.interpolate(to_float(source), size, mode="bilinear", antialias=True).clamp_(0, 1)
+    return resized.expand(-1, channels, -1, -1) if gray else resized

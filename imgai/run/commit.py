@@ -1,0 +1,76 @@
+"""Write a file whole or not at all: beside its place, then renamed into it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from imgai.errors import InputError
+
+_SUFFIX = ".imgai-tmp"
+
+
+class DiskFull(InputError):
+    """Nothing more can be written; the run ends."""
+
+
+def commit(path: Path, write: Callable[[BinaryIO], object]) -> int:
+    """Call `write` with a file that becomes `path` when all is written; return its size in bytes.
+
+    Raises InputError, with the reason, if it cannot be written; then nothing is left of it.
+    """
+    # The process's number tells a later run whether whoever wrote this is still at work.
+    distinct = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    temporary = path.with_name(f".{distinct}.{os.getpid()}{_SUFFIX}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                write(file)
+                size = file.tell()
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _reason(path, error) from error
+    return size
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left half written below a folder."""
+    for path in folder.rglob(f".*{_SUFFIX}"):
+        owner = path.name.removesuffix(_SUFFIX).rpartition(".")[2]
+        if not (owner.isdigit() and _is_alive(int(owner))):
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    if process == os.getpid():
+        return False  # a number that came round again: this run has written nothing yet
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _reason(path: Path, error: OSError) -> InputError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        try:
+            free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB free"
+        except OSError:
+            free = "no space"
+        return DiskFull(
+            f"{path} cannot be written: the disk is full ({free})", "make room and run the same command again"
+        )
+    if error.errno == errno.EFBIG:
+        return DiskFull(f"{path} cannot be written: the file would be larger than the system allows", "raise the limit")
+    return InputError(f"{path} cannot be written: {error.strerror or error}", "check the output folder")

@@ -1,0 +1,201 @@
+"""The folder engine: decode, predict, encode and commit at the same time, over any number of files.
+
+Decoding threads fill a queue, one thread a device predicts, encoding threads write; the budget bounds what
+is in flight between them. torch is imported here and below, so import this module when there is work.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
+
+import torch
+
+from imgai.chain import Chain, load_step
+from imgai.device import choose_devices, choose_precision
+from imgai.errors import ImgaiError, InputError, PluginError
+from imgai.images import probe, read
+from imgai.run.budget import Budget
+from imgai.run.commit import DiskFull
+from imgai.run.job import Job
+from imgai.run.options import RunOptions, StepSpec
+from imgai.run.write import Writer
+from imgai.sample import Failure, Sample, Source
+
+if TYPE_CHECKING:
+    from imgai.console import Console
+
+_BYTES_PER_PIXEL = 5  # three of the picture, one of the mask, one to spare; twice that for 16 bits
+
+
+class Folder:
+    """One run's threads and what they share.
+
+    Finished jobs come out of `finished`; None comes last, when nothing more will.
+    """
+
+    def __init__(self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, console: Console) -> None:
+        self._options = options
+        self._writer = writer
+        self._chains = _load(specs, options, console)
+        self.finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.fatal: BaseException | None = None
+        self._stop = Event()
+        self._budget = Budget(options.memory)
+        self._decoded: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
+        self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
+        self._under_way: dict[Source, tuple[Job, int]] = {}
+        self._lock = Lock()
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """Begin. Does not wait."""
+        todo = iter(jobs)
+        workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
+        decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, len(jobs)))]
+        predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in self._chains]
+        encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
+        Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
+
+    def stop(self) -> None:
+        """Begin no further input; what is under way is finished."""
+        self._stop.set()
+
+    def _follow(self, decoders: list[Thread], predictors: list[Thread], encoders: list[Thread]) -> None:
+        """Start all, and when one kind of thread has ended tell the next that nothing more comes."""
+        for thread in (*decoders, *predictors, *encoders):
+            thread.start()
+        for threads, following, count in (
+            (decoders, self._decoded, len(predictors)),
+            (predictors, self._found, len(encoders)),
+        ):
+            for thread in threads:
+                thread.join()
+            for _ in range(count):
+                following.put(None)
+        for thread in encoders:
+            thread.join()
+        self.finished.put(None)
+
+    def _decode(self, todo: Iterator[Job]) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                job = next(todo, None)
+            if job is None:
+                return
+            self._decode_one(job)
+
+    def _decode_one(self, job: Job) -> None:
+        item = job.plan.input
+        job.begun = time.monotonic()
+        origin = Source(item.path, item.name)
+        size = 0
+        try:
+            if item.error is not None:
+                raise item.error
+            content = item.path if item.path is not None else sys.stdin.buffer.read()
+            header = probe(content, item.name, max_pixels=self._options.max_pixels)
+            size = header.width * header.height * _BYTES_PER_PIXEL
+            pages = read(content, origin, max_pixels=self._options.max_pixels)
+            while self._budget.take(size):
+                try:
+                    sample = next(pages, None)
+                except BaseException:
+                    self._budget.give_back(size)
+                    raise
+                if sample is None:
+                    self._budget.give_back(size)
+                    break
+                job.note(sample)
+                self._decoded.put((job, sample, size))
+        except Exception as error:
+            job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
+        if job.finish_decoding():
+            self.finished.put(job)
+
+    def _samples(self) -> Iterator[Sample | Failure | None]:
+        """What is decoded; None whenever nothing is, so that no work item waits for one that may not come."""
+        while True:
+            try:
+                entry = self._decoded.get_nowait()
+            except queue.Empty:
+                yield None
+                entry = self._decoded.get()
+            if entry is None:
+                return
+            job, sample, size = entry
+            with self._lock:
+                self._under_way[sample.source] = (job, size)
+            yield sample
+
+    def _predict(self, chain: Chain) -> None:
+        try:
+            for sample in chain.stream(self._samples()):
+                if sample is None:
+                    continue
+                with self._lock:
+                    job, size = self._under_way.pop(sample.source)
+                self._found.put((job, sample, size))
+        except BaseException as error:
+            # A model that breaks its promise would break it for every picture.
+            self.fatal = self.fatal or error
+            self.stop()
+            self._budget.close()
+            while self._decoded.get() is not None:
+                pass
+
+    def _encode(self) -> None:
+        while (entry := self._found.get()) is not None:
+            job, sample, size = entry
+            try:
+                if isinstance(sample, Failure):
+                    job.failed(sample.error)
+                else:
+                    self._writer.write(job, sample)
+            except Exception as error:
+                job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
+                if isinstance(error, DiskFull):
+                    self.stop()
+            del sample, entry
+            self._budget.give_back(size)
+            if job.finish_page():
+                self.finished.put(job)
+
+
+def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> list[Chain]:
+    """A chain for each device. Says which devices and precision were taken."""
+    devices = choose_devices(options.device)
+    chains = []
+    for device in devices:
+        precision = choose_precision(options.precision, device)
+        steps = [
+            load_step(
+                spec.task,
+                spec.model,
+                params=spec.params,
+                model_params=spec.model_params,
+                device=device,
+                precision=precision,
+                batch=options.batch,
+                tile=options.tile,
+            )
+            for spec in specs
+        ]
+        chains.append(Chain(steps))
+        words = str(precision).removeprefix("torch.")
+        models = ", ".join(f"{spec.task.name}/{spec.model.name}" for spec in specs)
+        console.detail(f"{models} on {device}, {words}, {torch.get_num_threads()} threads")
+    names = ", ".join(dict.fromkeys(str(device) for device in devices))
+    console.say(f"on {names}")
+    return chains
+
+
+def _unexpected(name: str, error: Exception) -> ImgaiError:
+    if isinstance(error, PluginError):
+        return error
+    text = " ".join(str(error).split())
+    return InputError(f"{name}: {type(error).__name__}: {text}")

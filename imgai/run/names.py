@@ -1,0 +1,133 @@
+"""Where each input's outputs go: below the output folder, as the inputs lie below theirs, each its own."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from imgai.errors import UsageError
+from imgai.images.formats import EXTENSIONS, SUFFIXES, format_of_suffix, written_as
+from imgai.run.options import OutputOptions
+from imgai.run.scan import Input
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One input and the path, without suffix, that its outputs begin with. exact: the very file, if it was named."""
+
+    input: Input
+    base: Path
+    kinds: tuple[str, ...]
+    exact: Path | None = None
+
+    def path(self, kind: str, suffix: str, *, label: str | None = None, page: int = 0, pages: int = 1) -> Path:
+        """The file for one kind of output of one page, counted from 0."""
+        if self.exact is not None and label is None and pages == 1:
+            return self.exact
+        name = self.base.name
+        if len([other for other in self.kinds if other != "coco"]) > 1:
+            name += f"-{kind}"
+        if pages > 1:
+            name += f"-p{page + 1:04d}"
+        if label is not None:
+            name += f".{label}"
+        return self.base.with_name(name + suffix)
+
+
+def plan(
+    inputs: Sequence[Input], out: Path, options: OutputOptions, tell: Callable[[str], None] = lambda _: None
+) -> list[Plan]:
+    """A plan for each input; no two share an output, and none is an input.
+
+    Inputs that differ in their suffix alone keep it in their outputs' names, and that is told.
+    """
+    kinds = options.kinds
+    if _is_file(out, inputs, kinds):
+        return [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
+    if out.exists() and not out.is_dir():
+        raise UsageError(
+            f"--out {out} is a file", "name a folder, or one input and a name that ends as a picture's does"
+        )
+    groups: dict[str, list[int]] = {}
+    bases = [_stem(item.name) for item in inputs]
+    for index, base in enumerate(bases):
+        groups.setdefault(_key(base), []).append(index)
+    for indices in groups.values():
+        if len(indices) > 1:
+            for index in indices:
+                bases[index] = PurePosixPath(inputs[index].name)
+            names = ", ".join(inputs[index].name for index in indices[:3])
+            tell(f"{len(indices)} inputs would share an output ({names}); theirs keep the suffix")
+    _number_what_still_clashes(bases, inputs, tell)
+    plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
+    _refuse_to_overwrite(plans, inputs, options)
+    return plans
+
+
+def image_format(item_format: str, options: OutputOptions, exact: Path | None) -> str:
+    """The format in which an image is written: as asked, as the output's name says, or as it was read."""
+    if options.format is not None:
+        asked = format_of_suffix(options.format)
+        if asked is None:
+            raise UsageError(f"--format cannot be {options.format!r}", "it is a format's name, as jpeg, png or tiff")
+        return asked
+    if exact is not None and (named := format_of_suffix(exact.name)):
+        return named
+    return written_as(item_format)
+
+
+def image_suffix(item: Input, item_format: str, format_: str) -> str:
+    """The suffix of a written image: the input's own where it fits the format."""
+    own = PurePosixPath(item.name).suffix
+    if item_format == format_ and own.lower() in SUFFIXES[format_]:
+        return own
+    return SUFFIXES[format_][0]
+
+
+def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[str, ...]) -> bool:
+    """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's does."""
+    named = out.suffix.lower() in EXTENSIONS and not out.is_dir()
+    return named and len(inputs) == 1 and len(kinds) == 1 and kinds != ("coco",)
+
+
+def _stem(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    return path.with_name(path.stem) if path.suffix.lower() in EXTENSIONS else path
+
+
+def _key(base: PurePosixPath) -> str:
+    # Some file systems fold case and compose accents: two names that differ in these alone may be one file there.
+    return unicodedata.normalize("NFC", str(base)).casefold()
+
+
+def _number_what_still_clashes(
+    bases: list[PurePosixPath], inputs: Sequence[Input], tell: Callable[[str], None]
+) -> None:
+    """Inputs of one name from two folders get a number, in the order in which they were named."""
+    taken: set[str] = set()
+    for index, base in enumerate(bases):
+        candidate, number = base, 1
+        while _key(candidate) in taken:
+            number += 1
+            candidate = base.with_name(f"{base.name}-{number}")
+        if number > 1:
+            tell(f"{inputs[index].path} shares its name with another input; its outputs are called {candidate}")
+        taken.add(_key(candidate))
+        bases[index] = candidate
+
+
+def _refuse_to_overwrite(plans: list[Plan], inputs: Sequence[Input], options: OutputOptions) -> None:
+    """Raise UsageError if what would be written is one of the inputs."""
+    paths = {os.path.realpath(item.path): item for item in inputs if item.path is not None}
+    for each in plans:
+        for kind in options.kinds:
+            suffixes = [".png", ".jpg", ".tif"] if kind != "image" else [PurePosixPath(each.input.name).suffix]
+            for suffix in suffixes:
+                target = each.path(kind, suffix)
+                if kind in ("mask", "binary", "cutout", "labels") and suffix == ".jpg":
+                    continue
+                if os.path.realpath(target) in paths:
+                    raise UsageError(f"{target} is an input, and would be overwritten", "choose another --out")

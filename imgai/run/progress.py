@@ -1,0 +1,68 @@
+"""How far a run is: a bar on a terminal, a line now and then in a log, nothing when quiet."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from imgai.console import Console
+
+_LINE_EVERY = 10.0  # seconds
+_BAR_EVERY = 0.1
+
+
+class Progress:
+    """Use as a context manager; call `advance` from the thread that made it."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self._console = console
+        self._total = total
+        self._begun = self._said = time.monotonic()
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        # One picture needs no bar.
+        if not self._console.quiet and self._total > 1 and self._console.err.is_terminal:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as RichProgress
+
+            self._bar = RichProgress(
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=self._console.err,
+                refresh_per_second=5,
+                transient=True,
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("", total=self._total, rate="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, finished: int) -> None:
+        """Show that so many inputs are finished, of whatever outcome."""
+        now = time.monotonic()
+        if self._bar is not None and self._task is not None:
+            if now - self._said >= _BAR_EVERY or finished == self._total:
+                self._said = now
+                self._bar.update(self._task, completed=finished, rate=self._rate(finished, now))
+        elif now - self._said >= _LINE_EVERY:
+            self._said = now
+            left = (self._total - finished) * (now - self._begun) / max(1, finished)
+            self._console.say(f"{finished} of {self._total}, {self._rate(finished, now)}, {left:.0f} s left")
+
+    def _rate(self, finished: int, now: float) -> str:
+        rate = finished / max(1e-3, now - self._begun)
+        return f"{rate:.1f} a second" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"

@@ -1,0 +1,252 @@
+"""Run a chain over whatever was named: scan, plan, leave out what is done, do the rest, tell."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any
+
+from imgai.console import Console, printable
+from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
+from imgai.run.commit import commit, sweep
+from imgai.run.job import Job
+from imgai.run.names import Plan, plan
+from imgai.run.options import RunOptions, StepSpec, Summary
+from imgai.run.progress import Progress
+from imgai.run.record import SCHEMA, Records, digest, to_line
+from imgai.run.scan import scan
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from imgai.run.folder import Folder
+
+
+def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Summary:
+    """Take every input through the steps and write what they find.
+
+    Raises UsageError if there is nothing to do or what was asked makes no sense, PluginError if a model
+    cannot be loaded. A file that fails is told, recorded and passed over.
+    """
+    inputs = scan(options.inputs, out=options.out, null=options.null, tell=console.warn)
+    if not inputs:
+        raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
+    plans = plan(inputs, options.out, options.outputs, tell=console.warn)
+    exact = plans[0].exact is not None
+    out = options.out.parent if exact else options.out
+    records = Records(out)
+    if not exact:
+        records.load()
+    jobs, skipped = _divide(plans, specs, options, records)
+    summary = Summary(skipped=len(skipped))
+    if options.json:
+        for each, mark in skipped:
+            console.out_line(to_line({"schema": SCHEMA, "input": str(each.input.path), "status": "skipped", "digest": mark}))
+    if options.dry_run:
+        _tell_plans(jobs, skipped, options, console)
+        return summary
+    if jobs:
+        if out.exists():
+            sweep(out)
+        _work(jobs, specs, options, out, records, summary, console)
+    if "coco" in options.outputs.kinds and not summary.interrupted:
+        _write_coco(plans, out, records)
+    _tell(summary, options, console)
+    return summary
+
+
+def _divide(
+    plans: list[Plan], specs: Sequence[StepSpec], options: RunOptions, records: Records
+) -> tuple[list[Job], list[tuple[Plan, str]]]:
+    """What is to be done, and what was done before and has not changed."""
+    jobs, skipped = [], []
+    for each in plans:
+        try:
+            mark = digest(each.input, specs, options.outputs)
+        except OSError:
+            mark = ""
+        if not options.force and mark and each.exact is None and records.unchanged(_key(each), mark):
+            skipped.append((each, mark))
+        else:
+            jobs.append(Job(each, mark))
+    return jobs, skipped
+
+
+def _work(
+    jobs: list[Job],
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    out: Path,
+    records: Records,
+    summary: Summary,
+    console: Console,
+) -> None:
+    from imgai.device import tune_allocator
+
+    tune_allocator()
+    from imgai.run.folder import Folder
+    from imgai.run.write import Writer
+
+    folder = Folder(specs, options, Writer(out, specs[-1], options.outputs), console)
+    with _interrupts(folder, summary, console), Progress(console, len(jobs)) as progress:
+        folder.start(jobs)
+        while (job := _next(folder)) is not None:
+            record = _record(job, specs)
+            if job.fragments:
+                _write_fragments(job, records)
+            line = to_line(record) if jobs[0].plan.exact is not None else _append(records, record, console)
+            if options.json:
+                console.out_line(line)
+            if job.error is None:
+                summary.done += 1
+            else:
+                summary.failed += 1
+                console.fail(str(job.error))
+                if options.fail_fast:
+                    folder.stop()
+            progress.advance(summary.done + summary.failed)
+    if folder.fatal is not None:
+        raise folder.fatal
+
+
+def _next(folder: Folder) -> Job | None:
+    """The next finished job. Wakes now and then, so that a signal is heard."""
+    while True:
+        try:
+            return folder.finished.get(timeout=0.5)
+        except queue.Empty:
+            continue
+
+
+def _append(records: Records, record: dict[str, Any], console: Console) -> str:
+    try:
+        return records.append(record)
+    except OSError as error:
+        console.fail(
+            f"{records.path} cannot be written: {error.strerror}; the next run will do {record['input']} again"
+        )
+        return to_line(record)
+
+
+def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
+    """The record of a finished job; docs/runs.md describes its fields."""
+    spec = specs[-1]
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "input": str(job.plan.input.path or "-"),
+        "path": _key(job.plan),
+        "status": "done" if job.error is None else "failed",
+        "task": spec.task.name,
+        "model": spec.model.name,
+        "params": {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params)},
+        "outputs": sorted(job.outputs, key=lambda output: (output["page"], output["kind"], output.get("label", ""))),
+        "seconds": round(time.monotonic() - job.begun, 3),
+        "digest": job.digest,
+    }
+    if job.size is not None:
+        record["width"], record["height"], record["pages"] = job.size
+    if job.areas:
+        # Of several pages, the mean.
+        record["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in job.areas.items()}
+    if job.scores:
+        record["scores"] = job.scores
+    if job.error is not None:
+        record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
+        if isinstance(job.error, ImgaiError) and job.error.hint:
+            record["hint"] = job.error.hint
+    return record
+
+
+def _key(each: Plan) -> str:
+    """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
+    return "-" if each.input.path is None else os.path.abspath(each.input.path)
+
+
+def _fragment_path(records: Records, each: Plan) -> Path:
+    name = hashlib.sha256(os.fsencode(_key(each))).hexdigest()[:32]
+    return records.folder / "coco" / f"{name}.json"
+
+
+def _write_fragments(job: Job, records: Records) -> None:
+    content = json.dumps(sorted(job.fragments, key=lambda fragment: int(fragment["page"]))).encode()
+    commit(_fragment_path(records, job.plan), lambda file: file.write(content))
+
+
+def _write_coco(plans: list[Plan], out: Path, records: Records) -> None:
+    """One COCO file of every input of this run, done now or before."""
+    import io
+
+    from imgai.outputs import assemble
+
+    def fragments() -> Iterator[tuple[str, dict[str, Any]]]:
+        for each in plans:
+            try:
+                pages = json.loads(_fragment_path(records, each).read_bytes())
+            except FileNotFoundError:
+                continue  # it failed, and was told
+            for page in pages:
+                name = each.input.name + (f"#{page['page'] + 1}" if page["pages"] > 1 else "")
+                yield printable(name), page
+
+    def write(file: Any) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+        assemble(fragments(), text)
+        text.flush()
+        text.detach()
+
+    commit(out / "coco.json", write)
+
+
+@contextmanager
+def _interrupts(folder: Folder, summary: Summary, console: Console) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) ends the run after the work in hand, the second ends it at once."""
+    if current_thread() is not main_thread():
+        yield  # only the main thread hears signals
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if summary.interrupted:
+            # The threads are in the middle of it; what they have half written is swept by the next run.
+            os._exit(EXIT_INTERRUPTED)
+        summary.interrupted = True
+        folder.stop()
+        console.fail("interrupted: finishing what is in hand; once more to stop at once")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell_plans(jobs: list[Job], skipped: list[tuple[Plan, str]], options: RunOptions, console: Console) -> None:
+    for job in jobs:
+        if job.plan.input.error is not None:
+            console.fail(str(job.plan.input.error))
+        elif options.json:
+            record = {"schema": SCHEMA, "input": str(job.plan.input.path or "-"), "status": "planned", "output": str(job.plan.base)}
+            console.out_line(to_line(record))
+        else:
+            console.say(f"would do {job.plan.input.path or '-'} -> {job.plan.exact or job.plan.base}")
+    console.say(f"{len(jobs)} to do, {len(skipped)} done before; nothing was written")
+
+
+def _tell(summary: Summary, options: RunOptions, console: Console) -> None:
+    parts = [f"{summary.done} done"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped} done before (--force does them again)")
+    if summary.failed:
+        parts.append(f"{summary.failed} failed")
+    console.say(f"{', '.join(parts)}; see {options.out}")
+    if summary.interrupted:
+        console.fail("interrupted; run the same command again to go on")

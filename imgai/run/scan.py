@@ -1,0 +1,140 @@
+"""From what a person named to the list of inputs."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgai.errors import InputError, UsageError
+from imgai.images.formats import EXTENSIONS, HEAD, sniff
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file to take.
+
+    path: None for standard input. name: relative to what named it, with ``/``; mirrored below the
+    output folder. error: why it cannot even be looked at, as for a folder without rights.
+    """
+
+    path: Path | None
+    name: str
+    error: InputError | None = None
+
+
+def scan(
+    named: list[str], *, out: Path, null: bool = False, tell: Callable[[str], None] = lambda _: None
+) -> list[Input]:
+    """Every input that the names mean, each file once, in the order named and sorted within a folder.
+
+    Folders are searched with all that is below them, but for hidden names, for the output folder, and
+    for folders that a link leads back to. In a folder, files with a picture's suffix are taken, and
+    those with another or none if they begin as pictures do. What is named itself is always taken.
+
+    Raises UsageError for a name that means nothing.
+    """
+    found: dict[object, Input] = {}
+    for name in _expanded(named, null):
+        for item in _inputs(name, out, tell):
+            found.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
+    return list(found.values())
+
+
+def _expanded(named: list[str], null: bool) -> Iterator[str]:
+    """The names, with lists read and globs matched where the shell has not."""
+    for name in named:
+        if name.startswith("@") and len(name) > 1 and not Path(name).exists():
+            yield from _listed(name[1:], null)
+        elif any(letter in name for letter in "*?[") and not os.path.lexists(name):
+            matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
+            if not matches:
+                raise UsageError(f"nothing matches {name}", "check the pattern")
+            yield from matches
+        else:
+            yield name
+
+
+def _listed(name: str, null: bool) -> Iterator[str]:
+    """The names in a list: one a line, or ended by NUL; in any bytes that the file system allows."""
+    try:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"the list {name} cannot be read: {error.strerror}") from error
+    for line in content.split(b"\0" if null else b"\n"):
+        line = line if null else line.rstrip(b"\r")
+        if line:
+            yield os.fsdecode(line)
+
+
+def _inputs(name: str, out: Path, tell: Callable[[str], None]) -> Iterator[Input]:
+    if name == STDIN:
+        yield Input(None, "stdin")
+        return
+    path = Path(name)
+    if path.is_dir():
+        yield from _below(path, out, tell)
+    elif os.path.lexists(path):
+        yield Input(path, path.name)
+    else:
+        raise UsageError(f"there is no file or folder {name}", "check the name")
+
+
+def _below(root: Path, out: Path, tell: Callable[[str], None]) -> Iterator[Input]:
+    avoided = _identity(out)
+    walked: set[tuple[int, int]] = set()
+    stack = [root]
+    while stack:
+        folder = stack.pop()
+        identity = _identity(folder)
+        if identity is None or identity in walked:
+            continue  # a link that leads back
+        if identity == avoided and folder != root:
+            tell(f"the output folder {out} lies inside the input; it is left out")
+            continue
+        walked.add(identity)
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            name = folder.relative_to(root).as_posix()
+            yield Input(folder, name, InputError(f"{folder}: the folder cannot be read: {error.strerror}"))
+            continue
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+        for entry in visible:
+            if not _is_folder(entry) and _is_picture(entry):
+                path = Path(entry.path)
+                yield Input(path, path.relative_to(root).as_posix())
+        # Reversed, because the last pushed is walked first.
+        stack.extend(Path(entry.path) for entry in reversed(visible) if _is_folder(entry))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122 - an entry is no Path yet
+        return True
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb") as file:  # noqa: PTH123
+            return sniff(file.read(HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

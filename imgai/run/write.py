@@ -1,0 +1,64 @@
+"""Write what was found in a sample, and note it in its job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgai.images import write_image
+from imgai.outputs import annotations, areas, render
+from imgai.plugin import Output
+from imgai.run.commit import commit
+from imgai.run.job import Job
+from imgai.run.names import image_format, image_suffix
+from imgai.run.options import OutputOptions, StepSpec
+from imgai.sample import Sample
+
+
+class Writer:
+    """Knows where outputs go and what of them is wanted. Called by several threads at once."""
+
+    def __init__(self, out: Path, spec: StepSpec, options: OutputOptions) -> None:
+        self._out = out
+        self._spec = spec
+        self._options = options
+
+    def write(self, job: Job, sample: Sample) -> None:
+        """Write one page. Raises InputError for what cannot be written."""
+        name = self._spec.task.name
+        if self._spec.task.output is Output.MASK:
+            self._write_mask(job, sample, name)
+        elif self._spec.task.output is Output.IMAGE:
+            self._write_image(job, sample)
+        else:
+            scores = sample.scores[name]
+            job.scores = dict(zip(scores.labels, (round(value, 6) for value in scores.values.tolist()), strict=True))
+
+    def _write_mask(self, job: Job, sample: Sample, name: str) -> None:
+        mask, source = sample.masks[name], sample.source
+        found = areas(mask, self._options.threshold)
+        with job.lock:
+            for label, area in found.items():
+                job.areas.setdefault(label, {})[source.page] = area
+        for kind in self._options.kinds:
+            if kind == "coco":
+                fragment = annotations(sample, mask, self._options.threshold)
+                with job.lock:
+                    job.fragments.append({"page": source.page, "pages": source.pages, **fragment})
+                continue
+            for each in render(sample, mask, kind, self._options.threshold):
+                path = job.plan.path(kind, each.suffix, label=each.label, page=source.page, pages=source.pages)
+                content = each.content
+                size = commit(path, lambda file, content=content: file.write(content))
+                job.wrote(self._out, kind, path, size, source.page, each.label)
+
+    def _write_image(self, job: Job, sample: Sample) -> None:
+        """Write the file when its last page is there; pages may come from several devices in any order."""
+        with job.lock:
+            job.frames[sample.source.page] = sample
+            if len(job.frames) < sample.source.pages:
+                return
+            frames = [job.frames.pop(page) for page in sorted(job.frames)]
+        format_ = image_format(job.format, self._options, job.plan.exact)
+        path = job.plan.path("image", image_suffix(job.plan.input, job.format, format_))
+        size = commit(path, lambda file: write_image(frames, file, format_, quality=self._options.quality))
+        job.wrote(self._out, "image", path, size, 0, None)

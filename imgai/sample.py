@@ -1,0 +1,101 @@
+"""A sample: one image with what was found in it and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imgai.plugin import Predictor
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a sample came from.
+
+    path: the file; None for standard input.
+    name: the path relative to the input that named it, with ``/``; mirrored below the output folder.
+    page, pages: which page or frame of how many, from 0.
+    """
+
+    path: Path | None
+    name: str
+    page: int = 0
+    pages: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture, carried to the output.
+
+    format: Pillow's name for the file's format ("JPEG", "PNG", "TIFF", ...).
+    depth: bits a channel, 8 or 16.
+    gray: the file holds one channel; the image then repeats it three times.
+    icc, exif, xmp: as in the file; the orientation in exif is already reset to 1.
+    dpi: dots per inch, horizontal and vertical.
+    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever).
+    """
+
+    format: str
+    depth: int = 8
+    gray: bool = False
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    duration: int | None = None
+    loop: int | None = None
+
+
+@dataclass(slots=True)
+class Mask:
+    """What a MASK step found: ``values`` (K + auxiliary, H, W) uint8, 255 is 1.0; on the CPU."""
+
+    values: Tensor
+    labels: tuple[str, ...]
+    predictor: Predictor
+
+
+@dataclass(slots=True)
+class Scores:
+    """What a SCORES step found: ``values`` (K,) float32 summing to 1, on the CPU; labels: K names."""
+
+    values: Tensor
+    labels: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Sample:
+    """One image with what was found in it and where it came from.
+
+    image: (1, 3, H, W) RGB. uint8 or uint16 as read, or float32 in [0, 1] after a step. Often a view
+        of one (H, W, 3) buffer, or of one (H, W) buffer repeated: do not write into it.
+    alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
+    masks, scores: by the name of the step that found them.
+    """
+
+    image: Tensor
+    source: Source
+    metadata: Metadata
+    alpha: Tensor | None = None
+    masks: dict[str, Mask] = field(default_factory=dict)
+    scores: dict[str, Scores] = field(default_factory=dict)
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[-2])
+
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What takes a sample's place in a stream when it could not be read or predicted."""
+
+    source: Source
+    error: Exception

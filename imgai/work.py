@@ -1,0 +1,184 @@
+"""One sample's way through one model: cut into equal work items, and put together again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.errors import InputError
+from imgai.guided import upsample
+from imgai.plugin import Model, Output, Predictor
+from imgai.resize import resize, to_float
+from imgai.sample import Mask, Sample, Scores
+from imgai.tiling import Blender, Grid, Window
+
+
+@dataclass(slots=True)
+class Item:
+    """What a network takes at once, of one sample. pixels: ``(3, h, w)``; window: None for the whole."""
+
+    work: Work
+    pixels: Tensor
+    window: Window | None = None
+
+
+class Work:
+    """What is under way for one sample in one step.
+
+    error: set when an item of it failed; the others of it are then of no use.
+    """
+
+    def __init__(self, sample: Sample, model: Model, output: Output, predictor: Predictor, name: str) -> None:
+        self.sample = sample
+        self.model = model
+        self.output = output
+        self.predictor = predictor
+        self.name = name
+        self.error: Exception | None = None
+        self._result: Tensor | None = None
+
+    def items(self) -> Iterator[Item]:
+        """The work items, made as they are asked for."""
+        raise TypeError("ask WholeWork or TiledWork")
+
+    def add(self, item: Item, output: Tensor) -> None:
+        """Take what the predictor returned for one item. Shape: ``(C, h * scale, w * scale)`` or ``(K,)``."""
+        raise TypeError("ask WholeWork or TiledWork")
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is missing."""
+        return self.error is not None or self._complete()
+
+    def _complete(self) -> bool:
+        return self._result is not None
+
+    def result(self) -> Sample:
+        """The sample with what was found, or with its new image."""
+        assert self._result is not None
+        sample, found = self.sample, self._result
+        if self.output is Output.IMAGE:
+            if sample.metadata.gray:
+                found = found.mean(dim=0, keepdim=True).expand(3, -1, -1)
+            alpha = sample.alpha
+            size = (int(found.shape[-2]), int(found.shape[-1]))
+            if alpha is not None and tuple(alpha.shape[-2:]) != size:
+                alpha = F.interpolate(to_float(alpha), size, mode="bilinear", antialias=True)
+            return dataclasses.replace(sample, image=found[None], alpha=alpha)
+        labels = self.model.labels or ()
+        if self.output is Output.MASK:
+            mask = Mask(found.cpu(), labels, self.predictor)
+            return dataclasses.replace(sample, masks={**sample.masks, self.name: mask})
+        scores = Scores(found.to("cpu", torch.float32), labels)
+        return dataclasses.replace(sample, scores={**sample.scores, self.name: scores})
+
+
+class WholeWork(Work):
+    """A model with one input size: the whole image, resized, is the one item."""
+
+    def items(self) -> Iterator[Item]:
+        assert self.model.input_size is not None
+        self._small = resize(self.sample.image, self.model.input_size)[0]
+        yield Item(self, self._small)
+
+    def add(self, item: Item, output: Tensor) -> None:
+        image = self.sample.image
+        if self.output is Output.MASK:
+            self._result = upsample(output.to(image.device), self._small.to(image.device), image)
+        elif self.output is Output.IMAGE:
+            size = (self.sample.height * self.model.scale, self.sample.width * self.model.scale)
+            self._result = resize(output[None], size)[0]
+        else:
+            self._result = output
+
+
+class TiledWork(Work):
+    """A fully convolutional model: tiles, blended. A mask is kept in 8 bit, row by row as it is finished."""
+
+    def __init__(
+        self,
+        sample: Sample,
+        model: Model,
+        output: Output,
+        predictor: Predictor,
+        name: str,
+        tile: int,
+        device: torch.device,
+    ) -> None:
+        super().__init__(sample, model, output, predictor, name)
+        self._grid = make_grid(model, sample.height, sample.width, tile)
+        self._blender = Blender(self._grid, self._finish, model.scale)
+        self._device = device
+
+    def items(self) -> Iterator[Item]:
+        for window in self._grid.windows():
+            yield Item(self, self._grid.cut(self.sample.image[0], window), window)
+
+    def add(self, item: Item, output: Tensor) -> None:
+        assert item.window is not None
+        self._blender.add(item.window, output)
+
+    def _complete(self) -> bool:
+        return self._blender.done
+
+    def _finish(self, first: int, rows: Tensor) -> None:
+        mask = self.output is Output.MASK
+        if self._result is None:
+            height = self.sample.height * self.model.scale
+            shape = (rows.shape[0], height, rows.shape[2])
+            if mask:
+                self._result = torch.empty(shape, dtype=torch.uint8)
+            else:
+                self._result = rows.new_empty(shape)
+        if mask:
+            rows = rows.clamp(0, 1).mul_(255).add_(0.5).to(torch.uint8)
+        self._result[:, first : first + rows.shape[1]] = rows
+
+
+def make_grid(model: Model, height: int, width: int, tile: int) -> Grid:
+    """The tiles of an image, as the model declares them but for the tile's side."""
+    return Grid(
+        height,
+        width,
+        tile=tile,
+        overlap=min(model.overlap, (tile - 1) // 2),
+        multiple_of=model.multiple_of,
+        minimum=model.minimum,
+    )
+
+
+def check_shape(model: Model, output: Output, item: Tensor, found: object) -> str:
+    """What is wrong with a predictor's answer to a batch, and what to declare instead; empty if nothing is."""
+    if not isinstance(found, Tensor):
+        return f"it returned {type(found).__name__}, not a tensor"
+    count, _, height, width = item.shape
+    shape = tuple(found.shape)
+    if output is Output.SCORES:
+        expected: tuple[int, ...] = (count, len(model.labels or ()) or (shape[1] if len(shape) == 2 else 0))
+    elif output is Output.MASK:
+        expected = (count, len(model.labels or ()) + model.auxiliary, height, width)
+    else:
+        expected = (count, 3, height * model.scale, width * model.scale)
+    if shape == expected:
+        return ""
+    words = f"it returned {shape} for {tuple(item.shape)}, where {expected} is due"
+    if output is Output.IMAGE and len(shape) == 4 and shape[:2] == (count, 3) and shape[2] % height == 0:
+        scale = shape[2] // height
+        if scale and shape[3] == width * scale:
+            words += f"; declare scale={scale}"
+    elif output is Output.MASK and len(shape) == 4 and shape[2:] == (height, width):
+        words += f"; declare labels and auxiliary for {shape[1]} channels together"
+    elif output is not Output.IMAGE and len(shape) == 2 and shape[0] == count:
+        words += f"; declare {shape[1]} labels"
+    return words
+
+
+def failed(work: Work, error: Exception) -> InputError:
+    """An exception of a plugin's network, as the failure of one input."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"{work.sample.source.name}: the model {work.model.name} failed: {type(error).__name__}: {text}")

@@ -1,0 +1,83 @@
+"""imgai segment: cut out subjects, find nuclei, separate ink from paper."""
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl
+
+TASK = Task(
+    name="segment",
+    summary="Find what is in a picture: cut out subjects, number nuclei, lift ink off paper.",
+    default_model="subject",
+    output=Output.MASK,
+)
+
+MODELS = (
+    Model(
+        name="subject",
+        task="segment",
+        summary="What a person would cut out: people, animals, vehicles, objects.",
+        license="Apache-2.0",
+        load="imgai_segment.subject:load",
+        weights=Weights(
+            file="imgai_segment:weights/subject.safetensors",
+            sha256="4f23ca118f8e7a8b704b8cf9dd74af6536490b83fbdb5e28d94f588afa1b2727",
+            size=10_250_954,
+            license="Apache-2.0",
+            data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, photographs under CC0, Unsplash and Pexels licences",
+        ),
+        parameters=5_117_961,
+        labels=("subject",),
+        input_size=(320, 320),
+    ),
+    Model(
+        name="nuclei",
+        task="segment",
+        summary="Nuclei in microscopy; --as labels numbers them, touching ones apart.",
+        license="Apache-2.0",
+        load="imgai_segment.nuclei:load",
+        weights=Weights(
+            file="imgai_segment:weights/nuclei.safetensors",
+            sha256="f26d865c65266fe94c70077bc2fd8e0caa8a0ae24c1eba800096d0d13fa4b5ed",
+            size=2_423_952,
+            license="Apache-2.0",
+            data="BBBC038, corrected (CC0)",
+        ),
+        parameters=1_209_988,
+        labels=("nucleus",),
+        auxiliary=2,
+        multiple_of=16,
+        minimum=32,
+        tile=512,
+        overlap=64,
+    ),
+    Model(
+        name="document",
+        task="segment",
+        summary="Ink against paper of scanned and photographed pages.",
+        license="Apache-2.0",
+        load="imgai_segment.document:load",
+        weights=Weights(
+            file="imgai_segment:weights/document.safetensors",
+            sha256="b7630de1af8d867eeb578d7f0ccabaf86bb00c6e21e9ca5fa039ed1bbc446d42",
+            size=1_112_272,
+            license="Apache-2.0",
+            data="pages drawn by the training script",
+        ),
+        parameters=553_924,
+        labels=("ink",),
+        multiple_of=16,
+        minimum=32,
+        tile=512,
+        overlap=64,
+    ),
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models, the default first."""
+    return MODELS

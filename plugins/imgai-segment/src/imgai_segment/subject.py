@@ -1,0 +1,137 @@
+"""The `subject` model: what a person would cut out of a photograph, as one mask.
+
+The encoder is EfficientNet-Lite0. The decoder is a feature pyramid (Lin et al., "Feature Pyramid Networks for Object
+Detection", CVPR 2017) of depthwise-separable blocks (Chollet, "Xception", CVPR 2017), as in the light decoders for
+salient objects. At the coarsest level it sees three more things: the classifier's features, their average over the
+whole image (Liu et al., "ParseNet: Looking Wider to See Better", 2015), and the map of where in the image the
+evidence for ImageNet's classes lies (Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR
+2016): it finds kinds of objects that no mask in training ever showed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from kornia.enhance import Normalize
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from imgai.plugin import Predictor
+from imgai_segment.efficientnet_lite import CLASSES, HEAD, EfficientNetLite0, classify
+
+if TYPE_CHECKING:
+    from imgai.plugin import LoadContext
+
+SIZE = 320
+"""The side, in pixels, of the square that the network takes."""
+
+MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3
+WIDTHS = (32, 48, 64, 96, 128)
+"""The decoder's channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
+
+
+def conv(channels: int, out: int, kernel: int = 1, groups: int = 1, *, norm: bool = False) -> nn.Sequential:
+    """A convolution that keeps the size; with a batch normalisation after it while it is trained."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=not norm)]
+    return nn.Sequential(*layers, nn.BatchNorm2d(out)) if norm else nn.Sequential(*layers)
+
+
+class Separable(nn.Module):
+    """A residual depthwise-separable block: filter each channel, then mix. Shape: the same in and out."""
+
+    def __init__(self, channels: int, kernel: int, *, norm: bool) -> None:
+        super().__init__()
+        self.depthwise = conv(channels, channels, kernel, channels, norm=norm)
+        self.pointwise = conv(channels, channels, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.pointwise(F.relu(self.depthwise(x))))
+
+
+class Activation(nn.Module):
+    """Where the evidence for the classes that the image as a whole suggests lies (class activation mapping).
+
+    Shape: the head's features ``(B, 1280, h, w)`` to ``(B, 1, h, w)``, of mean 0 and deviation 1 over each image.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(CLASSES, HEAD), requires_grad=False)
+        self.bias = nn.Parameter(torch.zeros(CLASSES), requires_grad=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        scores = classify(features, self.weight, self.bias).softmax(1)
+        evidence = torch.einsum("bc,bchw->bhw", scores @ (self.weight - self.weight.mean(0)), features)
+        evidence = evidence - evidence.mean((1, 2), keepdim=True)
+        return (evidence / (evidence.square().mean((1, 2), keepdim=True) + 1e-4).sqrt()).unsqueeze(1)
+
+
+class Subject(nn.Module):
+    """Lite0 with a pyramid on top.
+
+    norm: keep the decoder's batch normalisations apart, to train it; the shipped weights have them folded.
+
+    Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, 1, H / 2, W / 2)``.
+    """
+
+    def __init__(self, *, norm: bool = False) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite0()
+        self.activation = Activation()
+        self.context = conv(320 + HEAD + 1, WIDTHS[4], norm=norm)
+        self.whole = nn.Linear(HEAD, WIDTHS[4])
+        self.laterals = nn.ModuleList(
+            conv(channels, width, norm=norm) for channels, width in zip((16, 24, 40, 112), WIDTHS[:4], strict=True)
+        )
+        self.lower = nn.ModuleList(
+            conv(wide, width, norm=norm) for wide, width in zip(WIDTHS[1:], WIDTHS[:4], strict=True)
+        )
+        self.blocks = nn.ModuleList(
+            nn.Sequential(*(Separable(width, kernel, norm=norm) for _ in range(repeats)))
+            for width, kernel, repeats in zip(WIDTHS, (3, 3, 5, 5, 5), (1, 1, 2, 2, 2), strict=True)
+        )
+        self.out = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+
+    def pyramid(self, images: Tensor) -> list[Tensor]:
+        """Return the decoder's features from 1/2 (32 channels) to 1/32 of the size (128)."""
+        *skips, deep, head = self.encoder(images)
+        x = self.context(torch.cat((deep, head, self.activation(head)), 1))
+        x = self.blocks[4](F.relu(x + self.whole(head.mean((2, 3)))[:, :, None, None]))
+        levels = [x]
+        for index in (3, 2, 1, 0):
+            skip = self.laterals[index](skips[index])
+            x = F.interpolate(self.lower[index](x), size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = self.blocks[index](F.relu(x + skip))
+            levels.insert(0, x)
+        return levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.out(self.pyramid(images)[0])
+        return logits
+
+
+class Mask(nn.Module):
+    """Logits ``(B, 1, h, w)`` to a mask ``(B, 1, 2 h, 2 w)`` in [0, 1]."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False).sigmoid()
+
+
+def load(context: LoadContext) -> Predictor:
+    """Load the model to ``context.device``.
+
+    Raises:
+        ValueError: the context names no weights.
+        RuntimeError: the weights are those of another network.
+    """
+    if context.weights is None:
+        raise ValueError("the subject model needs its weights")
+    with torch.device("meta"):
+        network = Subject()
+    weights = load_file(context.weights, device=str(context.device))
+    network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
+    network.requires_grad_(False).eval()
+    normalize = Normalize(torch.tensor(MEAN), torch.tensor(STD)).to(context.device)
+    return Predictor(network.to(memory_format=torch.channels_last), normalize, Mask())  # type: ignore[call-overload]

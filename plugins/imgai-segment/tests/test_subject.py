@@ -1,0 +1,138 @@
+"""The `subject` model on images drawn here: what it takes, what it gives, and that it finds the obvious."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import imgai_segment
+import pytest
+import torch
+from imgai_segment import efficientnet_lite, subject
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.plugin import LoadContext, Model, Predictor
+
+WEIGHTS = Path(imgai_segment.__file__).parent / "weights" / "subject.safetensors"
+MODEL = Model(
+    name="subject", task="segment", summary="-", license="Apache-2.0", load="imgai_segment.subject:load",
+    input_size=(subject.SIZE, subject.SIZE),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=WEIGHTS))
+
+
+def masks_of(predictor: Predictor, images: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return predictor.postprocess(predictor.network(predictor.preprocess(images)).float())
+
+
+def person(left: float, size: int = subject.SIZE) -> tuple[Tensor, Tensor]:
+    """A figure of a person before a lawn and a sky, ``(1, 3, size, size)``, and where it is, ``(size, size)``."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, size), torch.linspace(0, 1, size), indexing="ij")
+    head = ((x - left) / 0.06) ** 2 + ((y - 0.22) / 0.08) ** 2 < 1
+    coat = ((x - left).abs() < 0.11) & (y > 0.3) & (y < 0.6)
+    legs = ((x - left).abs() < 0.085) & ((x - left).abs() > 0.015) & (y >= 0.6) & (y < 0.92)
+    lawn, sky = (torch.tensor(colour)[:, None, None] for colour in ((0.35, 0.5, 0.25), (0.65, 0.78, 0.9)))
+    image = torch.where(y > 0.55, lawn, sky)
+    for where, colour in ((head, (0.85, 0.65, 0.52)), (coat, (0.65, 0.12, 0.15)), (legs, (0.12, 0.15, 0.3))):
+        image = torch.where(where, torch.tensor(colour)[:, None, None], image)
+    noise = torch.rand((3, size, size), generator=torch.Generator().manual_seed(0)) - 0.5
+    return (image + 0.08 * noise).clamp(0, 1)[None], head | coat | legs
+
+
+def test_mask_has_the_size_of_the_image_and_stays_in_range(predictor: Predictor) -> None:
+    images = torch.rand(2, 3, subject.SIZE, subject.SIZE, generator=torch.Generator().manual_seed(1))
+    mask = masks_of(predictor, images)
+    assert mask.shape == (2, 1, subject.SIZE, subject.SIZE)
+    assert mask.dtype == torch.float32
+    assert mask.min() >= 0
+    assert mask.max() <= 1
+
+
+def test_finds_a_person_wherever_one_stands(predictor: Predictor) -> None:
+    for left in (0.3, 0.5, 0.7):
+        image, truth = person(left)
+        found = masks_of(predictor, image)[0, 0] > 0.5
+        iou = (found & truth).sum() / (found | truth).sum()
+        assert iou > 0.6, f"IoU {iou:.2f} at {left}"
+
+
+def test_flat_grey_has_no_subject(predictor: Predictor) -> None:
+    mask = masks_of(predictor, torch.full((1, 3, subject.SIZE, subject.SIZE), 0.5))
+    assert (mask > 0.5).float().mean() < 0.2
+
+
+def test_an_image_gets_the_same_mask_alone_and_in_a_batch(predictor: Predictor) -> None:
+    images = torch.cat([person(left)[0] for left in (0.25, 0.5, 0.75)])
+    together = masks_of(predictor, images)
+    for index in range(len(images)):
+        alone = masks_of(predictor, images[index : index + 1])
+        torch.testing.assert_close(alone[0], together[index], atol=1e-3, rtol=0)
+
+
+def test_memory_format_does_not_matter(predictor: Predictor) -> None:
+    image, _ = person(0.5)
+    plain = masks_of(predictor, image.contiguous())
+    last = masks_of(predictor, image.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(plain, last, atol=1e-3, rtol=0)
+
+
+def test_weights_are_half_precision_finite_and_complete() -> None:
+    weights = load_file(WEIGHTS)
+    assert weights.keys() == subject.Subject().state_dict().keys()
+    assert all(value.dtype == torch.float16 and value.isfinite().all() for value in weights.values())
+
+
+def test_card_names_the_weights_it_describes() -> None:
+    digest = hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    assert digest in WEIGHTS.with_suffix(".md").read_text(encoding="utf-8")
+
+
+def test_load_refuses_no_weights() -> None:
+    with pytest.raises(ValueError, match="needs its weights"):
+        subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=None))
+
+
+def test_folding_batch_normalisation_changes_nothing() -> None:
+    """A network with normalisations and the same network with them folded give the same logits."""
+    torch.manual_seed(0)
+    block = subject.Separable(8, 3, norm=True)
+    for module in block.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias)
+            module.running_mean.normal_()  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+    plain = subject.Separable(8, 3, norm=False)
+    for name in ("depthwise", "pointwise"):
+        fused = torch.nn.utils.fuse_conv_bn_eval(*getattr(block, name).eval())
+        getattr(plain, name)[0].load_state_dict(fused.state_dict())
+    images = torch.randn(2, 8, 9, 9)
+    torch.testing.assert_close(plain(images), block.eval()(images), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("kernel", "side"), [(3, 8), (3, 7), (5, 8), (5, 9)])
+def test_same_padding_halves_upwards_and_keeps_to_the_right(kernel: int, side: int) -> None:
+    """TensorFlow pads the odd pixel on the right and at the bottom, which the encoder's weights expect."""
+    layer = efficientnet_lite.SameConv(1, 1, kernel, 2)
+    torch.nn.init.ones_(layer.weight)
+    assert layer.bias is not None
+    torch.nn.init.zeros_(layer.bias)
+    image = torch.rand(1, 1, side, side)
+    out = layer(image)
+    assert out.shape[-1] == (side + 1) // 2
+    total = max(kernel - 2 + (side % 2), 0)
+    left = total // 2
+    padded = F.pad(image, (left, total - left, left, total - left))
+    torch.testing.assert_close(out[0, 0, 0, 0], padded[0, 0, :kernel, :kernel].sum())
+
+
+def test_encoder_gives_every_scale() -> None:
+    shapes = [tuple(level.shape[1:]) for level in efficientnet_lite.EfficientNetLite0()(torch.rand(1, 3, 64, 96))]
+    assert shapes == [(16, 32, 48), (24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3), (1280, 2, 3)]

@@ -1,0 +1,75 @@
+"""A folder that plays site-packages, so that discovery meets real distributions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+class Site:
+    """Distributions on the path of a fresh interpreter."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, distribution: str, source: str, *, group: str = "imgai.plugins.v1", name: str = "") -> None:
+        """Install a distribution of one module whose entry point is `name`."""
+        module = distribution.replace("-", "_")
+        (self.folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        info = self.folder / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{name or module} = {module}\n")
+
+    def imgai(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a person would, with these distributions installed too."""
+        return subprocess.run(
+            [sys.executable, "-m", "imgai.cli.main", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": str(self.folder), "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    return Site(folder)
+
+
+GREET = """
+    from imgai.plugin import Model, Output, Task, hookimpl
+
+    @hookimpl
+    def imgai_register_tasks():
+        return [Task(name="greet", summary="Say hello to a picture.", default_model="plain", output=Output.IMAGE)]
+
+    @hookimpl
+    def imgai_register_models():
+        return [Model(name="plain", task="greet", summary="Plainly.", license="MIT", load="nowhere:load")]
+"""
+
+
+@pytest.fixture
+def greet() -> str:
+    return GREET
+
+
+@pytest.fixture
+def run_python() -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run a program in a fresh interpreter."""
+
+    def run(program: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
+        )
+
+    return run

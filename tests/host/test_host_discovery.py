@@ -1,0 +1,132 @@
+"""A plugin is found when it is installed, and breaks itself alone when it is broken."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+
+def state_of(site: Any, distribution: str) -> dict[str, Any]:
+    answer = site.imgai("plugins", "--json")
+    assert answer.returncode == 0, answer.stderr
+    plugins = [json.loads(line) for line in answer.stdout.splitlines()]
+    return next(plugin for plugin in plugins if plugin["distribution"] == distribution)
+
+
+def test_an_installed_plugin_is_a_command(site: Any, greet: str) -> None:
+    site.add("imgai-greet", greet)
+    assert "Say hello to a picture." in site.imgai("--help").stdout
+    assert state_of(site, "imgai-greet")["models"] == ["greet/plain"]
+
+
+BROKEN = {
+    "import": ("import a_module_that_is_nowhere", "a_module_that_is_nowhere"),
+    "syntax": ("def (:", "SyntaxError"),
+    "exit": ("import sys; sys.exit(0)", "sys.exit(0)"),
+    "misspelled": (
+        "from imgai.plugin import hookimpl\n@hookimpl\ndef imgai_register_task():\n    return []",
+        "imgai_register_task",
+    ),
+    "empty": ("", "registers no task"),
+    "nonsense": (
+        "from imgai.plugin import hookimpl\n@hookimpl\ndef imgai_register_tasks():\n    return ['denoise']",
+        "a Task is due",
+    ),
+    "no-default": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='m', output=Output.IMAGE)]",
+        "no model called 'm'",
+    ),
+    "orphan": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_models():\n"
+        "    return [Model(name='m', task='nothing', summary='s', license='MIT', load='a:b')]",
+        "which no plugin declares",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_plugin_breaks_itself_alone(site: Any, greet: str, kind: str) -> None:
+    source, why = BROKEN[kind]
+    site.add("imgai-broken", source, name="broken")
+    site.add("imgai-greet", greet)
+    help_ = site.imgai("--help")
+    assert help_.returncode == 0
+    assert "greet" in help_.stdout
+    assert "broken" in help_.stdout
+    assert why in state_of(site, "imgai-broken")["broken"]
+    assert state_of(site, "imgai-greet")["broken"] is None
+    called = site.imgai("broken", "some", "--arguments")
+    assert called.returncode == 3
+    assert why in called.stderr
+    assert "Traceback" not in called.stderr
+
+
+def test_strict_raises(site: Any) -> None:
+    site.add("imgai-broken", "import a_module_that_is_nowhere")
+    answer = site.imgai("plugins", IMGAI_STRICT="1")
+    assert answer.returncode != 0
+    assert "ModuleNotFoundError" in answer.stderr
+
+
+def test_a_plugin_for_another_version_is_reported_without_being_imported(site: Any) -> None:
+    site.add("imgai-future", "raise SystemError('imported')", group="imgai.plugins.v2")
+    broken = state_of(site, "imgai-future")["broken"]
+    assert "plugin API 2" in broken
+    assert "imported" not in broken
+
+
+def test_the_official_plugin_wins_a_clash_and_the_other_is_named(site: Any) -> None:
+    source = """
+        from imgai.plugin import *
+
+        @hookimpl
+        def imgai_register_tasks():
+            return [Task(name="segment", summary="Mine.", default_model="m", output=Output.IMAGE)]
+
+        @hookimpl
+        def imgai_register_models():
+            return [Model(name="m", task="segment", summary="s", license="MIT", load="a:b")]
+    """
+    site.add("aaa-first-by-name", source)
+    assert "clashes with that of imgai-segment" in state_of(site, "aaa-first-by-name")["broken"]
+    assert "Mine." not in site.imgai("--help").stdout
+
+
+def test_a_plugin_may_add_a_model_to_a_task_of_another(site: Any) -> None:
+    source = """
+        from imgai.plugin import *
+
+        @hookimpl
+        def imgai_register_models():
+            return [Model(name="mine", task="segment", summary="s", license="MIT", load="a:b", labels=("thing",))]
+    """
+    site.add("aaa-more-models", source)
+    assert state_of(site, "aaa-more-models")["broken"] is None
+    assert "mine" in site.imgai("segment", "--help").stdout
+
+
+def test_a_command_that_does_not_exist_suggests_one(site: Any) -> None:
+    answer = site.imgai("sgement", "x")
+    assert answer.returncode == 2
+    assert "segment" in answer.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("plugins",), ("segment", "--help"), ("models",)])
+def test_looking_around_imports_nothing_heavy(run_python: Any, arguments: tuple[str, ...]) -> None:
+    answer = run_python(
+        f"""
+        import sys
+        sys.argv = ["imgai", *{arguments!r}]
+        from imgai.cli.main import main
+        try:
+            main()
+        except SystemExit as stop:
+            assert not stop.code, stop.code
+        heavy = {{"torch", "kornia", "numpy", "PIL", "scipy", "skimage"}} & set(sys.modules)
+        assert not heavy, heavy
+        """
+    )
+    assert answer.returncode == 0, answer.stderr

@@ -1,0 +1,69 @@
+"""A params dataclass is declared once: options, checked values and the table come from it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from imgai.errors import UsageError
+from imgai.params import as_options, as_table, as_values
+from imgai.plugin import Output, Task, param
+
+
+@dataclass(frozen=True)
+class Params:
+    strength: float = param(0.5, "How much.", minimum=0, maximum=1)
+    steps: int = param(3, "How often.", minimum=1)
+    mode: str = param("soft", "How.", choices=("soft", "hard"))
+    keep_colors: bool = param(False, "Keep them.")
+    size: int | None = param(None, "How large.")
+
+
+def test_values_given_are_taken_and_none_means_the_default() -> None:
+    assert as_values(Params, {"strength": 1, "steps": None}) == Params(strength=1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"strength": 1.5}, "--strength cannot be 1.5; it takes a number from 0 to 1"),
+        ({"strength": math.nan}, "--strength cannot be nan"),
+        ({"steps": 0}, "--steps cannot be 0; it takes a whole number of at least 1"),
+        ({"steps": 2.5}, "--steps takes a whole number of at least 1, not 2.5"),
+        ({"steps": True}, "--steps takes"),
+        ({"mode": "loud"}, "--mode cannot be 'loud'; it is one of soft, hard"),
+        ({"keep_colors": "yes"}, "--keep-colors takes yes or no"),
+        ({"keep_colours": True}, "there is no option --keep-colours"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_clear_line(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        as_values(Params, given)
+    assert str(caught.value).startswith(words)
+
+
+def test_every_field_is_an_option_and_a_row() -> None:
+    options = as_options(Params, panel="Here")
+    names = [field.name for field in dataclasses.fields(Params)]
+    assert [option.name for option in options] == names
+    assert [option.default for option in options] == [0.5, 3, "soft", False, None]
+    table = as_table(Params)
+    assert [row[0] for row in table] == ["--strength", "--steps", "--mode", "--keep-colors", "--size"]
+    assert table[2] == ("--mode", "soft or hard", "soft", "How.")
+
+
+def test_options_can_tell_what_was_given() -> None:
+    assert {option.default for option in as_options(Params, panel="Here", unset=True)} == {None}
+
+
+def test_a_field_without_help_is_refused_when_it_is_declared() -> None:
+    @dataclass
+    class Bare:
+        strength: float = 0.5
+
+    with pytest.raises(TypeError, match=r"imgai\.plugin\.param"):
+        Task(name="t", summary="s", default_model="m", output=Output.IMAGE, params=Bare)
