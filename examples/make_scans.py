@@ -2,7 +2,7 @@
 
     python examples/make_scans.py --fonts /usr/share/fonts
 
-Words and layout are our own; paper, light and camera are those of `plugins/imgai-segment/training/scans.py`, with paper
+Words and layout are our own; paper, light and camera are those of `plugins/imgai-segment/training/`, with paper
 textures that no training sees. The fonts (Debian's fonts-courier-prime, fonts-ebgaramond, fonts-dancingscript and
 fonts-breip under the SIL Open Font License, fonts-open-sans under Apache-2.0) appear as pictures of text alone, which
 their licences allow.
@@ -58,7 +58,8 @@ for the purpose: every stroke is known to the pixel, however much coffee is spil
 What such pages lack is surprise. Nobody draws the thumb at the edge, the pressed flower, or the moth. So the
 last word still belongs to pages that somebody found in a drawer, and to the patience of the one who reads them.""",
 )
-NOTEBOOK = """Tuesday. Rain until noon. Counted nine herons at the weir, and one more that stood apart from all the others.
+NOTEBOOK = """Tuesday. Rain until noon. Counted nine herons at the weir,
+and one more that stood apart from all the others.
 
 The miller says the water has not been so high since his father's days. He marked the wall with chalk.
 
@@ -117,7 +118,7 @@ class Writer:
 def letter(writer: Writer, rng: np.random.Generator) -> Sheet:
     """Typed, signed in blue."""
     sheet = Sheet(HEIGHT, WIDTH)
-    end = writer.write(sheet, "Courier Prime.otf", 25, LETTER, 150, 150, 1060)
+    end = writer.write(sheet, "Courier Prime.otf", 28, LETTER, 130, 150, 1085, step=1.5)
     sheet.lay(BLACK)
     curve(rng, sheet, (180, end + 10, 520, end + 90), 2.2, points=11)
     sheet.lay(BLUE)

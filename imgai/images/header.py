@@ -34,9 +34,9 @@ class Header:
 
 def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
     """Read the header alone. Raises InputError for what is no picture or is larger than `max_pixels`."""
-    size = len(source) if isinstance(source, bytes) else source.stat().st_size
     format_ = format_of(source, name)
     with reasons(name, format_), open_picture(source, format_, name) as image:
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
         width, height = image.size
         check_pixels(width, height, name, max_pixels)
         pages = int(getattr(image, "n_frames", 1))

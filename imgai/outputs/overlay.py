@@ -14,7 +14,7 @@ from imgai.sample import Mask, Sample
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
 _COLORS = np.array(
-    [(230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)],
+    [(86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)],
     dtype=np.float32,
 )
 _TINT = 0.5

@@ -47,7 +47,9 @@ class Folder:
         self.fatal: BaseException | None = None
         self._stop = Event()
         self._budget = Budget(options.memory)
-        self._decoded: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
+        # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
+        ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
+        self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
         self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
         self._under_way: dict[Source, tuple[Job, int]] = {}
         self._lock = Lock()
@@ -126,6 +128,7 @@ class Folder:
                 yield None
                 entry = self._decoded.get()
             if entry is None:
+                self._decoded.put(None)  # for the other devices, and for who drains the queue after a failure
                 return
             job, sample, size = entry
             with self._lock:

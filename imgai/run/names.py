@@ -46,7 +46,9 @@ def plan(
     """
     kinds = options.kinds
     if _is_file(out, inputs, kinds):
-        return [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
+        plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
+        _refuse_to_overwrite(plans, inputs, options)
+        return plans
     if out.exists() and not out.is_dir():
         raise UsageError(
             f"--out {out} is a file", "name a folder, or one input and a name that ends as a picture's does"

@@ -50,7 +50,9 @@ def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Sum
     summary = Summary(skipped=len(skipped))
     if options.json:
         for each, mark in skipped:
-            console.out_line(to_line({"schema": SCHEMA, "input": str(each.input.path), "status": "skipped", "digest": mark}))
+            console.out_line(
+                to_line({"schema": SCHEMA, "input": str(each.input.path), "status": "skipped", "digest": mark})
+            )
     if options.dry_run:
         _tell_plans(jobs, skipped, options, console)
         return summary
@@ -234,7 +236,12 @@ def _tell_plans(jobs: list[Job], skipped: list[tuple[Plan, str]], options: RunOp
         if job.plan.input.error is not None:
             console.fail(str(job.plan.input.error))
         elif options.json:
-            record = {"schema": SCHEMA, "input": str(job.plan.input.path or "-"), "status": "planned", "output": str(job.plan.base)}
+            record = {
+                "schema": SCHEMA,
+                "input": str(job.plan.input.path or "-"),
+                "status": "planned",
+                "output": str(job.plan.base),
+            }
             console.out_line(to_line(record))
         else:
             console.say(f"would do {job.plan.input.path or '-'} -> {job.plan.exact or job.plan.base}")

@@ -1,0 +1,181 @@
+"""The contract between the host and a plugin, as tests to inherit::
+
+class TestContract(PluginContract):
+    plugin = imgai_denoise
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from types import ModuleType
+from typing import ClassVar
+
+import pytest
+import torch
+
+from imgai.chain import load_step
+from imgai.discovery import Plugin
+from imgai.plugin import Model, NoParams, Output, Task
+from imgai.registry import Registry, load_registry
+from imgai.sample import Metadata, Sample, Source
+from imgai.step import Step
+from imgai.testing.images import gradient, noise
+from imgai.weights import find
+
+_HEAVY = ("torch", "kornia", "numpy", "PIL", "scipy", "skimage")
+_LONGEST_SUMMARY = 90
+_LEVEL = 1 / 255
+
+
+class PluginContract:
+    """What every plugin keeps. Set `plugin` to the module of its entry point."""
+
+    plugin: ClassVar[ModuleType]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def registry(cls) -> Registry:
+        """The plugin alone with what is installed here, itself included once."""
+        installed = load_registry()
+        mine = cls._models()
+        if all(any(model is other for other in installed.models()) for model in mine):
+            return installed
+        declared = Plugin("under-test", "under-test", "0", cls._tasks(), mine)
+        return Registry([*(plugin for plugin in installed.plugins if not plugin.broken), declared])
+
+    @classmethod
+    def _tasks(cls) -> tuple[Task, ...]:
+        register = getattr(cls.plugin, "imgai_register_tasks", tuple)
+        return tuple(register())
+
+    @classmethod
+    def _models(cls) -> tuple[Model, ...]:
+        register = getattr(cls.plugin, "imgai_register_models", tuple)
+        return tuple(register())
+
+    @classmethod
+    def _steps(cls, registry: Registry) -> list[Step]:
+        steps = []
+        for model in cls._models():
+            task = registry.task(model.task)
+            model_params = (model.params or NoParams)()
+            steps.append(
+                load_step(task, model, params=task.params(), model_params=model_params, device=torch.device("cpu"))
+            )
+        return steps
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def steps(cls, registry: Registry) -> list[Step]:
+        """Every model of the plugin, loaded on the CPU with its default params."""
+        return cls._steps(registry)
+
+    def test_it_registers_without_complaint(self, registry: Registry) -> None:
+        names = {plugin.name for plugin in registry.broken}
+        assert "under-test" not in names, [plugin.broken for plugin in registry.broken]
+        assert self._models()
+
+    def test_declaring_imports_nothing_heavy(self) -> None:
+        program = f"""
+import sys, {self.plugin.__name__} as plugin
+[register() for name in ("imgai_register_tasks", "imgai_register_models") if (register := getattr(plugin, name, None))]
+sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
+"""
+        answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert answer.returncode == 0, f"declaring imports {answer.stderr}"
+
+    def test_summaries_fit_on_a_line(self) -> None:
+        for declared in (*self._tasks(), *self._models()):
+            assert 0 < len(declared.summary) <= _LONGEST_SUMMARY, declared.name
+            assert declared.summary.endswith("."), f"{declared.name}: a summary is a sentence"
+
+    def test_weights_are_what_is_declared(self) -> None:
+        for model in self._models():
+            weights = model.weights
+            if weights is None:
+                continue
+            assert weights.file.endswith(".safetensors"), f"{model.name}: ship safetensors, never pickles"
+            path = find(weights)
+            assert path.stat().st_size == weights.size, model.name
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.sha256, model.name
+            assert weights.license, model.name
+            if "://" not in weights.file:
+                card = path.with_suffix(".md")
+                assert card.is_file(), f"{model.name}: no model card {card.name} beside the weights"
+
+    def test_images_of_any_size_give_what_is_promised(self, steps: list[Step]) -> None:
+        for step in steps:
+            for height, width in _sizes(step.model):
+                result = step(_sample(noise(height, width)))
+                self._check(step, result, height, width)
+
+    def _check(self, step: Step, result: Sample, height: int, width: int) -> None:
+        model = step.model
+        if step.task.output is Output.IMAGE:
+            assert result.image.shape == (1, 3, height * model.scale, width * model.scale), (model.name, height, width)
+            assert result.image.min() >= 0
+            assert result.image.max() <= 1
+        elif step.task.output is Output.MASK:
+            channels = len(model.labels or ()) + model.auxiliary
+            assert result.masks[step.name].values.shape == (channels, height, width), (model.name, height, width)
+        else:
+            scores = result.scores[step.name].values
+            assert scores.shape == (len(model.labels or ()),)
+            assert scores.min() >= 0
+            assert abs(float(scores.sum()) - 1) < 1e-3, model.name
+
+    def test_a_batch_gives_what_single_images_give(self, steps: list[Step]) -> None:
+        for step in steps:
+            side = step.model.tile if step.model.input_size is None else max(step.model.input_size)
+            samples = [_sample(gradient(side, side)), _sample(noise(side, side))]
+            single = [_values(step, step(sample)) for sample in samples]
+            together = [_values(step, result) for result in step.stream(samples) if isinstance(result, Sample)]
+            for one, other in zip(single, together, strict=True):
+                assert (one - other).abs().max() <= 2 * _LEVEL, step.model.name
+
+    def test_it_is_deterministic(self, steps: list[Step], registry: Registry) -> None:
+        again = self._steps(registry)
+        for step, other in zip(steps, again, strict=True):
+            sample = _sample(noise(96, 96, seed=1))
+            assert torch.equal(_values(step, step(sample)), _values(other, other(sample))), step.model.name
+
+    def test_tiles_leave_no_seam(self, steps: list[Step]) -> None:
+        for step in steps:
+            model = step.model
+            if model.input_size is not None:
+                continue
+            side = model.tile + model.tile // 2
+            sample = _sample(gradient(side, side))
+            tiled = _values(step, step(sample))
+            whole = Step(
+                step.task, model, step.predictor, device=step.device, tile=side + model.multiple_of + model.minimum
+            )
+            difference = (tiled - _values(whole, whole(sample))).abs()
+            assert difference.max() <= 8 * _LEVEL, f"{model.name}: {difference.max() * 255:.1f} levels; more overlap?"
+
+
+def _sizes(model: Model) -> list[tuple[int, int]]:
+    """Sizes at which implementations break: one pixel, odd, around what is declared."""
+    sizes = {(1, 1), (1, 37), (31, 33), (model.multiple_of + 1, model.multiple_of)}
+    if model.minimum > 1:
+        sizes.add((model.minimum - 1, model.minimum + 1))
+    if model.input_size is None:
+        sizes.add((min(model.tile, 512) + 1, 40))
+    else:
+        sizes.add((model.input_size[0] + 1, model.input_size[1] - 1))
+    return sorted(sizes)
+
+
+def _sample(image: torch.Tensor) -> Sample:
+    return Sample(image, Source(None, "drawn"), Metadata("PNG"))
+
+
+def _values(step: Step, result: Sample) -> torch.Tensor:
+    """What the step found, as float in [0, 1]."""
+    if step.task.output is Output.IMAGE:
+        return result.image
+    if step.task.output is Output.MASK:
+        return result.masks[step.name].values.float() / 255
+    return result.scores[step.name].values
