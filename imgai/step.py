@@ -188,7 +188,7 @@ class Step:
         prepared = self.predictor.preprocess(images)
         with casting:
             raw = self.predictor.network(prepared)
-        found = self.predictor.postprocess(raw.float())
+        found = self.predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
         if problem := check_shape(self.model, self.task.output, images, found):
             raise PluginError(f"the model {self.model.name} does not keep its promise: {problem}")
         return found

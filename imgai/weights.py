@@ -25,7 +25,7 @@ def find(weights: Weights) -> Path:
         return _fetch(weights)
     if (found := _sha256(path)) != weights.sha256:
         raise PluginError(
-            f"the weights {path} are not those that the plugin declares: sha256 {found[:12]}, not {weights.sha256[:12]}",
+            f"the weights {path} are not those that the plugin declares: {found[:12]}, not {weights.sha256[:12]}",
             "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
         )
     return path

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.errors import InputError
-from imgai.guided import upsample
 from imgai.plugin import Model, Output, Predictor
 from imgai.resize import resize, to_float
 from imgai.sample import Mask, Sample, Scores
 from imgai.tiling import Blender, Grid, Window
+from imgai.upsample import upsample
 
 
 @dataclass(slots=True)

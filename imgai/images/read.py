@@ -117,6 +117,8 @@ def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, me
 
     Shape: pixels ``(H, W)`` or ``(H, W, 3)``, alpha ``(H, W)`` or None; uint8 or uint16.
     """
+    if not pixels.flags.writeable:
+        pixels = pixels.copy()  # torch wants buffers that it could write to, though nobody will
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))
     image = tensor.expand(3, -1, -1)[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)[None]
     cover = None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None, None]

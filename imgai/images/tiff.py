@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from imgai.images import color, orientation
 from imgai.images.header import check_pixels
@@ -41,16 +41,14 @@ def _is_reduced(page: Any) -> bool:
 
 
 def _read(page: Any, source: Path | bytes, number: int) -> Page:
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=["TIFF"]) as picture:
-        picture.seek(number)
-        icc: bytes | None = picture.info.get("icc_profile") or None
-        dpi = _plain(picture.info.get("dpi"))
-        exif = _exif(picture)
-        turn = int(picture.getexif().get(274, 1) or 1)
-        if _plain_pixels(page):
-            pixels, alpha = _through_tifffile(page)
-        else:
-            # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours. It applies no orientation of its own here.
+    icc: bytes | None = getattr(page.tags.get("InterColorProfile"), "value", None) or None
+    turn = int(getattr(page.tags.get("Orientation"), "value", 1) or 1)
+    dpi = _dpi(page)
+    if _plain_pixels(page):
+        pixels, alpha = _through_tifffile(page)
+    else:
+        # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours. It applies no orientation of its own here.
+        with _opened(source, number) as picture:
             pixels, alpha, icc = color.to_pixels(picture)
     pixels = orientation.apply(pixels, turn)
     alpha = None if alpha is None else orientation.apply(alpha, turn)
@@ -61,10 +59,17 @@ def _read(page: Any, source: Path | bytes, number: int) -> Page:
         depth=16 if pixels.dtype == np.uint16 else 8,
         gray=pixels.ndim == 2,
         icc=icc,
-        exif=exif,
+        exif=_exif(source, number),
+        xmp=getattr(page.tags.get("XMP"), "value", None) or None,
         dpi=dpi,
     )
     return pixels, alpha, about
+
+
+def _opened(source: Path | bytes, number: int) -> Image.Image:
+    picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=["TIFF"])
+    picture.seek(number)
+    return picture
 
 
 def _plain_pixels(page: Any) -> bool:
@@ -91,21 +96,29 @@ def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
     return (np.ascontiguousarray(pixels[..., 0]) if pixels.shape[-1] == 1 else pixels), None
 
 
-def _exif(picture: Image.Image) -> bytes | None:
+def _exif(source: Path | bytes, number: int) -> bytes | None:
     """What the page says of the photograph, without what describes the file's own layout."""
-    theirs = picture.getexif()
-    ours = Image.Exif()
-    for tag in _DESCRIPTIVE:
-        if tag in theirs:
-            ours[tag] = theirs[tag]
-    for directory in (_EXIF, _GPS):
-        if directory in theirs:
-            ours.get_ifd(directory).update(theirs.get_ifd(directory))
-    return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
+    try:
+        picture = _opened(source, number)
+    except (UnidentifiedImageError, EOFError):
+        return None  # a kind of pixels that Pillow does not know, such as 16-bit grey with alpha
+    with picture:
+        theirs = picture.getexif()
+        ours = Image.Exif()
+        for tag in _DESCRIPTIVE:
+            if tag in theirs:
+                ours[tag] = theirs[tag]
+        for directory in (_EXIF, _GPS):
+            if directory in theirs:
+                ours.get_ifd(directory).update(theirs.get_ifd(directory))
+        return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
 
 
-def _plain(dpi: Any) -> tuple[float, float] | None:
-    # (1, 1) is what a page without a resolution reads as.
-    if not dpi or float(dpi[0]) <= 1:
+def _dpi(page: Any) -> tuple[float, float] | None:
+    """Dots per inch. None without a resolution, or where its unit is no length."""
+    across, down = (getattr(page.tags.get(name), "value", None) for name in ("XResolution", "YResolution"))
+    unit = {2: 1.0, 3: 2.54}.get(int(getattr(page.tags.get("ResolutionUnit"), "value", 2)))
+    if unit is None or not across or not down or not (across[1] and down[1]):
         return None
-    return float(dpi[0]), float(dpi[1])
+    x, y = across[0] / across[1] * unit, down[0] / down[1] * unit
+    return (x, y) if x > 1 and y > 1 else None  # 1 is what a page without a resolution says

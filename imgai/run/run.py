@@ -170,7 +170,7 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
 
 def _key(each: Plan) -> str:
     """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
-    return "-" if each.input.path is None else os.path.abspath(each.input.path)
+    return "-" if each.input.path is None else str(each.input.path.absolute())
 
 
 def _fragment_path(records: Records, each: Plan) -> Path:

@@ -19,7 +19,7 @@ LEVELS = (
     {"hookspecs", "sample", "params"},
     {"discovery", "device", "weights", "images"},
     {"registry", "resize", "tiling"},
-    {"guided"},
+    {"upsample"},
     {"work"},
     {"step"},
     {"chain"},

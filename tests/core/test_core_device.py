@@ -1,0 +1,152 @@
+"""From words to devices, and weights from where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from imgai.device import choose_devices, choose_precision, devices
+from imgai.errors import DeviceError, PluginError
+from imgai.plugin import Weights
+from imgai.weights import find, location
+
+
+def test_auto_takes_what_there_is() -> None:
+    (first, *_) = choose_devices("auto")
+    assert first.type == ("cuda" if torch.cuda.is_available() else devices()[0].name.split(":")[0])
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:0,cuda:99", "quantum", "xpu:7"])
+def test_a_device_that_is_absent_is_an_error_that_says_what_there_is(name: str) -> None:
+    with pytest.raises(DeviceError, match=r"--device takes auto or .*cpu"):
+        choose_devices(name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_no_gpu_is_never_a_silent_cpu() -> None:
+    with pytest.raises(DeviceError, match="cuda"):
+        choose_devices("cuda")
+
+
+def test_several_devices() -> None:
+    assert choose_devices("cpu, cpu") == [torch.device("cpu")] * 2
+
+
+def test_precisions() -> None:
+    cpu = torch.device("cpu")
+    assert choose_precision("auto", cpu) is torch.float32
+    assert choose_precision("bf16", cpu) is torch.bfloat16
+    with pytest.raises(DeviceError, match="fp16"):
+        choose_precision("fp16", cpu)
+    with pytest.raises(DeviceError, match="fp64"):
+        choose_precision("fp64", cpu)
+
+
+CONTENT = b"weights" * 1000
+
+
+def weights(file: str, content: bytes = CONTENT) -> Weights:
+    return Weights(file=file, sha256=hashlib.sha256(content).hexdigest(), size=len(content), license="MIT")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A server on this machine that holds the weights."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            content = {"/good": CONTENT, "/other": b"x" * len(CONTENT), "/long": CONTENT * 2, "/short": CONTENT[:9]}
+            body = content.get(self.path.removesuffix(".safetensors"))
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("IMGAI_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_weights_are_fetched_once(server: str) -> None:
+    wanted = weights(f"{server}/good.safetensors")
+    assert location(wanted) is None
+    path = find(wanted)
+    assert path.read_bytes() == CONTENT
+    before = path.stat().st_mtime_ns
+    assert find(wanted) == path == location(wanted)
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("name", ["other", "long", "short"])
+def test_what_is_not_what_was_declared_is_thrown_away(server: str, name: str, cache: Path) -> None:
+    with pytest.raises(PluginError, match="is not the weights that the plugin declares"):
+        find(weights(f"{server}/{name}.safetensors"))
+    assert not [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_a_network_that_fails_says_where_to_put_the_file(server: str) -> None:
+    with pytest.raises(PluginError, match=r"cannot be fetched: .*put the file at"):
+        find(weights(f"{server}/nowhere.safetensors"))
+
+
+def test_plain_http_is_for_this_machine_alone() -> None:
+    with pytest.raises(PluginError, match="over https alone"):
+        find(weights("http://example.invalid/good.safetensors"))
+
+
+def test_a_file_that_was_changed_is_refused(server: str) -> None:
+    wanted = weights(f"{server}/good.safetensors")
+    find(wanted).write_bytes(b"y" * len(CONTENT))
+    with pytest.raises(PluginError, match="are not those that the plugin declares"):
+        find(wanted)
+
+
+def test_a_file_of_a_package_that_is_missing() -> None:
+    with pytest.raises(PluginError, match="missing; reinstall the plugin"):
+        find(weights("imgai:nowhere.safetensors"))
+
+
+MEMORY = """
+import resource, sys, torch
+from imgai.device import tune_allocator
+tune_allocator()
+torch.set_num_threads(1)
+from imgai.chain import load_step
+from imgai.sample import Metadata, Sample, Source
+from imgai.testing import fake
+import dataclasses
+model = dataclasses.replace(fake.LIGHTNESS, tile=512, overlap=32)
+step = load_step(fake.FIND_LIGHT, model, device=torch.device("cpu"), params=fake.LightParams())
+
+def peak(side):
+    image = torch.zeros(side, side, 3, dtype=torch.uint8).permute(2, 0, 1)[None]
+    step(Sample(image, Source(None, "x"), Metadata("PNG")))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+idle = peak(64)
+print(peak(10_000) - idle)
+"""
+
+
+def test_a_hundred_megapixels_fit_into_a_bounded_memory() -> None:
+    """The picture alone is 300 MB, its mask 100; what a step adds must not grow with the picture."""
+    answer = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=200, check=True)
+    assert int(answer.stdout) < 800e6

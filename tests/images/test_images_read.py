@@ -1,0 +1,306 @@
+"""A picture is read as it looks, with all that its file says of it."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image, ImageCms
+
+from imgai.errors import InputError
+from imgai.images import encode_png, probe, read
+from imgai.sample import Sample, Source
+
+HEIGHT, WIDTH = 24, 40
+
+
+def photograph(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Smooth, colourful, and different in every corner. Shape: ``(H, W, 3)`` uint8."""
+    y, x = np.mgrid[:height, :width]
+    return np.dstack([255 * x / width, 255 * y / height, 128 + 60 * np.sin(x / 5)]).astype(np.uint8)
+
+
+def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format=format_, **options)
+    return file.getvalue()
+
+
+def samples(content: bytes | Path, **options: Any) -> list[Sample]:
+    return list(read(content, Source(None, "picture"), **options))
+
+
+def one(content: bytes) -> Sample:
+    (sample,) = samples(content)
+    return sample
+
+
+def pixels(sample: Sample) -> np.ndarray:
+    return sample.image[0].permute(1, 2, 0).numpy()
+
+
+LOSSLESS = {"PNG": {}, "TIFF": {}, "BMP": {}, "PPM": {}, "WEBP": {"lossless": True}}
+
+
+@pytest.mark.parametrize("format_", LOSSLESS)
+def test_pixels_are_those_of_the_file(format_: str) -> None:
+    sample = one(encoded(Image.fromarray(photograph()), format_, **LOSSLESS[format_]))
+    assert sample.metadata.format == format_
+    assert sample.image.dtype == torch.uint8
+    assert np.array_equal(pixels(sample), photograph())
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "AVIF"])
+def test_lossy_formats_give_what_pillow_gives(format_: str) -> None:
+    content = encoded(Image.fromarray(photograph()), format_, quality=90)
+    assert np.array_equal(pixels(one(content)), np.asarray(Image.open(io.BytesIO(content)).convert("RGB")))
+
+
+def turned(orientation: int) -> np.ndarray:
+    """The photograph as a camera stores it that notes this orientation (EXIF 2.32, tag 274)."""
+    upright = photograph()
+    return {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: upright.swapaxes(0, 1)[::-1],
+        7: upright.swapaxes(0, 1)[::-1, ::-1],
+        8: upright.swapaxes(0, 1)[:, ::-1],
+    }[orientation]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_each_orientation_is_applied_once_and_reset(orientation: int, format_: str) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    exif[271] = "A camera"
+    stored = Image.fromarray(np.ascontiguousarray(turned(orientation)))
+    options = {"quality": 100, "subsampling": 0} if format_ == "JPEG" else LOSSLESS[format_]
+    content = encoded(stored, format_, exif=exif, **options)
+    sample = one(content)
+    assert pixels(sample).shape == (HEIGHT, WIDTH, 3)
+    assert np.abs(pixels(sample).astype(int) - photograph()).max() <= (6 if format_ == "JPEG" else 0)
+    again = Image.Exif()
+    again.load(sample.metadata.exif)
+    assert again[271] == "A camera"
+    assert again.get(274, 1) == 1
+
+
+DEEP = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("format_", ["PNG", "TIFF", "TIFF lzw", "TIFF big-endian"])
+def test_sixteen_bits_stay_sixteen_bits(channels: int, format_: str) -> None:
+    values = DEEP[..., 0] if channels == 1 else DEEP[..., :channels]
+    if format_ == "PNG":
+        content = encode_png(values)
+    else:
+        file = io.BytesIO()
+        tifffile.imwrite(
+            file,
+            values,
+            photometric="rgb" if channels > 2 else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="lzw" if "lzw" in format_ else None,
+            byteorder=">" if "big" in format_ else None,
+        )
+        content = file.getvalue()
+    sample = one(content)
+    colors = values if channels in (1, 3) else values[..., :-1]
+    assert sample.metadata.depth == 16
+    assert sample.metadata.gray is (channels < 3)
+    assert np.array_equal(pixels(sample)[..., : 1 if channels < 3 else 3].squeeze(), colors.squeeze())
+    if channels in (2, 4):
+        assert np.array_equal(sample.alpha[0, 0].numpy(), values[..., -1])
+    else:
+        assert sample.alpha is None
+
+
+def test_sixteen_bit_netpbm() -> None:
+    header = b"P6\n# by hand\n%d %d\n65535\n" % (WIDTH, HEIGHT)
+    sample = one(header + DEEP[..., :3].astype(">u2").tobytes())
+    assert np.array_equal(pixels(sample), DEEP[..., :3])
+
+
+def test_grey_is_grey_and_is_repeated_without_a_copy() -> None:
+    sample = one(encoded(Image.fromarray(photograph()[..., 0]), "PNG"))
+    assert sample.metadata.gray
+    assert sample.image.shape == (1, 3, HEIGHT, WIDTH)
+    assert sample.image.untyped_storage().nbytes() == HEIGHT * WIDTH
+
+
+def test_grey_with_alpha() -> None:
+    both = np.dstack([photograph()[..., 0], photograph()[..., 1]])
+    sample = one(encoded(Image.fromarray(both), "PNG"))
+    assert sample.metadata.gray
+    assert np.array_equal(sample.alpha[0, 0].numpy(), both[..., 1])
+
+
+def test_one_bit() -> None:
+    sample = one(encoded(Image.fromarray(photograph()).convert("1"), "PNG"))
+    assert sample.metadata.gray
+    assert set(np.unique(pixels(sample))) == {0, 255}
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_a_palette_with_transparency(format_: str) -> None:
+    image = Image.new("P", (4, 2))
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.putdata([0, 1, 2, 0, 1, 1, 1, 2])
+    sample = one(encoded(image, format_, transparency=1))
+    assert pixels(sample)[0, 0].tolist() == [255, 0, 0]
+    assert sample.alpha[0, 0].tolist() == [[255, 0, 255, 255], [0, 0, 0, 255]]
+
+
+def test_cmyk_without_a_profile() -> None:
+    content = encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=100)
+    assert pixels(one(content))[4, 4].tolist() == pytest.approx([255, 0, 0], abs=4)
+
+
+def test_cmyk_goes_through_its_own_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The profile is asked for: one that cannot be for CMYK must be passed over without harm."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    asked = []
+    real = ImageCms.profileToProfile
+    monkeypatch.setattr(ImageCms, "profileToProfile", lambda *a, **k: asked.append(a) or real(*a, **k))
+    sample = one(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "TIFF", icc_profile=srgb))
+    assert asked
+    assert pixels(sample)[4, 4].tolist() == pytest.approx([255, 0, 0], abs=4)
+    assert sample.metadata.icc is None
+
+
+def display_p3() -> bytes:
+    """sRGB's profile with the name and the primaries of Display P3 (SMPTE EG 432-1), adapted to D50."""
+    content = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.15710, 0.06657, 0.78407),
+    }
+    (count,) = struct.unpack_from(">I", content, 128)
+    for index in range(count):
+        signature, offset, _ = struct.unpack_from(">4sII", content, 132 + 12 * index)
+        if signature in primaries:
+            struct.pack_into(">3i", content, offset + 8, *(round(v * 65536) for v in primaries[signature]))
+    return bytes(content)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_a_profile_is_carried_and_pixels_are_untouched(format_: str) -> None:
+    profile = display_p3()
+    options = {**LOSSLESS.get(format_, {}), "icc_profile": profile}
+    plain = one(encoded(Image.fromarray(photograph()), format_, **LOSSLESS.get(format_, {})))
+    sample = one(encoded(Image.fromarray(photograph()), format_, **options))
+    assert sample.metadata.icc == profile
+    assert np.array_equal(pixels(sample), pixels(plain))
+
+
+def test_every_page_of_a_tiff_but_its_thumbnails() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for value in (10, 20):
+            writer.write(np.full((8, 9), value, np.uint8), photometric="minisblack")
+            writer.write(np.full((4, 4), 99, np.uint8), photometric="minisblack", subfiletype=1)
+        writer.write(np.full((5, 6, 3), 30, np.uint16), photometric="rgb")
+    found = samples(file.getvalue())
+    assert [sample.source.page for sample in found] == [0, 1, 2]
+    assert {sample.source.pages for sample in found} == {3}
+    assert [int(sample.image.numpy().max()) for sample in found] == [10, 20, 30]
+    assert [sample.metadata.depth for sample in found] == [8, 8, 16]
+
+
+@pytest.mark.parametrize("kind", ["minis-white", "float", "planes", "bool"])
+def test_other_tiffs(kind: str) -> None:
+    file = io.BytesIO()
+    ramp = np.linspace(0, 1, WIDTH, dtype=np.float32)[None].repeat(HEIGHT, 0)
+    if kind == "minis-white":
+        tifffile.imwrite(file, 255 - photograph()[..., 0], photometric="miniswhite")
+        assert np.array_equal(pixels(one(file.getvalue()))[..., 0], photograph()[..., 0])
+    elif kind == "float":
+        tifffile.imwrite(file, ramp, photometric="minisblack")
+        assert np.abs(pixels(one(file.getvalue()))[..., 0] / 65535 - ramp).max() < 1e-4
+    elif kind == "planes":
+        tifffile.imwrite(file, np.moveaxis(photograph(), -1, 0), photometric="rgb", planarconfig="separate")
+        assert np.array_equal(pixels(one(file.getvalue())), photograph())
+    else:
+        tifffile.imwrite(file, ramp > 0.5, photometric="minisblack")
+        assert np.array_equal(pixels(one(file.getvalue()))[..., 0], (ramp > 0.5) * 255)
+
+
+@pytest.mark.parametrize("format_", ["GIF", "PNG", "WEBP"])
+def test_frames_of_an_animation_are_whole_pictures(format_: str) -> None:
+    frames = [Image.fromarray(np.roll(photograph(), 7 * shift, 1)) for shift in range(3)]
+    options: dict[str, Any] = {"lossless": True} if format_ == "WEBP" else {}
+    content = encoded(
+        frames[0], format_, save_all=True, append_images=frames[1:], duration=[40, 80, 120], loop=2, **options
+    )
+    found = samples(content)
+    assert [sample.metadata.duration for sample in found] == [40, 80, 120]
+    assert {sample.metadata.loop for sample in found} == {2}
+    for frame, sample in zip(frames, found, strict=True):
+        limit = 40 if format_ == "GIF" else 0  # a palette of 256
+        assert np.abs(pixels(sample).astype(int) - np.asarray(frame)).max() <= limit
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"])
+def test_a_truncated_file_is_refused_whole(format_: str) -> None:
+    noisy = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noisy), format_)
+    for part in (0.9, 0.5, 0.1):
+        with pytest.raises(InputError, match=r"^picture: the \w+ file is damaged") as caught:
+            samples(content[: int(part * len(content))])
+        assert "\n" not in str(caught.value)
+
+
+def test_a_flipped_bit_in_a_png_is_noticed() -> None:
+    content = bytearray(encoded(Image.fromarray(photograph()), "PNG"))
+    content[len(content) // 2] ^= 1
+    with pytest.raises(InputError, match="damaged"):
+        samples(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "empty"), (b"I am a text.", "not a picture"), (b"\0" * 99, "not a")]
+)
+def test_what_is_no_picture_is_told(content: bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        samples(content)
+    with pytest.raises(InputError, match=why):
+        probe(content, "picture", max_pixels=10**9)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "GIF"])
+def test_too_large_a_picture_is_refused_from_its_header(format_: str) -> None:
+    content = encoded(Image.fromarray(photograph()), format_)
+    for refuse in (samples, lambda content, max_pixels: probe(content, "picture", max_pixels=max_pixels)):
+        refuse(content, max_pixels=HEIGHT * WIDTH)
+        with pytest.raises(InputError, match="40 x 24 pixels are more than --max-pixels"):
+            refuse(content, max_pixels=HEIGHT * WIDTH - 1)
+
+
+@pytest.mark.parametrize(("head", "extra"), [(b"\0\0\0\x18ftypheic", "heic"), (b"\0" * 128 + b"DICM", "dicom")])
+def test_a_missing_extra_is_named(head: bytes, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for module in ("pillow_heif", "pydicom"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=rf'pip install "imgai\[{extra}\]"'):
+        samples(head + b"\0" * 200)
+
+
+def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        samples(tmp_path)
+    with pytest.raises(InputError, match="no such file"):
+        samples(tmp_path / "nowhere.png")

@@ -1,0 +1,233 @@
+"""What is found becomes files that other programs read."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from imgai.images import make_sample
+from imgai.outputs import annotations, areas, assemble, render
+from imgai.outputs.coco import polygons, rle
+from imgai.outputs.instances import instances
+from imgai.plugin import Predictor
+from imgai.sample import Mask, Metadata, Sample, Source
+
+NETWORK = Predictor(network=lambda image: image)
+
+
+def disc(size: int = 96, radius: float = 30, soft: float = 4) -> np.ndarray:
+    """A disc with a soft edge. Shape: ``(H, W)`` float in [0, 1]."""
+    y, x = np.mgrid[:size, :size] - size / 2 + 0.5
+    return np.clip((radius - np.hypot(y, x)) / soft + 0.5, 0, 1)
+
+
+def found(*maps: np.ndarray, labels: tuple[str, ...] = ("thing",), predictor: Predictor = NETWORK) -> Mask:
+    values = torch.from_numpy(np.stack([(each * 255 + 0.5).astype(np.uint8) for each in maps]))
+    return Mask(values, labels, predictor)
+
+
+def red_on_green(depth: int = 8) -> Sample:
+    """A red disc over a green ground, mixed at its soft edge as a lens mixes it."""
+    alpha = disc()[..., None]
+    colors = alpha * np.array([1.0, 0, 0]) + (1 - alpha) * np.array([0, 0.8, 0])
+    white = 2**depth - 1
+    pixels = (colors * white + 0.5).astype(np.uint16 if depth == 16 else np.uint8)
+    return make_sample(pixels, None, Source(None, "x"), Metadata("PNG", depth=depth))
+
+
+def content(sample: Sample, mask: Mask, kind: str, threshold: float = 0.5) -> Image.Image:
+    (file,) = render(sample, mask, kind, threshold)
+    return Image.open(io.BytesIO(file.content))
+
+
+def test_a_soft_mask_keeps_every_level() -> None:
+    image = content(red_on_green(), found(disc()), "mask")
+    assert image.mode == "L"
+    assert np.array_equal(np.asarray(image), (disc() * 255 + 0.5).astype(np.uint8))
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 1.0])
+def test_a_binary_mask_obeys_the_threshold(threshold: float) -> None:
+    values = np.asarray(content(red_on_green(), found(disc()), "binary", threshold))
+    assert set(np.unique(values)) == {0, 255}
+    soft = (disc() * 255 + 0.5).astype(np.uint8)
+    assert np.array_equal(values == 255, soft >= max(1, round(threshold * 255)))
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_cutout_shows_nothing_of_the_ground(depth: int) -> None:
+    import imagecodecs
+
+    (file,) = render(red_on_green(depth), found(disc()), "cutout", 0.5)
+    pixels = imagecodecs.png_decode(file.content)
+    white = 2**depth - 1
+    assert pixels.dtype.itemsize * 8 == depth
+    alpha = pixels[..., 3] / white
+    assert np.abs(alpha - disc()).max() < 1 / 255
+    edge = (alpha > 0.1) & (alpha < 0.95)
+    assert edge.sum() > 200
+    # Laid over blue, an edge that kept its green would shine.
+    assert (pixels[..., 1][edge] / white).mean() < 0.06
+    assert (pixels[..., 0][edge] / white).mean() > 0.9
+    assert (pixels[..., 1][edge] / white).mean() < 0.2 * 0.8 * (1 - alpha[edge]).mean()
+
+
+def test_a_cutout_keeps_what_was_transparent_before() -> None:
+    sample = red_on_green()
+    hole = torch.full((1, 1, 96, 96), 255, dtype=torch.uint8)
+    hole[..., 40:60, 40:60] = 0
+    pixels = np.asarray(content(dataclasses.replace(sample, alpha=hole), found(disc()), "cutout"))
+    assert (pixels[40:60, 40:60, 3] == 0).all()
+    assert pixels[30, 48, 3] == 255
+
+
+def test_a_grey_cutout_is_grey_with_alpha() -> None:
+    gray = make_sample((disc() * 200).astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
+    assert content(gray, found(disc()), "cutout").mode == "LA"
+
+
+def test_an_overlay_is_the_picture_where_nothing_is() -> None:
+    sample = red_on_green()
+    image = np.asarray(content(sample, found(disc()), "overlay")).astype(int)
+    before = sample.image[0].permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(image - before)[:8, :8].max() < 8
+    assert np.abs(image - before)[40:56, 40:56].max() > 60
+
+
+def two_touching() -> tuple[np.ndarray, Predictor]:
+    """One blob that a model says is two objects."""
+    blob = np.zeros((20, 40))
+    blob[5:15, 5:35] = 1
+
+    def split(maps: np.ndarray, threshold: float) -> np.ndarray:
+        numbered = (maps[0] >= threshold).astype(np.int32)
+        numbered[:, 20:] *= 2
+        return numbered
+
+    return blob, Predictor(network=NETWORK.network, instances=split)
+
+
+def test_labels_number_what_touches() -> None:
+    blob, predictor = two_touching()
+    sample = make_sample((blob * 255).astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
+    image = content(sample, found(blob, predictor=predictor), "labels")
+    values = np.asarray(image)
+    assert values.dtype == np.uint16
+    assert set(np.unique(values)) == {0, 1, 2}
+    connected = np.asarray(content(sample, found(blob), "labels"))
+    assert connected.max() == 1
+
+
+def test_more_objects_than_sixteen_bits_can_number() -> None:
+    import tifffile
+
+    dots = np.zeros((600, 600))
+    dots[::2, ::2] = 1
+    sample = make_sample(dots.astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
+    (file,) = render(sample, found(dots), "labels", 0.5)
+    assert file.suffix == ".tif"
+    assert tifffile.imread(io.BytesIO(file.content)).max() == 300 * 300
+
+
+def test_each_class_has_its_own_files_and_area() -> None:
+    left, right = np.zeros((10, 10)), np.zeros((10, 10))
+    left[:, :3], right[:, 5:] = 1, 1
+    mask = found(left, right, labels=("left", "right"))
+    sample = make_sample(left.astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
+    assert [file.label for file in render(sample, mask, "mask", 0.5)] == ["left", "right"]
+    assert areas(mask, 0.5) == {"left": 0.3, "right": 0.5}
+    assert [label for label, _ in instances(mask, 0.5)] == ["left", "right"]
+
+
+@pytest.fixture
+def blobs() -> np.ndarray:
+    """Objects with holes, at the borders, touching at corners."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.gaussian_filter(np.random.default_rng(3).random((57, 43)), 1.5) > 0.5, dtype=float)
+
+
+def test_coco_loads_where_coco_is_read(tmp_path: Path, blobs: np.ndarray) -> None:
+    sample = make_sample((blobs * 255).astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
+    mask = found(blobs)
+    path = tmp_path / "coco.json"
+    with path.open("w", encoding="utf-8") as file:
+        assemble([("a.png", annotations(sample, mask, 0.5)), ("b.png", annotations(sample, mask, 0.5))], file)
+    coco = COCO(str(path))
+    ((_, numbered),) = instances(mask, 0.5)
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.png", "b.png"]
+    assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["thing"]
+    for image in coco.getImgIds():
+        rows = coco.loadAnns(coco.getAnnIds(imgIds=image))
+        assert len(rows) == numbered.max()
+        for number, row in enumerate(rows, start=1):
+            ours = numbered == number
+            assert np.array_equal(coco.annToMask(row).astype(bool), ours)
+            assert row["area"] == ours.sum() == coco_mask.area(coco.annToRLE(row))
+            assert row["bbox"] == coco_mask.toBbox(coco.annToRLE(row)).tolist()
+            assert 0.5 <= row["score"] <= 1
+
+
+def test_runs_are_encoded_as_coco_encodes_them() -> None:
+    random = np.random.default_rng(0)
+    for height, width in [(1, 1), (1, 9), (9, 1), (30, 20), (64, 64)]:
+        for density in (0.0, 0.05, 0.5, 0.95, 1.0):
+            shape = random.random((height, width)) < density
+            expected = coco_mask.encode(np.asfortranarray(shape.astype(np.uint8)))["counts"].decode()
+            assert rle(shape, 0, 0, height, width) == expected
+
+
+def test_polygons_outline_exactly(blobs: np.ndarray) -> None:
+    mask = found(blobs)
+    ((_, numbered),) = instances(mask, 0.5)
+    for number in range(1, int(numbered.max()) + 1):
+        shape = numbered == number
+        # Drawn at twice the size, where an edge of a pixel is a line of its own.
+        canvas = Image.new("1", (2 * shape.shape[1] + 2, 2 * shape.shape[0] + 2))
+        winding = np.zeros(np.asarray(canvas).shape, dtype=int)
+        for outline in polygons(shape, 0, 0):
+            canvas = Image.new("1", canvas.size)
+            points = [(2 * x, 2 * y) for x, y in zip(outline[::2], outline[1::2], strict=True)]
+            ImageDraw.Draw(canvas).polygon(points, fill=1)
+            winding += np.asarray(canvas)
+        centres = winding[1:-1:2, 1:-1:2]
+        assert np.array_equal(centres % 2 == 1, shape)
+
+
+def test_a_run_writes_one_coco_file_and_goes_on_with_it(tmp_path: Path, find_light_of: Any) -> None:
+    assert find_light_of(["a", "b"]) == ["a.png", "b.png"]
+    assert find_light_of(["a", "b", "c"]) == ["a.png", "b.png", "c.png"]
+
+
+@pytest.fixture
+def find_light_of(tmp_path: Path) -> Any:
+    """Run over pictures of these names, and return the names in the COCO file."""
+    from imgai.console import Console
+    from imgai.run import OutputOptions, RunOptions, StepSpec, run
+    from imgai.testing import fake
+
+    def call(names: list[str]) -> list[str]:
+        for name in names:
+            if not (path := tmp_path / "in" / f"{name}.png").exists():
+                path.parent.mkdir(exist_ok=True)
+                Image.fromarray((disc() * 255).astype(np.uint8)).save(path)
+        options = RunOptions(
+            inputs=[str(tmp_path / "in")], out=tmp_path / "out", outputs=OutputOptions(("coco",)), device="cpu"
+        )
+        spec = StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, fake.LightParams())
+        assert run([spec], options, Console(quiet=True)).exit_code == 0
+        coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+        assert len(coco["annotations"]) == len(names)
+        return [image["file_name"] for image in coco["images"]]
+
+    return call
