@@ -80,5 +80,5 @@ def _prepared(predictor: Predictor) -> Predictor:
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
     if isinstance(predictor.network, nn.Module):
-        predictor.network.to(memory_format=torch.channels_last)
+        predictor.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return predictor

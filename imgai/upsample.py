@@ -43,7 +43,7 @@ def upsample(mask: Tensor, small: Tensor, image: Tensor) -> Tensor:
     pixels = image[0].permute(1, 2, 0).reshape(-1, 3) if image.stride(1) == 1 else image[0].flatten(1).T
     flat = result.view(len(mask), -1)
     values = torch.cat((small, mask)).flatten(1).T.contiguous()  # (h * w, 3 + K): one gather for both
-    for chunk in places.split(_CHUNK):
+    for chunk in torch.split(places, _CHUNK):
         y, x = chunk.div(width, rounding_mode="floor"), chunk.remainder(width)
         color = to_float(pixels[chunk])
         flat[:, chunk] = _to_uint8(_blended(rows[y], columns[x], color, values, (h, w)).T)

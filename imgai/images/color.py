@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -68,7 +69,7 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _through(image: Image.Image, own: ImageCms.ImageCmsProfile, target: ImageCms.core.CmsProfile) -> Image.Image | None:
+def _through(image: Image.Image, own: ImageCms.ImageCmsProfile, target: Any) -> Image.Image | None:
     try:
         return ImageCms.profileToProfile(image, own, ImageCms.ImageCmsProfile(target), outputMode="RGB")
     except ImageCms.PyCMSError:  # the profile is for another colour space than the picture's

@@ -17,7 +17,7 @@ from imgai.outputs.instances import instances
 from imgai.sample import Mask, Sample
 
 
-def annotations(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
+def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
     """What is found in one page: its size and its objects, numbers left to `assemble`."""
     found: list[dict[str, Any]] = []
     for index, (label, numbered) in enumerate(instances(mask, threshold)):
@@ -46,7 +46,7 @@ def annotations(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
 
 
 def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> None:
-    """Write one COCO file of many pages, a page at a time. fragments: file names with `annotations`."""
+    """Write one COCO file of many pages, a page at a time. fragments: file names with what `annotate` gives."""
     categories: dict[str, int] = {}
     images: list[str] = []
     file.write('{"info": {"description": "Made by imgai."},\n"annotations": [')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -32,7 +33,8 @@ def commit(path: Path, write: Callable[[BinaryIO], object]) -> int:
         try:
             with temporary.open("wb") as file:
                 write(file)
-                size = file.tell()
+                # Not `tell`: some codecs go back to fill in what they left open.
+                size = file.seek(0, os.SEEK_END)
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
@@ -42,17 +44,21 @@ def commit(path: Path, write: Callable[[BinaryIO], object]) -> int:
     return size
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed runs left half written below a folder."""
-    for path in folder.rglob(f".*{_SUFFIX}"):
+def sweep(folder: Path, *, below: bool = True) -> None:
+    """Remove what killed runs left half written in a folder and, unless told otherwise, below it."""
+    pattern = f".*{_SUFFIX}"
+    for path in folder.rglob(pattern) if below else folder.glob(pattern):
         owner = path.name.removesuffix(_SUFFIX).rpartition(".")[2]
         if not (owner.isdigit() and _is_alive(int(owner))):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # someone else's, or on Windows still open: it does no harm
+                path.unlink()
 
 
 def _is_alive(process: int) -> bool:
     if process == os.getpid():
         return False  # a number that came round again: this run has written nothing yet
+    if os.name == "nt":
+        return False  # there a signal 0 would end the other; what it has open cannot be removed anyway
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from imgai.errors import UsageError
-from imgai.images.formats import EXTENSIONS, SUFFIXES, format_of_suffix, written_as
+from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffix, written_as
 from imgai.run.options import OutputOptions
 from imgai.run.scan import Input
+
+
+_PAGE = re.compile(r"(.+)-p\d{4,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ def plan(
     """
     kinds = options.kinds
     if _is_file(out, inputs, kinds):
+        _check_suffix(out, kinds[0])
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
         _refuse_to_overwrite(plans, inputs, options)
         return plans
@@ -63,6 +68,12 @@ def plan(
                 bases[index] = PurePosixPath(inputs[index].name)
             names = ", ".join(inputs[index].name for index in indices[:3])
             tell(f"{len(indices)} inputs would share an output ({names}); theirs keep the suffix")
+    for index, base in enumerate(bases):
+        # a-p0001.png may be a picture in its own right beside the pages of a.tif.
+        page = _PAGE.fullmatch(base.name)
+        if page and _key(base.with_name(page[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
+            bases[index] = PurePosixPath(inputs[index].name)
+            tell(f"{inputs[index].name} is called like a page of another input; its outputs keep the suffix")
     _number_what_still_clashes(bases, inputs, tell)
     plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
     _refuse_to_overwrite(plans, inputs, options)
@@ -93,6 +104,15 @@ def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[str, ...]) -> bool
     """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's does."""
     named = out.suffix.lower() in EXTENSIONS and not out.is_dir()
     return named and len(inputs) == 1 and len(kinds) == 1 and kinds != ("coco",)
+
+
+def _check_suffix(out: Path, kind: str) -> None:
+    """Raise UsageError if the name would lie about what is in the file."""
+    named = format_of_suffix(out.name)
+    allowed = {"image": WRITABLE, "overlay": ("JPEG", "PNG")}.get(kind, ("PNG",))
+    if named not in allowed:
+        what = "an image" if kind == "image" else f"a {kind}" if kind != "overlay" else "an overlay"
+        raise UsageError(f"--out {out}: {what} is not written as {named}", f"name it {out.stem}{SUFFIXES[allowed[-1] if kind != 'image' else 'PNG'][0]}")
 
 
 def _stem(name: str) -> PurePosixPath:

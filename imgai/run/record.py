@@ -67,6 +67,7 @@ class Records:
     def _learn(self, line: str) -> None:
         try:
             record = json.loads(line)
+            self._known.pop(record["path"], None)
             if record["schema"] == SCHEMA and record["status"] == "done":
                 outputs = [(output["path"], output["bytes"]) for output in record["outputs"]]
                 self._known[record["path"]] = (record["digest"], outputs)

@@ -58,8 +58,9 @@ def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Sum
         return summary
     if jobs:
         if out.exists():
-            sweep(out)
-        _work(jobs, specs, options, out, records, summary, console)
+            sweep(out, below=not exact)  # beside a single file may lie a whole home
+        paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
+        _work(jobs, specs, options, out, paths, records, summary, console)
     if "coco" in options.outputs.kinds and not summary.interrupted:
         _write_coco(plans, out, records)
     _tell(summary, options, console)
@@ -88,6 +89,7 @@ def _work(
     specs: Sequence[StepSpec],
     options: RunOptions,
     out: Path,
+    inputs: frozenset[str],
     records: Records,
     summary: Summary,
     console: Console,
@@ -98,13 +100,13 @@ def _work(
     from imgai.run.folder import Folder
     from imgai.run.write import Writer
 
-    folder = Folder(specs, options, Writer(out, specs[-1], options.outputs), console)
+    folder = Folder(specs, options, Writer(out, specs[-1], options.outputs, inputs), console)
     with _interrupts(folder, summary, console), Progress(console, len(jobs)) as progress:
         folder.start(jobs)
         while (job := _next(folder)) is not None:
-            record = _record(job, specs)
-            if job.fragments:
+            if "coco" in options.outputs.kinds:
                 _write_fragments(job, records)
+            record = _record(job, specs)
             line = to_line(record) if jobs[0].plan.exact is not None else _append(records, record, console)
             if options.json:
                 console.out_line(line)
@@ -179,8 +181,15 @@ def _fragment_path(records: Records, each: Plan) -> Path:
 
 
 def _write_fragments(job: Job, records: Records) -> None:
-    content = json.dumps(sorted(job.fragments, key=lambda fragment: int(fragment["page"]))).encode()
-    commit(_fragment_path(records, job.plan), lambda file: file.write(content))
+    path = _fragment_path(records, job.plan)
+    try:
+        if job.error is not None:
+            path.unlink(missing_ok=True)  # what an earlier run found in it is no longer true
+        else:
+            content = json.dumps(sorted(job.fragments, key=lambda fragment: int(fragment["page"]))).encode()
+            commit(path, lambda file: file.write(content))
+    except (ImgaiError, OSError) as error:
+        job.failed(error)
 
 
 def _write_coco(plans: list[Plan], out: Path, records: Records) -> None:

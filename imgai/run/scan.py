@@ -121,6 +121,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
+    if not (entry.is_symlink() or entry.is_file()):
+        return False  # a pipe would be waited for without end
     if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122 - an entry is no Path yet
         return True
     try:

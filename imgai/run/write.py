@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
+from imgai.errors import InputError
 from imgai.images import write_image
-from imgai.outputs import annotations, areas, render
+from imgai.outputs import annotate, areas, render
 from imgai.plugin import Output
 from imgai.run.commit import commit
 from imgai.run.job import Job
@@ -17,7 +22,9 @@ from imgai.sample import Sample
 class Writer:
     """Knows where outputs go and what of them is wanted. Called by several threads at once."""
 
-    def __init__(self, out: Path, spec: StepSpec, options: OutputOptions) -> None:
+    def __init__(self, out: Path, spec: StepSpec, options: OutputOptions, inputs: frozenset[str]) -> None:
+        """inputs: their real paths, which are never written to."""
+        self._inputs = inputs
         self._out = out
         self._spec = spec
         self._options = options
@@ -41,14 +48,13 @@ class Writer:
                 job.areas.setdefault(label, {})[source.page] = area
         for kind in self._options.kinds:
             if kind == "coco":
-                fragment = annotations(sample, mask, self._options.threshold)
+                fragment = annotate(sample, mask, self._options.threshold)
                 with job.lock:
                     job.fragments.append({"page": source.page, "pages": source.pages, **fragment})
                 continue
             for each in render(sample, mask, kind, self._options.threshold):
                 path = job.plan.path(kind, each.suffix, label=each.label, page=source.page, pages=source.pages)
-                content = each.content
-                size = commit(path, lambda file, content=content: file.write(content))
+                size = self._commit(path, partial(_write_bytes, each.content))
                 job.wrote(self._out, kind, path, size, source.page, each.label)
 
     def _write_image(self, job: Job, sample: Sample) -> None:
@@ -60,5 +66,15 @@ class Writer:
             frames = [job.frames.pop(page) for page in sorted(job.frames)]
         format_ = image_format(job.format, self._options, job.plan.exact)
         path = job.plan.path("image", image_suffix(job.plan.input, job.format, format_))
-        size = commit(path, lambda file: write_image(frames, file, format_, quality=self._options.quality))
+        size = self._commit(path, lambda file: write_image(frames, file, format_, quality=self._options.quality))
         job.wrote(self._out, "image", path, size, 0, None)
+
+    def _commit(self, path: Path, write: Callable[[BinaryIO], object]) -> int:
+        # The plan has refused what it could foresee; labels and formats show only now.
+        if os.path.realpath(path) in self._inputs:
+            raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
+        return commit(path, write)
+
+
+def _write_bytes(content: bytes, file: BinaryIO) -> None:
+    file.write(content)

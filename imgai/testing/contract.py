@@ -87,7 +87,8 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
         assert answer.returncode == 0, f"declaring imports {answer.stderr}"
 
     def test_summaries_fit_on_a_line(self) -> None:
-        for declared in (*self._tasks(), *self._models()):
+        declarations: list[Task | Model] = [*self._tasks(), *self._models()]
+        for declared in declarations:
             assert 0 < len(declared.summary) <= _LONGEST_SUMMARY, declared.name
             assert declared.summary.endswith("."), f"{declared.name}: a summary is a sentence"
 

@@ -68,7 +68,7 @@ def load_lightness(context: LoadContext) -> Predictor:
     def network(image: Tensor) -> Tensor:
         if params.slow:
             time.sleep(params.slow)
-        return (image.mean(dim=1, keepdim=True) * params.gain).clamp(0, 1)
+        return image.mean(dim=1, keepdim=True).mul(params.gain).clamp(0, 1)
 
     return Predictor(network=network)
 

@@ -16,7 +16,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from imgai.images import make_sample
-from imgai.outputs import annotations, areas, assemble, render
+from imgai.outputs import annotate, areas, assemble, render
 from imgai.outputs.coco import polygons, rle
 from imgai.outputs.instances import instances
 from imgai.plugin import Predictor
@@ -162,7 +162,7 @@ def test_coco_loads_where_coco_is_read(tmp_path: Path, blobs: np.ndarray) -> Non
     mask = found(blobs)
     path = tmp_path / "coco.json"
     with path.open("w", encoding="utf-8") as file:
-        assemble([("a.png", annotations(sample, mask, 0.5)), ("b.png", annotations(sample, mask, 0.5))], file)
+        assemble([("a.png", annotate(sample, mask, 0.5)), ("b.png", annotate(sample, mask, 0.5))], file)
     coco = COCO(str(path))
     ((_, numbered),) = instances(mask, 0.5)
     assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.png", "b.png"]

@@ -47,17 +47,15 @@ def test_odd_names_survive(tmp_path: Path, find_light: Any, make_picture: Any, n
 def test_a_name_that_is_no_utf8_survives_and_is_skipped_the_next_time(
     tmp_path: Path, find_light: Any, make_picture: Any
 ) -> None:
-    raw = os.fsencode(tmp_path / "in") + b"/caf\xe9.png"
+    raw = tmp_path / "in" / os.fsdecode(b"caf\xe9.png")
     make_picture(tmp_path / "in" / "plain.png")
     try:
-        os.rename(tmp_path / "in" / "plain.png", raw)
+        (tmp_path / "in" / "plain.png").rename(raw)
     except OSError:
         pytest.skip("this file system takes UTF-8 names alone")
     summary, words = find_light([tmp_path / "in"], tmp_path / "out", json=True)
     assert summary.done == 1
-    assert os.listdir(os.fsencode(tmp_path / "out")) == [b".imgai", b"caf\xe9.png"] or b"caf\xe9.png" in os.listdir(
-        os.fsencode(tmp_path / "out")
-    )
+    assert "caf\udce9.png" in [path.name for path in (tmp_path / "out").iterdir()]
     assert words.lines[0].isascii()
     assert find_light([tmp_path / "in"], tmp_path / "out")[0].skipped == 1
 

@@ -114,7 +114,7 @@ def test_perfect_maps_give_every_disc_its_number() -> None:
 
 def test_the_threshold_sets_the_extent() -> None:
     maps = ideal_maps((64, 64), [(32.0, 32.0, 15.0)])
-    maps[0] = maps[1]
+    maps[0] = np.clip(3 * maps[1], 0, 1)
     low, high = (int((instances(maps, threshold) > 0).sum()) for threshold in (0.2, 0.7))
     assert low > high > 0
 
@@ -127,6 +127,14 @@ def test_specks_are_dropped_and_holes_filled() -> None:
     assert_consecutive(labels, 1)
     assert labels[31, 31] == 1
     assert labels[5, 5] == 0
+
+
+def test_an_object_that_is_nowhere_sure_is_dropped() -> None:
+    maps = ideal_maps((64, 64), [(20.0, 20.0, 9.0), (44.0, 44.0, 9.0)])
+    maps[0, 32:] *= 0.6
+    assert_consecutive(instances(maps, 0.5), 1)
+    maps[0, 32:] *= 1.5
+    assert_consecutive(instances(maps, 0.5), 2)
 
 
 def test_numbers_do_not_run_out_at_sixteen_bits() -> None:

@@ -1,10 +1,13 @@
 """The `document` model: ink against paper of a scanned or photographed page.
 
-A small U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597) of residual blocks (He et al., arXiv:1512.03385). It sees the picture at half its size with the four pixels of each cell as channels, and answers with four pixels for each
-cell (sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158): no layer runs at full size, yet no pixel is lost.
-Light on paper is a product of illumination and reflectance, so the network is given logarithms (Land & McCann 1971):
-a shadow then is a constant that is added, and the contrast of ink does not depend on it. The loss it was trained
-with is binary cross-entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797).
+A small U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597) of residual blocks (He et al., arXiv:1512.03385).
+It sees the picture at half its size with the four pixels of each cell as channels, and answers with four pixels for
+each cell (sub-pixel convolution, Shi et al. 2016, arXiv:1609.05158): no layer runs at full size, yet no pixel is lost.
+An answer is a level plus a weighted sum of the pixel's own colours; the network says which (local affine models, after
+Gharbi et al. 2017, arXiv:1707.02880), so that it decides where paper ends as finely as the picture shows it.
+Light on paper is a product of illumination and reflectance, so the network is given logarithms (Land & McCann 1971): a
+shadow is then a constant that is added, and the contrast of ink does not depend on it. The loss it was trained with is
+binary cross-entropy plus soft Dice (Milletari et al. 2016, arXiv:1606.04797).
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from imgai.plugin import LoadContext, Predictor
 
 WIDTHS = (16, 32, 48, 64, 96)
 """Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+GAIN = 8.0
+"""Brings the weights of the colours to the size of the network's other numbers."""
 FLOOR = 0.05
 """Added before the logarithm, so that noise in black areas is not blown up."""
 
@@ -63,17 +68,20 @@ class DocumentNet(nn.Module):
         self.encode = nn.ModuleList(Block(width, norm=norm) for width in widths[1:])
         self.up = nn.ModuleList(convolution(b, a, 1, norm=norm) for a, b in pairwise(widths))
         self.decode = nn.ModuleList(Block(width, norm=norm) for width in widths[:-1])
-        self.head = nn.Conv2d(widths[0], 4, 3, padding=1)
+        self.head = nn.Conv2d(widths[0], 7, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.stem(F.pixel_unshuffle(x, 2)))  # (B, 12, H, W) at half the size
+        pixels = F.pixel_unshuffle(x, 2)  # (B, 12, H / 2, W / 2): three colours of four pixels each
+        x = F.relu(self.stem(pixels))
         skips = []
         for down, encode in zip(self.down, self.encode, strict=True):
             skips.append(x)
             x = encode(F.relu(down(x)))
         for up, decode, skip in zip(reversed(self.up), reversed(self.decode), reversed(skips), strict=True):
             x = decode(F.relu(skip + F.interpolate(up(x), scale_factor=2.0, mode="nearest")))
-        return F.pixel_shuffle(self.head(x), 2)
+        level, weight = self.head(x).split((4, 3), dim=1)
+        answer = level + GAIN * sum(weight[:, c : c + 1] * pixels[:, 4 * c : 4 * c + 4] for c in range(3))
+        return F.pixel_shuffle(answer, 2)
 
 
 class Logarithm(nn.Module):
