@@ -93,8 +93,8 @@ class Step:
 
     def _begin(self, sample: Sample) -> Work:
         if self.model.input_size is not None:
-            return WholeWork(sample, self.model, self.task.output, self.predictor, self.name)
-        return TiledWork(sample, self.model, self.task.output, self.predictor, self.name, self.tile, self.device)
+            return WholeWork(sample, self.model, self.task.output, self.predictor, self.name, self.device)
+        return TiledWork(sample, self.model, self.task.output, self.predictor, self.name, self.tile)
 
     def _finished(self, open_: deque[Work | Failure]) -> Iterator[Sample | Failure]:
         while open_:

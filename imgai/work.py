@@ -81,15 +81,20 @@ class Work:
 class WholeWork(Work):
     """A model with one input size: the whole image, resized, is the one item."""
 
+    def __init__(
+        self, sample: Sample, model: Model, output: Output, predictor: Predictor, name: str, device: torch.device
+    ) -> None:
+        super().__init__(sample, model, output, predictor, name)
+        self._image = sample.image.to(device, non_blocking=True)  # 8 bits cross to the device, not floats
+
     def items(self) -> Iterator[Item]:
         assert self.model.input_size is not None
-        self._small = resize(self.sample.image, self.model.input_size)[0]
+        self._small = resize(self._image, self.model.input_size)[0]
         yield Item(self, self._small)
 
     def add(self, item: Item, output: Tensor) -> None:
-        image = self.sample.image
         if self.output is Output.MASK:
-            self._result = upsample(output.to(image.device), self._small.to(image.device), image)
+            self._result = upsample(output, self._small, self._image)
         elif self.output is Output.IMAGE:
             size = (self.sample.height * self.model.scale, self.sample.width * self.model.scale)
             self._result = resize(output[None], size)[0]
@@ -108,12 +113,10 @@ class TiledWork(Work):
         predictor: Predictor,
         name: str,
         tile: int,
-        device: torch.device,
     ) -> None:
         super().__init__(sample, model, output, predictor, name)
         self._grid = make_grid(model, sample.height, sample.width, tile)
         self._blender = Blender(self._grid, self._finish, model.scale)
-        self._device = device
 
     def items(self) -> Iterator[Item]:
         for window in self._grid.windows():

@@ -30,7 +30,9 @@ from imgai.sample import Failure, Sample, Source
 if TYPE_CHECKING:
     from imgai.console import Console
 
-_BYTES_PER_PIXEL = 5  # three of the picture, one of the mask, one to spare; twice that for 16 bits
+_BYTES_PER_PIXEL = 5  # three of the picture, one of its alpha, one of the mask
+_BYTES_PER_DEEP_PIXEL = 9
+_MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 
 
 class Folder:
@@ -101,7 +103,8 @@ class Folder:
                 raise item.error
             content = item.path if item.path is not None else sys.stdin.buffer.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
-            size = header.width * header.height * _BYTES_PER_PIXEL
+            deep = header.format in _MAY_BE_DEEP
+            size = header.width * header.height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
             pages = read(content, origin, max_pixels=self._options.max_pixels)
             while self._budget.take(size):
                 try:

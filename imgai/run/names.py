@@ -112,7 +112,10 @@ def _check_suffix(out: Path, kind: str) -> None:
     allowed = {"image": WRITABLE, "overlay": ("JPEG", "PNG")}.get(kind, ("PNG",))
     if named not in allowed:
         what = "an image" if kind == "image" else f"a {kind}" if kind != "overlay" else "an overlay"
-        raise UsageError(f"--out {out}: {what} is not written as {named}", f"name it {out.stem}{SUFFIXES[allowed[-1] if kind != 'image' else 'PNG'][0]}")
+        raise UsageError(
+            f"--out {out}: {what} is not written as {named}",
+            f"name it {out.stem}{SUFFIXES[allowed[-1] if kind != 'image' else 'PNG'][0]}",
+        )
 
 
 def _stem(name: str) -> PurePosixPath:

@@ -1,0 +1,122 @@
+"""What the pages say is so."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgai.cli.main import build_app
+from imgai.registry import load_registry
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
+EXAMPLE = ROOT / "examples" / "plugin"
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```\w*\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def options_of(task: str) -> set[str]:
+    import typer.main
+
+    command = typer.main.get_command(build_app(load_registry())).commands[task]  # type: ignore[attr-defined]
+    return {
+        name for option in command.params for name in (*option.opts, *option.secondary_opts) if name.startswith("-")
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_option_is_documented() -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for option in options_of("segment"):
+        assert not option.startswith("--") or option == "--help" or option in text, option
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_pages_have_the_options_they_use(page: Path) -> None:
+    known = options_of("segment") | {"-h", "--help"}
+    for block in blocks(page):
+        for line in block.splitlines():
+            for command in re.findall(r"(?:^|\| )imgai segment ([^|#]*)", line):
+                used = {word.split("=")[0] for word in shlex.split(command) if re.match(r"--?[a-z]", word)}
+                assert used <= known, line
+
+
+def test_the_tutorial_shows_the_files_of_the_example() -> None:
+    shown = blocks(ROOT / "docs" / "plugins.md")
+    files = [path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml")]
+    assert len(files) == 4
+    for path in files:
+        assert path.read_text(encoding="utf-8") in shown, path.name
+    assert sum(len(path.read_text().splitlines()) for path in files) < 120
+
+
+def test_the_example_plugin_runs_and_keeps_the_contract(site: Any, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE / "src" / "imgai_negative", site.folder / "imgai_negative")
+    info = site.folder / "imgai_negative-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: imgai-negative\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[imgai.plugins.v1]\nnegative = imgai_negative\n")
+    pixels = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    answer = site.imgai("negative", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"))
+    assert answer.returncode == 0, answer.stderr
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "out" / "a.png")), 255 - pixels)
+    refused = site.imgai("negative", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--strength", "2")
+    assert refused.returncode == 2
+    assert "--strength cannot be 2.0; it takes a number from 0 to 1" in refused.stderr
+    contract = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            str(EXAMPLE / "tests"),
+            "--rootdir",
+            str(EXAMPLE),
+        ],
+        env={**os.environ, "PYTHONPATH": str(site.folder)},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert contract.returncode == 0, contract.stdout
+
+
+def test_a_record_has_the_fields_that_are_documented(site: Any, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
+    rows = page[page.index("| field |") : page.index("A skipped line")].splitlines()
+    documented = {name for row in rows[2:] if row for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    info = site.folder / "fake-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[imgai.plugins.v1]\nfake = imgai.testing.fake\n")
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").touch()
+    seen: set[str] = set()
+    for task in ("find-light", "weigh"):
+        answer = site.imgai(task, str(tmp_path), "--out", str(tmp_path / task), "--json", "--max-pixels", "100")
+        assert answer.returncode == 1, answer.stderr
+        for line in answer.stdout.splitlines():
+            seen |= set(json.loads(line))
+    assert seen | {"hint"} == documented
