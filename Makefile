@@ -1,4 +1,4 @@
-# make demo: set up and cut out the subjects of the example pictures.
+# make demo: set up, and make masks of the example pictures.
 # make test: set up and run every test of the host and of every plugin.
 # make lint, make bench DATA=folder, make wheels, make clean.
 
@@ -20,7 +20,8 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard plugins/imgai-*/pyproject.to
 
 demo: $(STAMP)
 	$(BIN)/imgai segment examples/scans --out masks/
-	@echo "The masks are in $(CURDIR)/masks/, beside nothing of yours: the pictures in examples/scans are as they were."
+	$(BIN)/imgai segment examples/pages --model document --as binary --out masks/pages/
+	@echo "The masks of examples/scans are in $(CURDIR)/masks/, the ink of examples/pages in $(CURDIR)/masks/pages/."
 
 test: $(STAMP)
 	$(BIN)/python -m pytest

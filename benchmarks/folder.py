@@ -133,7 +133,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     paths = sorted(source.glob("*.jpg"))[:count]
     options = OutputOptions(("mask",))
     plans = plan(scan([str(path) for path in paths], out=target), target, options)
-    writer = Writer(target, spec, options)
+    writer = Writer(target, spec, options, frozenset())
 
     def decode(path: Path) -> Sample:
         return next(read(path, Source(path, path.name)))

@@ -1,7 +1,7 @@
 """How good the masks are: the product's own steps over pictures that no model was trained on.
 
-Data is a folder with ``people``, ``video-objects``, ``val`` (nuclei; images and labels) and, for `document`, pages drawn
-by the training script. What was held out is what the training scripts hold out.
+Data is a folder with ``people``, ``video-objects`` and ``val`` (nuclei; images and labels). What was held out is what the
+training scripts hold out.
 """
 
 from __future__ import annotations

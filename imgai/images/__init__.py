@@ -1,10 +1,17 @@
 """Read and write pictures without losing anything of them."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from imgai.images.formats import EXTENSIONS, format_of_suffix, sniff, written_as
-from imgai.images.header import Header, probe
-from imgai.images.png import encode_png
-from imgai.images.read import DEFAULT_MAX_PIXELS, make_sample, read
-from imgai.images.write import to_pixels, write_image
+
+if TYPE_CHECKING:
+    from imgai.images.decode import DEFAULT_MAX_PIXELS, make_sample, read
+    from imgai.images.header import Header, probe
+    from imgai.images.png import encode_png
+    from imgai.images.write import to_pixels, write_image
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -20,3 +27,22 @@ __all__ = [
     "write_image",
     "written_as",
 ]
+
+# Their modules import torch and the codecs, which takes longer than to find that there is nothing to do.
+_LATER = {
+    "DEFAULT_MAX_PIXELS": "decode",
+    "Header": "header",
+    "encode_png": "png",
+    "make_sample": "decode",
+    "probe": "header",
+    "read": "decode",
+    "to_pixels": "write",
+    "write_image": "write",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from imgai.images import encode_png
+from imgai.images import encode_png, format_of_suffix
 from imgai.outputs.cutout import cutout
 from imgai.outputs.instances import inside, instances
 from imgai.outputs.overlay import overlay
@@ -30,18 +30,19 @@ class Rendered:
     content: bytes
 
 
-def render(sample: Sample, mask: Mask, kind: str, threshold: float) -> Iterator[Rendered]:
-    """The files of one kind for one page."""
+def render(sample: Sample, mask: Mask, kind: str, threshold: float, *, suffix: str = "") -> Iterator[Rendered]:
+    """The files of one kind for one page. suffix: of the file that was asked for; an overlay may be a PNG."""
     several = len(mask.labels) > 1
     if kind == "cutout":
         yield Rendered(kind, None, ".png", cutout(sample, mask))
     elif kind == "overlay":
-        yield Rendered(kind, None, ".jpg", overlay(sample, mask, threshold))
+        format_ = format_of_suffix(suffix) if suffix else "JPEG"
+        yield Rendered(kind, None, suffix or ".jpg", overlay(sample, mask, threshold, format_ or "JPEG"))
     elif kind == "labels":
         found = instances(mask, threshold)
         for label, numbered in found:
-            suffix, content = _numbers(numbered)
-            yield Rendered(kind, label if len(found) > 1 else None, suffix, content)
+            ending, content = _numbers(numbered)
+            yield Rendered(kind, label if len(found) > 1 else None, ending, content)
     else:
         for index, label in enumerate(mask.labels):
             if kind == "binary":

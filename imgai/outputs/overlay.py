@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from imgai.images import to_pixels
+from imgai.images import encode_png, to_pixels
 from imgai.outputs.instances import instances
 from imgai.sample import Mask, Sample
 
@@ -18,37 +18,50 @@ _COLORS = np.array(
     dtype=np.float32,
 )
 _TINT = 0.5
+_BAND = 256
 _QUALITY = 92
 
 
-def overlay(sample: Sample, mask: Mask, threshold: float) -> bytes:
-    """A JPEG. Each class has a colour; each object, where the model tells objects apart."""
-    pixels = _rgb(sample)
+def overlay(sample: Sample, mask: Mask, threshold: float, format_: str = "JPEG") -> bytes:
+    """A JPEG or PNG. Each class has a colour; each object, where the model tells objects apart."""
+    given = to_pixels(sample)
+    pixels = np.empty((*given.shape[:2], 3), dtype=np.uint8)
+    # By bands of rows, so that no float copy of the whole picture is made.
+    bands = [slice(top, top + _BAND) for top in range(0, given.shape[0], _BAND)]
+    for rows in bands:
+        pixels[rows] = _rgb(given[rows])
+    del given
     by_object = mask.predictor.instances is not None
     thickness = max(1, round(min(pixels.shape[:2]) / 400))
     for index, (_, numbered) in enumerate(instances(mask, threshold)):
-        soft = np.minimum(1.0, mask.values[index].numpy().astype(np.float32) / 255)
-        weight = np.where(numbered > 0, np.maximum(soft, _TINT), soft if not by_object else 0.0) * _TINT
-        colors = _COLORS[(numbered - 1) % len(_COLORS)] if by_object else _COLORS[index % len(_COLORS)]
-        pixels = pixels * (1 - weight[..., None]) + colors * weight[..., None]
         edge = _outline(numbered, thickness)
-        solid = colors[edge] if by_object else colors
-        pixels[edge] = solid
-    return _jpeg((pixels + 0.5).astype(np.uint8), sample)
+        for rows in bands:
+            part, inside = pixels[rows], numbered[rows]
+            soft = mask.values[index, rows].numpy().astype(np.float32) / 255
+            weight = np.where(inside > 0, np.maximum(soft, _TINT), soft if not by_object else 0.0) * _TINT
+            colors = _COLORS[(inside - 1) % len(_COLORS)] if by_object else _COLORS[index % len(_COLORS)]
+            tinted = part * (1 - weight[..., None]) + colors * weight[..., None]
+            tinted[edge[rows]] = colors[edge[rows]] if by_object else colors
+            pixels[rows] = (tinted + 0.5).astype(np.uint8)
+    if format_ == "PNG":
+        return encode_png(pixels, icc=_profile(sample), dpi=sample.metadata.dpi)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=_profile(sample))
+    return file.getvalue()
 
 
-def _rgb(sample: Sample) -> np.ndarray:
-    pixels = to_pixels(sample)
-    if pixels.dtype == np.uint16:
-        pixels = pixels / 257
-    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    if channels in (2, 4):
-        # What is transparent is shown as on paper.
-        alpha = pixels[..., -1:].astype(np.float32) / 255
-        pixels = pixels[..., :-1] * alpha + 255 * (1 - alpha)
-    if pixels.ndim == 2 or pixels.shape[2] == 1:
-        pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
-    return np.asarray(pixels, dtype=np.float32)
+def _rgb(pixels: np.ndarray) -> np.ndarray:
+    """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8."""
+    values = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
+    if values.shape[2] in (2, 4):
+        alpha = values[..., -1:] / 255
+        values = values[..., :-1] * alpha + 255 * (1 - alpha)
+    return np.broadcast_to((values + 0.5).astype(np.uint8), (*values.shape[:2], 3))
+
+
+def _profile(sample: Sample) -> bytes | None:
+    # A grey picture's profile describes one channel, and this has three.
+    return None if sample.metadata.gray else sample.metadata.icc
 
 
 def _outline(numbered: np.ndarray, thickness: int) -> np.ndarray:
@@ -57,11 +70,3 @@ def _outline(numbered: np.ndarray, thickness: int) -> np.ndarray:
     least = ndimage.minimum_filter(numbered, side, mode="nearest")
     most = ndimage.maximum_filter(numbered, side, mode="nearest")
     return np.asarray((numbered > 0) & (least != most))
-
-
-def _jpeg(pixels: np.ndarray, sample: Sample) -> bytes:
-    file = io.BytesIO()
-    # A grey picture's profile describes one channel, and this has three.
-    icc = None if sample.metadata.gray else sample.metadata.icc
-    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=icc)
-    return file.getvalue()

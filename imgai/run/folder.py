@@ -20,6 +20,7 @@ from imgai.chain import Chain, load_step
 from imgai.device import choose_devices, choose_precision
 from imgai.errors import ImgaiError, InputError, PluginError
 from imgai.images import probe, read
+from imgai.plugin import Output
 from imgai.run.budget import Budget
 from imgai.run.commit import DiskFull
 from imgai.run.job import Job
@@ -30,8 +31,8 @@ from imgai.sample import Failure, Sample, Source
 if TYPE_CHECKING:
     from imgai.console import Console
 
-_BYTES_PER_PIXEL = 5  # three of the picture, one of its alpha, one of the mask
-_BYTES_PER_DEEP_PIXEL = 9
+_BYTES_PER_PIXEL = 4  # three of the picture, one of its alpha
+_BYTES_PER_DEEP_PIXEL = 8
 _MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 
 
@@ -49,6 +50,7 @@ class Folder:
         self.fatal: BaseException | None = None
         self._stop = Event()
         self._budget = Budget(options.memory)
+        self._found_per_pixel = _found_per_pixel(specs)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
@@ -104,9 +106,12 @@ class Folder:
             content = item.path if item.path is not None else sys.stdin.buffer.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             deep = header.format in _MAY_BE_DEEP
-            size = header.width * header.height * (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
+            each = self._found_per_pixel + (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
+            size = header.width * header.height * each
             pages = read(content, origin, max_pixels=self._options.max_pixels)
-            while self._budget.take(size):
+            while True:
+                if not self._budget.take(size):
+                    return  # the run is broken off: this input is neither done nor failed
                 try:
                     sample = next(pages, None)
                 except BaseException:
@@ -170,6 +175,18 @@ class Folder:
             self._budget.give_back(size)
             if job.finish_page():
                 self.finished.put(job)
+
+
+def _found_per_pixel(specs: Sequence[StepSpec]) -> int:
+    """How many bytes the steps add for each pixel of an input: masks of 8 bits, pictures in float."""
+    size, scale = 0, 1
+    for spec in specs:
+        if spec.task.output is Output.MASK:
+            size += (len(spec.model.labels or ()) + spec.model.auxiliary) * scale**2
+        elif spec.task.output is Output.IMAGE:
+            scale *= spec.model.scale
+            size += 3 * 4 * scale**2
+    return size
 
 
 def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> list[Chain]:

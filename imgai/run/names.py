@@ -14,7 +14,6 @@ from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffi
 from imgai.run.options import OutputOptions
 from imgai.run.scan import Input
 
-
 _PAGE = re.compile(r"(.+)-p\d{4,}")
 
 

@@ -188,6 +188,7 @@ def _write_fragments(job: Job, records: Records) -> None:
         else:
             content = json.dumps(sorted(job.fragments, key=lambda fragment: int(fragment["page"]))).encode()
             commit(path, lambda file: file.write(content))
+            job.fragments.clear()
     except (ImgaiError, OSError) as error:
         job.failed(error)
 

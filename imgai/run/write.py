@@ -52,7 +52,8 @@ class Writer:
                 with job.lock:
                     job.fragments.append({"page": source.page, "pages": source.pages, **fragment})
                 continue
-            for each in render(sample, mask, kind, self._options.threshold):
+            suffix = job.plan.exact.suffix if job.plan.exact is not None else ""
+            for each in render(sample, mask, kind, self._options.threshold, suffix=suffix):
                 path = job.plan.path(kind, each.suffix, label=each.label, page=source.page, pages=source.pages)
                 size = self._commit(path, partial(_write_bytes, each.content))
                 job.wrote(self._out, kind, path, size, source.page, each.label)

@@ -59,7 +59,7 @@ def shade() -> NDArray[np.float64]:
     return np.linspace(1, 0.25, SIDE)[None, :, None]
 
 
-@pytest.mark.parametrize("size", [18, 28])
+@pytest.mark.parametrize("size", [22, 32])
 @pytest.mark.parametrize(
     ("paper", "ink"),
     [((0.95, 0.95, 0.95), (0.1, 0.1, 0.1)), ((0.9, 0.8, 0.6), (0.4, 0.25, 0.15)), ((0.6, 0.8, 0.9), (0.1, 0.15, 0.5))],

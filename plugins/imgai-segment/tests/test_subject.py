@@ -136,3 +136,12 @@ def test_same_padding_halves_upwards_and_keeps_to_the_right(kernel: int, side: i
 def test_encoder_gives_every_scale() -> None:
     shapes = [tuple(level.shape[1:]) for level in efficientnet_lite.EfficientNetLite0()(torch.rand(1, 3, 64, 96))]
     assert shapes == [(16, 32, 48), (24, 16, 24), (40, 8, 12), (112, 4, 6), (320, 2, 3), (1280, 2, 3)]
+
+
+def test_declaration_matches_the_network_and_the_file() -> None:
+    declared = next(model for model in imgai_segment.MODELS if model.name == "subject")
+    assert declared.weights is not None
+    assert declared.input_size == (subject.SIZE, subject.SIZE)
+    assert declared.parameters == sum(value.numel() for value in subject.Subject().parameters())
+    assert declared.weights.size == WEIGHTS.stat().st_size
+    assert declared.weights.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()

@@ -24,7 +24,7 @@ from imgai_segment.efficientnet_lite import CLASSES, HEAD, EfficientNetLite0, cl
 if TYPE_CHECKING:
     from imgai.plugin import LoadContext
 
-SIZE = 320
+SIZE = 384
 """The side, in pixels, of the square that the network takes."""
 
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3

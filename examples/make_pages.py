@@ -1,6 +1,6 @@
-"""Draws the four demo pages in `examples/scans/`: a typed letter, a printed article, a form and an old notebook.
+"""Draws the four demo pages in `examples/pages/`: a typed letter, a printed article, a form and an old notebook.
 
-    python examples/make_scans.py --fonts /usr/share/fonts
+    python examples/make_pages.py --fonts /usr/share/fonts
 
 Words and layout are our own; paper, light and camera are those of `plugins/imgai-segment/training/`, with paper
 textures that no training sees. The fonts (Debian's fonts-courier-prime, fonts-ebgaramond, fonts-dancingscript and
@@ -196,7 +196,7 @@ def encode(image: np.ndarray) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fonts", type=Path, nargs="+", required=True, help="folders that hold the fonts")
-    parser.add_argument("--out", type=Path, default=ROOT / "examples" / "scans")
+    parser.add_argument("--out", type=Path, default=ROOT / "examples" / "pages")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     writer = Writer(options.fonts)

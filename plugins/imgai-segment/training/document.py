@@ -1,0 +1,226 @@
+"""Trains the weights of `document`, on pages that it draws itself while it trains.
+
+    python training/document.py --fonts /usr/share/fonts/truetype /usr/share/fonts/opentype --out OUT --steps 6000
+    python training/document.py --fonts ... --out OUT --measure WEIGHTS      # the table of the model card
+
+A second process draws pages and photographs them into a pool of crops that lives in shared memory; the training takes
+batches from the pool, turned and mirrored. OUT gets log.jsonl, last.pt (to go on with --resume), document.safetensors
+(the moving average of the weights, batch normalisation folded) and val.npz (the validation pages, from fonts and paper
+textures that training never sees; drawn again if it is missing). Needs SciPy and scikit-image besides the plugin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from crops import CROP, POOL, Pages, fill, split, validation
+from imgai_segment.document import DocumentNet, preprocess
+from numpy.typing import NDArray
+from pages import Face, find_faces
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+def f_measure(ink: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
+    """Harmonic mean of precision and recall over the pixels of ink."""
+    both = np.logical_and(ink, mask).sum()
+    return float(2 * both / max(1, ink.sum() + mask.sum()))
+
+
+def predict(network: nn.Module, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probability of ink, ``(H, W)``, of a picture of any size at once."""
+    x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+    height, width = x.shape[-2:]
+    x = F.pad(x, (0, -width % 32, 0, -height % 32), mode="reflect")
+    with torch.inference_mode():
+        return torch.sigmoid(network(preprocess()(x)))[0, 0, :height, :width].numpy()
+
+
+def ink_by(network: nn.Module) -> Callable[[NDArray[np.uint8]], NDArray[np.bool_]]:
+    """The ink that a network finds, cut at one half."""
+    return lambda image: predict(network, image) > 0.5
+
+
+def measure(ink_of: Callable[[NDArray[np.uint8]], NDArray[np.bool_]], pages: Pages) -> list[float]:
+    """F-measure of each page."""
+    return [f_measure(ink_of(image), mask) for image, mask in pages]
+
+
+def fold(network: DocumentNet) -> DocumentNet:
+    """The same network with batch normalisation folded into the convolutions."""
+    plain = DocumentNet()
+    target = dict(plain.named_modules())
+    for name, module in network.eval().named_modules():
+        if isinstance(module, nn.Sequential) and len(module) == 2:
+            fused = nn.utils.fuse_conv_bn_eval(module[0], module[1])
+            target[f"{name}.0"].load_state_dict(fused.state_dict())
+    plain.head.load_state_dict(network.head.state_dict())
+    return plain.eval()
+
+
+def save_weights(network: DocumentNet, file: Path) -> None:
+    """Write the folded weights in half precision."""
+    save_file({name: value.half().contiguous() for name, value in fold(network).state_dict().items()}, file)
+
+
+def load_weights(file: Path) -> DocumentNet:
+    """A network with the weights of a file."""
+    network = DocumentNet()
+    network.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+    return network.eval()
+
+
+def loss_of(logits: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross-entropy plus soft Dice over the batch."""
+    ink = torch.sigmoid(logits)
+    dice = 1 - (2 * (ink * mask).sum() + 1) / ((ink + mask).sum() + 1)
+    return F.binary_cross_entropy_with_logits(logits, mask) + 0.5 * dice
+
+
+def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
+    """Train, log, and keep the moving average."""
+    photos = (
+        [np.asarray(Image.open(p).convert("RGB")) for p in sorted(options.photos.glob("*"))[:200]]
+        if options.photos
+        else []
+    )
+    pool = torch.zeros((POOL, 4, CROP, CROP), dtype=torch.uint8).share_memory_()
+    filled = torch.zeros(1, dtype=torch.int64).share_memory_()
+    context = torch.multiprocessing.get_context("fork")
+    for worker in range(options.drawers):
+        part = pool[worker :: options.drawers]
+        count = filled if worker == 0 else torch.zeros(1, dtype=torch.int64)
+        context.Process(
+            target=fill, args=(part, count, faces, photos, options.seed + worker, options.pause), daemon=True
+        ).start()
+    torch.manual_seed(options.seed)
+    network = DocumentNet(norm=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-2)
+    if options.resume:
+        network.load_state_dict(torch.load(options.resume, weights_only=True)["average"])
+    average = copy.deepcopy(network)
+    chain, begin = preprocess(), time.time()
+    while int(filled) * options.drawers < 128:
+        time.sleep(1)
+    for step in range(options.steps):
+        progress = step / options.steps
+        if options.minutes:
+            progress = max(progress, (time.time() - begin) / 60 / options.minutes)
+        last = step == options.steps - 1 or progress >= 1
+        rate = options.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)))
+        for group in optimizer.param_groups:
+            group["lr"] = max(rate, options.rate * 0.01)
+        ready = min(POOL, int(filled) * options.drawers)
+        y, x = torch.randint(0, CROP - options.crop + 1, (2,)).tolist()
+        batch = pool[torch.randint(0, ready, (options.batch,)), :, y : y + options.crop, x : x + options.crop]
+        batch = torch.rot90(batch, int(torch.randint(4, ())), (2, 3))
+        batch = batch.flip(3) if torch.rand(()) < 0.5 else batch
+        gain = 0.7 + 0.4 * torch.rand(options.batch, 3, 1, 1)
+        image = chain((batch[:, torch.randperm(3)].float() / 255 * gain).clamp(0, 1)).contiguous(
+            memory_format=torch.channels_last
+        )
+        loss = loss_of(network(image), batch[:, 3:].float())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        decay = min(0.998, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+                kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
+        if step % 50 == 49 or last:
+            entry: dict[str, Any] = {
+                "step": step + 1,
+                "loss": round(float(loss.detach()), 4),
+                "drawn": int(filled),
+                "seconds": round(time.time() - begin),
+            }
+            if (step + 1) % options.every == 0 or last:
+                save_weights(copy.deepcopy(average), options.out / "document.safetensors")
+                torch.save({"average": average.state_dict(), "step": step}, options.out / "last.pt")
+                plain = load_weights(options.out / "document.safetensors")
+                some = pages if last else pages[:18]
+                entry["f_measure"] = round(float(np.mean(measure(ink_by(plain), some))), 4)
+            with (options.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+        if last:
+            break
+
+
+def classic(name: str, window: int = 25) -> Callable[[NDArray[np.uint8]], NDArray[np.bool_]]:
+    """A thresholding of scikit-image, on the grey picture."""
+    from skimage import color, filters
+
+    def ink(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        grey = color.rgb2gray(image)
+        level = (
+            filters.threshold_otsu(grey) if name == "otsu" else filters.threshold_sauvola(grey, window, k=0.2, r=0.5)
+        )
+        result: NDArray[np.bool_] = grey < level
+        return result
+
+    return ink
+
+
+def table(weights: Path, pages: Pages) -> None:
+    """Print the F-measure of the weights beside Otsu's and Sauvola's thresholds."""
+    network = load_weights(weights)
+    rows = {
+        "document": measure(ink_by(network), pages),
+        "Otsu": measure(classic("otsu"), pages),
+    }
+    for window in (15, 25, 51):
+        rows[f"Sauvola, window {window}"] = measure(classic("sauvola", window), pages)
+    for name, values in rows.items():
+        mean, median, lowest = np.mean(values), np.median(values), min(values)
+        print(f"{name:20} mean {mean:.4f}  median {median:.4f}  lowest {lowest:.4f}  pages {len(values)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fonts", type=Path, nargs="+", required=True, help="folders that hold TTF, OTF or TTC files")
+    parser.add_argument(
+        "--photos", type=Path, help="a folder of photographs to lay pages on; drawn desks alone without it"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="end by then, whatever the steps; the learning rate follows"
+    )
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--crop", type=int, default=192, help="side of a training crop, a multiple of 32")
+    parser.add_argument(
+        "--pause", type=float, default=0.2, help="seconds that a drawer rests after each crop once the pool is full"
+    )
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--every", type=int, default=250, help="steps between two measurements")
+    parser.add_argument("--drawers", type=int, default=1, help="processes that draw")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--pages", type=int, default=48, help="validation pages")
+    parser.add_argument("--resume", type=Path, help="a last.pt to start from")
+    parser.add_argument("--measure", type=Path, metavar="WEIGHTS", help="measure these weights, do not train")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.out.mkdir(parents=True, exist_ok=True)
+    training, held_out = split(find_faces(options.fonts))
+    pages = validation(options.out, held_out, options.pages)
+    if options.measure:
+        table(options.measure, pages)
+    else:
+        train(options, training, pages)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,341 @@
+"""Train and measure the `nuclei` model.
+
+    python training/nuclei.py train DATA/train OUT --minutes 60
+    python training/nuclei.py measure DATA/val --weights src/imgai_segment/weights/nuclei.safetensors
+
+DATA holds `images/NAME.webp` (or .png) and `labels/NAME.png`, 16 bit, each nucleus its number. Of DATA/train
+every ninth picture is left out of training, for the constants of the instances step. Logs one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from imgai_segment.nuclei import ConvUnit, LogContrast, NucleiNet, instances
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from scipy import ndimage, sparse
+from scipy.sparse.linalg import spsolve
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+CROP = 192
+
+
+@dataclass
+class Picture:
+    """image: (H, W, 3) uint8; labels: (H, W) int32; maps: (3, H, W) uint8, the targets; kind: what it looks like."""
+
+    name: str
+    image: np.ndarray
+    labels: np.ndarray
+    maps: np.ndarray
+    diameter: float
+    kind: tuple[object, ...]
+
+
+def poisson_depth(inside: np.ndarray, outer: tuple[bool, bool, bool, bool]) -> np.ndarray:
+    """Solve -laplace(u) = 1 in the nucleus, 0 around it, and scale its largest value to 1.
+
+    outer: whether the first row, last row, first and last column lie on the picture's edge: nothing flows
+    through those sides, so that a nucleus cut in two has its deepest part at the cut.
+    """
+    height, width = inside.shape
+    number = np.full((height + 2, width + 2), -1)
+    number[1:-1, 1:-1][inside] = np.arange(inside.sum())
+    rows, columns = np.nonzero(number >= 0)
+    here = number[rows, columns]
+    diagonal = np.full(here.size, 4.0)
+    blocked = ((-1, 0, rows == 1, 0), (1, 0, rows == height, 1), (0, -1, columns == 1, 2), (0, 1, columns == width, 3))
+    entries = []
+    for dy, dx, at_side, side in blocked:
+        if outer[side]:
+            diagonal[here[at_side]] -= 1
+        there = number[rows + dy, columns + dx]
+        entries.append((here[there >= 0], there[there >= 0]))
+    i, j = (np.concatenate([e[k] for e in entries]) for k in (0, 1))
+    matrix = sparse.coo_matrix((np.full(i.size, -1.0), (i, j)), (here.size, here.size)).tocsc()
+    solution = spsolve(matrix + sparse.diags(diagonal + 1e-9, format="csc"), np.ones(here.size))
+    depth = np.zeros(inside.shape)
+    depth[inside] = solution / solution.max()
+    return depth
+
+
+def target_maps(labels: np.ndarray) -> np.ndarray:
+    """(H, W) labels to (3, H, W) uint8: nucleus, depth, contact (within a pixel of two nuclei), 255 for 1."""
+    maps = np.zeros((3, *labels.shape), np.uint8)
+    maps[0] = np.where(labels > 0, 255, 0)
+    for number, box in enumerate(ndimage.find_objects(labels), 1):
+        if box is not None:
+            (y, x), inside = box, labels[box] == number
+            outer = (y.start == 0, y.stop == labels.shape[0], x.start == 0, x.stop == labels.shape[1])
+            depth = np.round(255 * poisson_depth(inside, outer)).astype(np.uint8)
+            maps[1][box] = np.where(inside, depth, maps[1][box])
+    highest = ndimage.maximum_filter(labels, 3)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 3)
+    maps[2] = np.where((highest > 0) & (highest != lowest), 255, 0)
+    return maps
+
+
+def read(folder: Path, cache: Path | None = None) -> list[Picture]:
+    stored = dict(np.load(cache)) if cache is not None and cache.exists() else {}
+    pictures = []
+    for path in sorted((folder / "images").iterdir()):
+        image = np.asarray(Image.open(path).convert("RGB"))
+        labels = np.asarray(Image.open(folder / "labels" / f"{path.stem}.png")).astype(np.int32)
+        if path.stem not in stored:
+            stored[path.stem] = target_maps(labels)
+        areas = np.bincount(labels.ravel())[1:]
+        diameter = float(np.sqrt(np.median(areas[areas > 0]) * 4 / np.pi)) if areas.any() else 20.0
+        colour = bool((image.max(2) - image.min(2)).mean() > 3)
+        kind = (colour, bool(image.mean() > 100), image.shape, round(math.log2(diameter)))
+        pictures.append(Picture(path.stem, image, labels, stored[path.stem], diameter, kind))
+    if cache is not None:
+        np.savez_compressed(cache, **stored)
+    return pictures
+
+
+def cut(picture: Picture, rng: np.random.Generator) -> Tensor:
+    """A crop at a random scale, side and turn. Returns (6, CROP, CROP) in [0, 1]: RGB and the targets."""
+    scale = math.exp(rng.uniform(math.log(0.55), math.log(1.8)))
+    scale = min(max(scale, min(1.0, 9 / picture.diameter)), max(1.0, 72 / picture.diameter))
+    side = round(CROP / scale)
+    height, width = picture.labels.shape
+    if rng.random() < 0.6 and picture.labels.any():
+        inside = np.flatnonzero(picture.labels)
+        y, x = divmod(int(inside[rng.integers(inside.size)]), width)
+        y, x = y - int(rng.integers(side)), x - int(rng.integers(side))
+    else:
+        y, x = int(rng.integers(height)) - side // 2, int(rng.integers(width)) - side // 2
+    y, x = min(max(y, 0), max(height - side, 0)), min(max(x, 0), max(width - side, 0))
+    layers = np.concatenate((picture.image[y : y + side, x : x + side].transpose(2, 0, 1),
+                             picture.maps[:, y : y + side, x : x + side]))  # fmt: skip
+    pad = [(0, 0), (0, side - layers.shape[1]), (0, side - layers.shape[2])]
+    layers = np.pad(layers, pad, mode="symmetric") if side > min(layers.shape[1:]) else layers
+    tensor = torch.from_numpy(layers.astype(np.float32) / 255)[None]
+    tensor = F.interpolate(tensor, (CROP, CROP), mode="bilinear", align_corners=False, antialias=scale < 1)[0]
+    tensor = tensor.transpose(1, 2) if rng.random() < 0.5 else tensor
+    flips = [d for d in (1, 2) if rng.random() < 0.5]
+    return tensor.flip(flips) if flips else tensor
+
+
+def blur(x: Tensor, sigma: float) -> Tensor:
+    taps = torch.exp(-(torch.arange(-4.0, 5.0) ** 2) / (2 * sigma**2))
+    taps = (taps / taps.sum()).view(1, 1, 1, 9)
+    x = F.conv2d(F.pad(x[:, None], (4, 4, 4, 4), mode="reflect"), taps)
+    return F.conv2d(x, taps.transpose(2, 3))[:, 0]
+
+
+def field(rng: np.random.Generator) -> Tensor:
+    """A smooth random field (1, CROP, CROP) in [0, 1]: uneven lighting and out-of-focus light."""
+    cells = int(rng.integers(2, 6))
+    values = torch.from_numpy(rng.random((1, 1, cells, cells)).astype(np.float32))
+    return F.interpolate(values, (CROP, CROP), mode="bicubic", align_corners=True)[0].clamp(0, 1)
+
+
+def relight(x: Tensor, colour: bool, rng: np.random.Generator) -> Tensor:
+    """Another microscope, stain and camera. Shape: (3, h, w) in [0, 1] to the same."""
+
+    def chance(p: float) -> bool:
+        return bool(rng.random() < p)
+
+    top = max(float(x.max()), 0.02)
+    bright = float(x.mean()) > 0.45
+    if chance(0.25):
+        x = blur(x, rng.uniform(0.4, 1.6))
+    if chance(0.6):
+        x = top * (x / top).clamp(min=0) ** math.exp(rng.normal(0, 0.3))
+    if colour:
+        if chance(0.6):
+            x = x * torch.from_numpy(rng.uniform(0.8, 1.2, (3, 1, 1)).astype(np.float32))
+        if chance(0.3):
+            mix = np.eye(3) + rng.normal(0, 0.12, (3, 3))
+            x = torch.einsum("ij,jhw->ihw", torch.from_numpy(mix.astype(np.float32)), x).clamp(0, 1)
+        if chance(0.2):
+            x = x[torch.from_numpy(rng.permutation(3))]
+        if chance(0.15):
+            x = (x * torch.from_numpy(rng.dirichlet((2, 2, 2)).astype(np.float32)).view(3, 1, 1)).sum(0, keepdim=True)
+            x = x.expand(3, -1, -1)
+    if bright:
+        if chance(0.6):
+            x = x * rng.uniform(0.6, 1.15)
+        if chance(0.25):
+            x = x * (1 - 0.4 * rng.random() * field(rng))
+    else:
+        if chance(0.25):
+            x = x + 0.3 * top * rng.random() * field(rng)
+        if chance(0.65):
+            x = x * (math.exp(rng.uniform(math.log(0.08), 0.0)) / top)
+        elif chance(0.4):
+            x = x * rng.uniform(1.0, 2.5)
+        if chance(0.3):
+            x = x + rng.uniform(0, 0.3) * float(x.max())
+    if chance(0.4):
+        sigma = rng.uniform(0, 0.05) * max(float(x.max()), 0.02)
+        noise = torch.from_numpy(rng.standard_normal((1 if not colour else 3, CROP, CROP), dtype=np.float32))
+        x = x + sigma * noise * (0.3 + (x.clamp(min=0) / max(float(x.max()), 0.02)).sqrt())
+    if chance(0.06 if colour else 0.1):
+        x = 1 - x.clamp(0, 1)
+    if not colour and chance(0.12):
+        tint = rng.random(3) ** 2
+        x = x * torch.from_numpy((tint / tint.max()).astype(np.float32)).view(3, 1, 1)
+    return (x.clamp(0, 1) * 255).round() / 255
+
+
+def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Binary cross-entropy of all maps, Dice of nucleus and contact, absolute error of depth."""
+    nucleus, depth, contact = targets.unbind(1)
+    likely = torch.sigmoid(logits)
+    entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    weight = torch.stack((1 + 3 * contact, 1 + nucleus, 1 + 5 * contact), 1)
+
+    def dice(k: int, dims: tuple[int, ...]) -> Tensor:
+        both = (likely[:, k] * targets[:, k]).sum(dims)
+        return (1 - (2 * both + 20) / (likely[:, k].sum(dims) + targets[:, k].sum(dims) + 20)).mean()
+
+    error = ((likely[:, 1] - depth).abs() * (0.2 + nucleus)).mean()
+    return (entropy * weight).mean((0, 2, 3)).sum() + dice(0, (1, 2)) + 0.5 * dice(2, (0, 1, 2)) + 2 * error
+
+
+def fold(network: NucleiNet) -> NucleiNet:
+    """The same network with every batch normalisation folded into its convolution."""
+    network = copy.deepcopy(network).eval()
+    for unit in [m for m in network.modules() if isinstance(m, ConvUnit) and len(m) == 2]:
+        fused = fuse_conv_bn_eval(unit[0], unit[1])
+        del unit[1]
+        unit[0] = fused
+    return network
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 to maps (3, H, W) float32 of the whole picture at once."""
+    height, width = image.shape[:2]
+    pad = ((0, -height % 16), (0, -width % 16), (0, 0))
+    tensor = torch.from_numpy(np.pad(image, pad, mode="reflect").transpose(2, 0, 1).astype(np.float32) / 255)[None]
+    tensor = LogContrast()(tensor).contiguous(memory_format=torch.channels_last)
+    maps: np.ndarray = torch.sigmoid(network(tensor))[0, :, :height, :width].numpy()
+    return maps
+
+
+def precision(found: np.ndarray, truth: np.ndarray, least: float = 0.5) -> float:
+    """TP / (TP + FP + FN) at an intersection over union above `least` (Data Science Bowl 2018)."""
+    n, m = int(found.max()), int(truth.max())
+    shared = np.zeros((n + 1, m + 1))
+    np.add.at(shared, (found.ravel(), truth.ravel()), 1)
+    union = shared.sum(1)[1:, None] + shared.sum(0)[None, 1:] - shared[1:, 1:]
+    hits = int((shared[1:, 1:] > least * np.maximum(union, 1)).sum())
+    total = n + int((shared.sum(0)[1:] > 0).sum()) - hits
+    return hits / total if total else 1.0
+
+
+def measure(network: nn.Module, pictures: list[Picture], threshold: float = 0.5) -> dict[str, float]:
+    dice, mean_precision = [], []
+    for picture in pictures:
+        maps = predict(network, picture.image)
+        mask, truth = maps[0] > threshold, picture.labels > 0
+        dice.append(2 * (mask & truth).sum() / max(int(mask.sum() + truth.sum()), 1))
+        mean_precision.append(precision(instances(maps, threshold), picture.labels))
+    return {"dice": round(float(np.mean(dice)), 4), "map50": round(float(np.mean(mean_precision)), 4)}
+
+
+def train(options: argparse.Namespace) -> None:
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(options.seed)
+    torch.manual_seed(options.seed)
+    pictures = read(options.data, out / "targets.npz")
+    tuning, training = pictures[::9], [p for i, p in enumerate(pictures) if i % 9]
+    counts = Counter(p.kind for p in training)
+    odds = np.array([counts[p.kind] ** -0.5 for p in training])
+    odds /= odds.sum()
+    network = NucleiNet(norm=options.start is None)
+    if options.start is not None:
+        network.load_state_dict({k: v.float() for k, v in load_file(options.start).items()})
+    network = network.to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=options.rate)
+    contrast, began, step, due, losses = LogContrast(), time.monotonic(), 0, 240.0, []
+    log = (out / "log.jsonl").open("a")
+    progress = 0.0
+    while progress < 1:
+        elapsed = time.monotonic() - began
+        progress = max(step / options.steps, elapsed / (60 * options.minutes))
+        rate = options.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))) + 1e-6
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        chosen = [training[int(i)] for i in rng.choice(len(training), options.batch, p=odds)]
+        crops = [cut(p, rng) for p in chosen]
+        dull = rng.random(options.batch) < options.plain
+        images = torch.stack(
+            [c[:3] if d else relight(c[:3], bool(p.kind[0]), rng) for c, p, d in zip(crops, chosen, dull, strict=True)]
+        )
+        targets = torch.stack([c[3:] for c in crops])
+        logits = network(contrast(images).contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step()
+        step += 1
+        losses.append(float(loss.detach()))
+        with torch.no_grad():
+            keep = min(0.998, (1 + step) / (10 + step))
+            for mean, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+                mean.lerp_(new, 1 - keep) if mean.is_floating_point() else mean.copy_(new)
+        if elapsed > due or progress >= 1:
+            due += 240.0
+            folded = fold(average)
+            half = {name: value.half().contiguous() for name, value in folded.state_dict().items()}
+            save_file(half, out / "nuclei.safetensors")
+            line = {"step": step, "minutes": round(elapsed / 60, 1), "loss": round(float(np.mean(losses)), 4)}
+            print(json.dumps(line | measure(folded, tuning)), file=log, flush=True)
+            losses = []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    fit = commands.add_parser("train")
+    fit.add_argument("data", type=Path)
+    fit.add_argument("out", type=Path, help="folder for weights, the log and the prepared targets")
+    fit.add_argument("--minutes", type=float, default=60, help="the schedule ends here or at --steps")
+    fit.add_argument("--steps", type=int, default=20000)
+    fit.add_argument("--batch", type=int, default=8)
+    fit.add_argument("--rate", type=float, default=2e-3)
+    fit.add_argument("--start", type=Path, help="weights to go on from, normalisation folded in; use a low --rate")
+    fit.add_argument("--plain", type=float, default=0.0, help="share of crops whose light and colour are left alone")
+    fit.add_argument("--seed", type=int, default=0)
+    fit.set_defaults(run=train)
+    test = commands.add_parser("measure")
+    test.add_argument("data", type=Path)
+    test.add_argument("--weights", type=Path, required=True)
+    test.add_argument("--threshold", type=float, default=0.5)
+    test.set_defaults(run=show)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    options.run(options)
+
+
+def show(options: argparse.Namespace) -> None:
+    network = NucleiNet()
+    network.load_state_dict({k: v.float() for k, v in load_file(options.weights).items()})
+    network.eval().to(memory_format=torch.channels_last)
+    print(json.dumps(measure(network, read(options.data), options.threshold)))
+
+
+if __name__ == "__main__":
+    main()
