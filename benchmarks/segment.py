@@ -1,6 +1,6 @@
 """How good the masks are: the product's own steps over pictures that no model was trained on.
 
-Data is a folder with ``people``, ``video-objects`` and ``val`` (nuclei; images and labels). What was held out is what the
+Data is a folder with ``people``, ``video-objects`` and ``val`` (nuclei; images and labels). Held out is what the
 training scripts hold out.
 """
 

@@ -13,7 +13,7 @@ import torch
 from imgai.errors import DeviceError
 
 _PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ def tune_allocator() -> None:
     libc = ctypes.CDLL(None)
     libc.mallopt(_M_MMAP_THRESHOLD, 1 << 30)
     libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+    # What one thread frees the others must be able to use, or each keeps a store of large blocks of its own.
+    libc.mallopt(_M_ARENA_MAX, 2)
 
 
 def choose_devices(asked: str = "auto") -> list[torch.device]:

@@ -2,7 +2,7 @@
 
 Joint bilateral upsampling (Kopf et al., "Joint Bilateral Upsampling", SIGGRAPH 2007) over the support of bilinear
 interpolation: each pixel takes the mean of the four values around it, weighted by how near they are and by how much
-the picture there looks like the pixel. Only where the four differ; most of a picture needs none of it. On masks of
+the picture there looks like the pixel. Only where the four differ; elsewhere plain interpolation does. On masks of
 people and objects shrunk to a network's size it comes nearer to the original than bilinear interpolation does,
 where the guided filter comes less near: benchmarks/edges.py measures the three.
 """
@@ -18,7 +18,8 @@ from imgai.resize import to_float
 ALIKE = 0.1
 """Standard deviation of the weight by colour, distance in RGB."""
 _ANYWAY = 0.02  # the least weight by colour, so that a pixel unlike all of its neighbours has a mean of them
-_FLAT = 0.02  # four values that differ by less are one value; what is this near to 0 or 1 is 0 or 1
+_DECIDED = 0.02  # what is this near to 0 or 1 is 0 or 1
+_EDGE = 0.1  # four values that differ by less hold no edge: between them plain interpolation does
 _CHUNK = 1 << 16  # pixels at a time: small enough for the cache
 
 
@@ -32,13 +33,13 @@ def upsample(mask: Tensor, small: Tensor, image: Tensor) -> Tensor:
     """
     height, width = (int(side) for side in image.shape[-2:])
     h, w = (int(side) for side in mask.shape[-2:])
-    mask = torch.where(mask < _FLAT, 0.0, torch.where(mask > 1 - _FLAT, 1.0, mask))
+    mask = torch.where(mask < _DECIDED, 0.0, torch.where(mask > 1 - _DECIDED, 1.0, mask))
     if height <= h and width <= w:
         return _to_uint8(F.interpolate(mask[None], (height, width), mode="bilinear", antialias=True)[0])
     rows, columns = _centres(height, h, image.device), _centres(width, w, image.device)
     row, column = rows.long(), columns.long()
-    result = _to_uint8(mask)[:, row[:, None], column[None, :]]
-    differing = (_most_of_four(mask) + _most_of_four(-mask)).amax(dim=0) > _FLAT
+    result = F.interpolate(_to_uint8(mask)[None], (height, width), mode="bilinear")[0]
+    differing = (_most_of_four(mask) + _most_of_four(-mask)).amax(dim=0) > _EDGE
     places = differing[row[:, None], column[None, :]].flatten().nonzero()[:, 0]
     pixels = image[0].permute(1, 2, 0).reshape(-1, 3) if image.stride(1) == 1 else image[0].flatten(1).T
     flat = result.view(len(mask), -1)

@@ -50,6 +50,7 @@ class Folder:
         self.fatal: BaseException | None = None
         self._stop = Event()
         self._budget = Budget(options.memory)
+        self._threads = torch.get_num_threads()
         self._found_per_pixel = _found_per_pixel(specs)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
@@ -63,7 +64,8 @@ class Folder:
         todo = iter(jobs)
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
         decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, len(jobs)))]
-        predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in self._chains]
+        chains = _one_a_core(self._chains, len(jobs))
+        predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
         encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
         Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
 
@@ -85,6 +87,7 @@ class Folder:
                 following.put(None)
         for thread in encoders:
             thread.join()
+        torch.set_num_threads(self._threads)
         self.finished.put(None)
 
     def _decode(self, todo: Iterator[Job]) -> None:
@@ -175,6 +178,20 @@ class Folder:
             self._budget.give_back(size)
             if job.finish_page():
                 self.finished.put(job)
+
+
+def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
+    """On a CPU and for several pictures: the chain once for each core, each on one thread.
+
+    Threads inside of an operation wait for each other after every layer, and while the others decode and
+    encode, or anything else runs, they wait long; a picture for each core waits for nothing. A step keeps
+    nothing of a stream, so one may be used by several threads.
+    """
+    cores = torch.get_num_threads()
+    if len(chains) > 1 or chains[0].steps[0].device.type != "cpu" or min(jobs, cores) < 2:
+        return chains
+    torch.set_num_threads(1)
+    return chains * min(jobs, cores)
 
 
 def _found_per_pixel(specs: Sequence[StepSpec]) -> int:

@@ -55,8 +55,8 @@ def f_measure(ink: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
 
 
 def shade() -> NDArray[np.float64]:
-    """Light from 1 at the left to 0.25 at the right, (1, SIDE, 1)."""
-    return np.linspace(1, 0.25, SIDE)[None, :, None]
+    """Light from 1 at the left to 0.2 at the right, (1, SIDE, 1)."""
+    return np.linspace(1, 0.2, SIDE)[None, :, None]
 
 
 @pytest.mark.parametrize("size", [22, 32])

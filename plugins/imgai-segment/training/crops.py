@@ -60,15 +60,15 @@ def fill(
             time.sleep(pause)
 
 
-def draw_validation(faces: list[Face], count: int) -> Pages:
-    """Pages from held-out fonts on held-out paper, the same every time: two pieces of a page, then a whole one."""
-    rng = np.random.default_rng(20251)
+def draw_pages(faces: list[Face], count: int, *, seed: int, held_out: bool) -> Pages:
+    """Pages to measure on, the same every time: two pieces of a page, then a whole one; none of them blank."""
+    rng = np.random.default_rng(seed)
     pages: Pages = []
     while len(pages) < count:
         whole = len(pages) % 3 == 2
         tall, wide, height, width = (1024, 800, 992, 768) if whole else (1024, 1024, 768, 768)
         front, back = (draw_sheet(rng, faces, tall, wide) for _ in range(2))
-        image, mask = photograph(rng, front, back[..., :3], height, width, held_out=True, whole=whole)
+        image, mask = photograph(rng, front, back[..., :3], height, width, held_out=held_out, whole=whole)
         if mask.mean() > 0.003:
             pages.append((image, mask))
     return pages
@@ -78,7 +78,7 @@ def validation(out: Path, faces: list[Face], count: int) -> Pages:
     """The validation pages, from OUT/val.npz or drawn."""
     file = out / "val.npz"
     if not file.exists():
-        pages = draw_validation(faces, count)
+        pages = draw_pages(faces, count, seed=20251, held_out=True)
         arrays = {f"{kind}{i}": array for i, page in enumerate(pages) for kind, array in zip("im", page, strict=True)}
         np.savez(file, allow_pickle=False, **arrays)
     with np.load(file) as stored:
