@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from imgai.errors import InputError
@@ -35,12 +37,31 @@ class Header:
 def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
     """Read the header alone. Raises InputError for what is no picture or is larger than `max_pixels`."""
     format_ = format_of(source, name)
-    with reasons(name, format_), open_picture(source, format_, name) as image:
+    with reasons(name, format_):
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if format_ == "TIFF":
+            # Pillow does not know every kind of pixels that is read.
+            width, height, pages = tiff_size(source)
+            check_pixels(width, height, name, max_pixels)
+            return Header(format_, width, height, pages, size)
+    with reasons(name, format_), open_picture(source, format_, name) as image:
         width, height = image.size
         check_pixels(width, height, name, max_pixels)
         pages = int(getattr(image, "n_frames", 1))
     return Header(format_, width, height, pages, size)
+
+
+def tiff_size(source: Path | bytes) -> tuple[int, int, int]:
+    """Width and height of a TIFF's largest page, and how many pages it has without reduced copies."""
+    with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+        sizes = [(page.imagewidth, page.imagelength) for page in file.pages if not is_reduced(page)]
+    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return width, height, len(sizes)
+
+
+def is_reduced(page: Any) -> bool:
+    """Whether a TIFF's page is a thumbnail or a smaller copy of another (tag NewSubfileType)."""
+    return bool(int(getattr(page, "subfiletype", 0) or 0) & 1)
 
 
 def format_of(source: Path | bytes, name: str) -> str:

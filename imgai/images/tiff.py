@@ -12,13 +12,12 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from imgai.images import color, orientation
-from imgai.images.header import check_pixels
+from imgai.images.header import check_pixels, is_reduced
 from imgai.sample import Metadata
 
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
 _EXIF, _GPS = 34665, 34853
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
-_REDUCED = 1  # NewSubfileType: a smaller copy of another page
 
 Page = tuple[np.ndarray, np.ndarray | None, Metadata]
 
@@ -29,15 +28,11 @@ def pages(source: Path | bytes, name: str, *, max_pixels: int) -> Iterator[tuple
     Shape: pixels ``(H, W)`` or ``(H, W, 3)``; alpha ``(H, W)``; both uint8 or uint16, turned upright.
     """
     with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        wanted = [number for number, page in enumerate(file.pages) if not _is_reduced(page)]
+        wanted = [number for number, page in enumerate(file.pages) if not is_reduced(page)]
         for place, number in enumerate(wanted):
             page: Any = file.pages[number]
             check_pixels(page.imagewidth, page.imagelength, name, max_pixels)
             yield place, len(wanted), _read(page, source, number)
-
-
-def _is_reduced(page: Any) -> bool:
-    return bool(int(getattr(page, "subfiletype", 0) or 0) & _REDUCED)
 
 
 def _read(page: Any, source: Path | bytes, number: int) -> Page:

@@ -147,6 +147,10 @@ def _to_pillow(pixels: np.ndarray, format_: str) -> Image.Image:
         pixels = ((pixels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     if format_ in ("JPEG", "BMP"):
         pixels = _over_white(pixels)
+    if format_ == "GIF" and pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+        # GIF knows colour that is there and colour that is not, and Pillow keeps that of RGBA alone.
+        colors = np.broadcast_to(pixels[..., :-1], (*pixels.shape[:2], 3))
+        pixels = np.dstack([colors, np.where(pixels[..., -1] < 128, 0, 255).astype(np.uint8)])
     return Image.fromarray(np.ascontiguousarray(pixels))
 
 

@@ -29,7 +29,8 @@ class Plan:
     def path(self, kind: str, suffix: str, *, label: str | None = None, page: int = 0, pages: int = 1) -> Path:
         """The file for one kind of output of one page, counted from 0."""
         if self.exact is not None and label is None and pages == 1:
-            return self.exact
+            # More objects than 16 bits can number make a TIFF; it must not be called PNG.
+            return self.exact.with_suffix(suffix) if kind == "labels" else self.exact
         name = self.base.name
         if len([other for other in self.kinds if other != "coco"]) > 1:
             name += f"-{kind}"
@@ -79,12 +80,15 @@ def plan(
     return plans
 
 
+def check_format(options: OutputOptions) -> None:
+    """Raise UsageError for a format that pictures are not written in."""
+    if options.format is not None and format_of_suffix(options.format) not in WRITABLE:
+        raise UsageError(f"--format cannot be {options.format!r}", f"it is one of {', '.join(WRITABLE).lower()}")
+
+
 def image_format(item_format: str, options: OutputOptions, exact: Path | None) -> str:
     """The format in which an image is written: as asked, as the output's name says, or as it was read."""
-    if options.format is not None:
-        asked = format_of_suffix(options.format)
-        if asked is None:
-            raise UsageError(f"--format cannot be {options.format!r}", "it is a format's name, as jpeg, png or tiff")
+    if options.format is not None and (asked := format_of_suffix(options.format)):
         return asked
     if exact is not None and (named := format_of_suffix(exact.name)):
         return named

@@ -19,7 +19,7 @@ from imgai.console import Console, printable
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
 from imgai.run.commit import commit, sweep
 from imgai.run.job import Job
-from imgai.run.names import Plan, plan
+from imgai.run.names import Plan, check_format, plan
 from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.progress import Progress
 from imgai.run.record import SCHEMA, Records, digest, to_line
@@ -37,6 +37,7 @@ def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Sum
     Raises UsageError if there is nothing to do or what was asked makes no sense, PluginError if a model
     cannot be loaded. A file that fails is told, recorded and passed over.
     """
+    check_format(options.outputs)
     inputs = scan(options.inputs, out=options.out, null=options.null, tell=console.warn)
     if not inputs:
         raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")

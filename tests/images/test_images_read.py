@@ -304,3 +304,30 @@ def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
         samples(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         samples(tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.linspace(0, 1, 60, dtype=np.float32).reshape(4, 5, 3),
+        np.linspace(0, 1, 20, dtype=np.float64).reshape(4, 5),
+        np.linspace(0, 1, 20, dtype=np.float16).reshape(4, 5),
+    ],
+)
+def test_kinds_that_pillow_does_not_know_have_a_header_too(values: np.ndarray) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, values, photometric="rgb" if values.ndim == 3 else "minisblack")
+    header = probe(file.getvalue(), "picture", max_pixels=100)
+    assert (header.width, header.height, header.pages) == (5, 4, 1)
+    assert (
+        np.abs(pixels(one(file.getvalue()))[..., 0].squeeze() / 65535 - values.reshape(4, 5, -1)[..., 0]).max() < 1e-3
+    )
+
+
+def test_a_large_page_behind_a_small_one_is_refused_from_the_header() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for side in (10, 90):
+            writer.write(np.zeros((side, side), np.uint8), photometric="minisblack")
+    with pytest.raises(InputError, match="90 x 90"):
+        probe(file.getvalue(), "picture", max_pixels=1000)

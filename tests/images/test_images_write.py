@@ -138,3 +138,12 @@ def test_our_png_is_everyones_png(channels: int, depth: int) -> None:
     assert np.array_equal(imagecodecs.png_decode(content), values)
     with Image.open(io.BytesIO(content)) as image:
         image.verify()  # every checksum
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_gif_keeps_what_is_transparent(channels: int) -> None:
+    before = sample(channels)
+    (after,) = again([before], "GIF")
+    assert after.alpha is not None
+    assert before.alpha is not None
+    assert torch.equal(after.alpha > 0, before.alpha >= 128)

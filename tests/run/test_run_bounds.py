@@ -176,3 +176,20 @@ def test_coco_forgets_what_an_input_held_before_it_broke(tmp_path: Path, find_li
     assert (summary.skipped, summary.failed) == (1, 1)
     (image,) = json.loads((tmp_path / "out" / "coco.json").read_text())["images"]
     assert image["file_name"] == "a.png"
+
+
+@pytest.mark.parametrize("name", ["heic", "bogus"])
+def test_a_format_that_is_not_written_is_wrong_usage(
+    tmp_path: Path, brighten: Any, make_picture: Any, name: str
+) -> None:
+    with pytest.raises(UsageError, match="--format cannot be"):
+        brighten([make_picture(tmp_path / "a.png")], tmp_path / "out", format=name)
+
+
+def test_labels_of_too_many_objects_are_not_called_png(tmp_path: Path, find_light: Any) -> None:
+    dots = np.zeros((600, 600), np.uint8)
+    dots[::2, ::2] = 255
+    Image.fromarray(dots).save(tmp_path / "dots.png")
+    find_light([tmp_path / "dots.png"], tmp_path / "out.png", kinds=("labels",))
+    assert (tmp_path / "out.tif").read_bytes()[:2] == b"II"
+    assert not (tmp_path / "out.png").exists()
