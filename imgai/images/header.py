@@ -54,7 +54,8 @@ def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
 def tiff_size(source: Path | bytes) -> tuple[int, int, int]:
     """Width and height of a TIFF's largest page, and how many pages it has without reduced copies."""
     with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        sizes = [(page.imagewidth, page.imagelength) for page in file.pages if not is_reduced(page)]
+        pages: list[Any] = list(file.pages)  # both kinds of pages that tifffile knows have a size and say so by name
+        sizes = [(page.imagewidth, page.imagelength) for page in pages if not is_reduced(page)]
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     return width, height, len(sizes)
 
