@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.resize import resize, to_float
+from imgai.depth import to_float
+from imgai.resize import resize
 from imgai.upsample import upsample
 
 SIZE = (100, 100)

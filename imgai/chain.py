@@ -12,6 +12,8 @@ from torch import nn
 from imgai.errors import ImgaiError, PluginError
 from imgai.plugin import LoadContext, Model, NoParams, Output, Predictor, Task
 from imgai.sample import Failure, Sample
+from imgai.scaling import Scaling
+from imgai.size import Size
 from imgai.step import Step
 from imgai.weights import find
 
@@ -19,7 +21,7 @@ from imgai.weights import find
 class Chain:
     """Steps in order. Images stay on the device between them; what each found goes with the sample."""
 
-    def __init__(self, steps: Sequence[Step]) -> None:
+    def __init__(self, steps: Sequence[Step | Scaling]) -> None:
         if not steps:
             raise ValueError("a chain has at least one step")
         self.steps = tuple(steps)
@@ -49,7 +51,58 @@ def load_step(
     batch: int | None = None,
     tile: int | None = None,
     name: str = "",
+    quantized: bool = False,
 ) -> Step:
+    """Load a model as a step. Raises PluginError, with the reason, if its weights or its code cannot be."""
+    predictor = load_predictor(task, model, device=device, params=params, model_params=model_params)
+    return Step(
+        task,
+        model,
+        predictor,
+        device=device,
+        precision=precision,
+        batch=batch,
+        tile=tile,
+        name=name,
+        quantized=quantized,
+    )
+
+
+def load_scaling(
+    task: Task,
+    members: Sequence[Model],
+    size: Size,
+    *,
+    device: torch.device,
+    params: Any = NoParams(),
+    model_params: Any = NoParams(),
+    precision: torch.dtype = torch.float32,
+    batch: int | None = None,
+    tile: int | None = None,
+    name: str = "",
+    quantized: bool = False,
+) -> Scaling:
+    """Load models that differ in scale as one step that brings pictures to a size. Raises as `load_step` does."""
+    predictors = [
+        (model, load_predictor(task, model, device=device, params=params, model_params=model_params))
+        for model in sorted(members, key=lambda model: model.scale)
+    ]
+    return Scaling(
+        task,
+        predictors,
+        size,
+        device=device,
+        precision=precision,
+        batch=batch,
+        tile=tile,
+        name=name,
+        quantized=quantized,
+    )
+
+
+def load_predictor(
+    task: Task, model: Model, *, device: torch.device, params: Any = NoParams(), model_params: Any = NoParams()
+) -> Predictor:
     """Load a model. Raises PluginError, with the reason, if its weights or its code cannot be."""
     weights = None if model.weights is None else find(model.weights)
     context = LoadContext(model=model, device=device, weights=weights, params=params, model_params=model_params)
@@ -69,9 +122,7 @@ def load_step(
         raise PluginError(f"{model.load} must return a Predictor, not {type(predictor).__name__}")
     if task.output is Output.SCORES and model.input_size is None:
         raise PluginError(f"the model {model.name} makes scores, so it must declare an input_size")
-    return Step(
-        task, model, _prepared(predictor), device=device, precision=precision, batch=batch, tile=tile, name=name
-    )
+    return _prepared(predictor)
 
 
 def _prepared(predictor: Predictor) -> Predictor:

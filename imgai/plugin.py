@@ -36,6 +36,7 @@ __all__ = [
     "Task",
     "Weights",
     "hookimpl",
+    "identity",
     "param",
 ]
 
@@ -105,7 +106,7 @@ class Task:
 
     name: lower-case words joined by dashes; the sub-command.
     summary: one line for ``--help``.
-    default_model: the name of the model that is used unless another is asked for.
+    default_model: the name of the model, or of the family, that is used unless another is asked for.
     output: what the models of this task return.
     params: a frozen dataclass whose fields are made by `param`; the sub-command's options.
     """
@@ -153,6 +154,8 @@ class Model:
     load: ``"package.module:function"``; the function takes a `LoadContext` and returns a `Predictor`.
     parameters: how many numbers the network holds.
     scale: output pixels per input pixel along one side (IMAGE only).
+    family: models that differ in `scale` alone share a family's name; people ask for the family
+        (``photo``), and the host takes the member that a picture needs (``photo-x4``).
     input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
         antialiased) and brings masks back to the image's own size with edges that follow the
         image. None: fully convolutional; the host cuts tiles.
@@ -171,6 +174,7 @@ class Model:
     weights: Weights | None = None
     parameters: int | None = None
     scale: int = 1
+    family: str | None = None
     input_size: tuple[int, int] | None = None
     multiple_of: int = 1
     minimum: int = 1
@@ -183,6 +187,8 @@ class Model:
     def __post_init__(self) -> None:
         _check_name("model", self.name)
         _check_name("task", self.task)
+        if self.family is not None:
+            _check_name("family", self.family)
         if not re.fullmatch(r"[\w.]+:\w+", self.load):
             raise ValueError(f"model {self.name}: load must read 'package.module:function', not {self.load!r}")
         if min(self.scale, self.multiple_of, self.minimum, self.tile) < 1:
@@ -213,7 +219,11 @@ class LoadContext:
 
 
 def identity(value: Any) -> Any:
-    """Return what is given: the preprocess or postprocess of a model that needs none."""
+    """Return what is given: the preprocess or postprocess of a model that needs none.
+
+    As the network of an IMAGE model it says that these params change nothing (a strength of 0, say): the host
+    then leaves the picture alone, to the bit.
+    """
     return value
 
 

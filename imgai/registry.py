@@ -41,23 +41,42 @@ class Registry:
             raise UsageError(f"no task is called {name!r}", _suggestion(name, self.tasks)) from None
 
     def models(self, task: str | None = None) -> list[Model]:
-        """The models of one task, its default first; or of all tasks."""
+        """The models of one task, its default first, families by scale; or of all tasks."""
         names = [task] if task is not None else sorted(self.tasks)
         found: list[Model] = []
         for name in names:
             default = self.task(name).default_model
             mine = [model for model in self._models.values() if model.task == name]
-            found += sorted(mine, key=lambda model: (model.name != default, model.name))
+            found += sorted(
+                mine,
+                key=lambda model: (
+                    default not in (model.name, model.family),
+                    model.family or model.name,
+                    model.scale,
+                    model.name,
+                ),
+            )
         return found
 
     def model(self, task: str, name: str | None = None) -> Model:
-        """A model of a task by name, or its default. Raises UsageError with the nearest names."""
+        """A model of a task by name, or its default; of a family the smallest scale.
+
+        Raises UsageError with the nearest names.
+        """
+        return self.members(task, name)[0]
+
+    def members(self, task: str, name: str | None = None) -> tuple[Model, ...]:
+        """The one model of that name, or all of the family of that name, the smallest scale first.
+
+        Raises UsageError with the nearest names.
+        """
         wanted = name or self.task(task).default_model
-        try:
-            return self._models[task, wanted]
-        except KeyError:
-            names = [model.name for model in self.models(task)]
-            raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names)) from None
+        if (task, wanted) in self._models:
+            return (self._models[task, wanted],)
+        if found := tuple(model for model in self.models(task) if model.family == wanted):
+            return found
+        names = {name for model in self.models(task) for name in (model.name, model.family) if name}
+        raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 
     def owner(self, model: Model) -> Plugin:
         """The plugin that declared a model."""
@@ -74,7 +93,8 @@ class Registry:
         for task in plugin.tasks:
             if task.name in self.tasks or names.count(task.name) > 1:
                 return f"its task {task.name!r} clashes with that of {self._origin_of_task(task.name, plugin)}"
-            if task.default_model not in [model.name for model in plugin.models if model.task == task.name]:
+            mine = [model for model in plugin.models if model.task == task.name]
+            if task.default_model not in {name for model in mine for name in (model.name, model.family)}:
                 return f"its task {task.name!r} has no model called {task.default_model!r}, its default"
         pairs = [(model.task, model.name) for model in plugin.models]
         for model in plugin.models:
@@ -85,7 +105,7 @@ class Registry:
                 return f"it declares its model {model.name!r} of {model.task} twice"
             if model.task not in known:
                 return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
-            if problem := self._mismatch(model, plugin):
+            if problem := self._mismatch(model, plugin) or self._family_trouble(model, plugin):
                 return problem
         return ""
 
@@ -101,6 +121,17 @@ class Registry:
         mine = {field.name for field in dataclasses.fields(model.params or NoParams)}
         if shared := mine & {field.name for field in dataclasses.fields(task.params)}:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
+        return ""
+
+    def _family_trouble(self, model: Model, plugin: Plugin) -> str:
+        """A family and a model of one name, or two members of one scale, could not be told apart."""
+        others = [*self._models.values(), *plugin.models]
+        mine = [other for other in others if other.task == model.task and other.name != model.name]
+        if any(other.name == model.family for other in [*mine, model]):
+            return f"its model {model.name!r} is of the family {model.family!r}, which is a model's name too"
+        for other in mine:
+            if model.family and (other.family, other.scale) == (model.family, model.scale):
+                return f"its models {model.name!r} and {other.name!r} have one family and one scale"
         return ""
 
     def _origin_of_task(self, name: str, plugin: Plugin) -> str:

@@ -6,21 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_MAXIMUM = {torch.uint8: 255.0, torch.uint16: 65535.0}
+from imgai.depth import to_float
 
 
-def to_float(image: Tensor) -> Tensor:
-    """Pixels as float32 in [0, 1]. uint8 and uint16 are divided by 255 and 65535; float passes.
+def resize(image: Tensor, size: tuple[int, int], *, mode: str = "bilinear") -> Tensor:
+    """Resize with an antialiased filter, to float32 in [0, 1].
 
-    Shape: any, kept.
-    """
-    if image.dtype in _MAXIMUM:
-        return image.to(torch.float32).div_(_MAXIMUM[image.dtype])
-    return image.to(torch.float32)
-
-
-def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize with an antialiased bilinear filter, to float32 in [0, 1].
+    mode: ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
 
     On a CPU a uint8 image is resized as it is, several times as fast as in float; the result is within
     one level (1/255) of the float path that other devices take.
@@ -33,7 +25,7 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     channels = image.shape[1]
     source = image[:, :1] if gray else image
     if source.dtype == torch.uint8 and source.device.type == "cpu":
-        resized = to_float(F.interpolate(source, size, mode="bilinear", antialias=True))
+        resized = to_float(F.interpolate(source, size, mode=mode, antialias=True))
     else:
-        resized = F.interpolate(to_float(source), size, mode="bilinear", antialias=True).clamp_(0, 1)
+        resized = F.interpolate(to_float(source), size, mode=mode, antialias=True).clamp_(0, 1)
     return resized.expand(-1, channels, -1, -1) if gray else resized

@@ -75,6 +75,8 @@ class Sample:
         of one (H, W, 3) buffer, or of one (H, W) buffer repeated: do not write into it.
     alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
     masks, scores: by the name of the step that found them.
+    target: (H, W) in pixels that the step under way brings the image to.
+    edited: a step has changed the image; until then it is what the file holds, to the bit.
     """
 
     image: Tensor
@@ -83,6 +85,8 @@ class Sample:
     alpha: Tensor | None = None
     masks: dict[str, Mask] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
+    target: tuple[int, int] | None = None
+    edited: bool = False
 
     @property
     def height(self) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from imgai.depth import to_float
 from imgai.errors import InputError, PluginError
-from imgai.plugin import Model, Output, Predictor, Task
-from imgai.resize import to_float
+from imgai.plugin import Model, Output, Predictor, Task, identity
 from imgai.sample import Failure, Sample
 from imgai.tiling import Blender
 from imgai.work import Item, TiledWork, WholeWork, Work, check_shape, failed, make_grid
@@ -25,6 +25,9 @@ class Step:
 
     name: what its masks and scores are kept under.
     batch: the most work items that are predicted at once; halved when memory runs out, then `tile` is.
+    quantized: give images at the depth that is written, a quarter of what floats take; for the last step.
+    others, choose: further models of the same task with their predictors, and which of all takes a sample
+        (0 the first; None for none of them: it passes as it is).
     """
 
     def __init__(
@@ -38,8 +41,14 @@ class Step:
         batch: int | None = None,
         tile: int | None = None,
         name: str = "",
+        quantized: bool = False,
+        others: Sequence[tuple[Model, Predictor]] = (),
+        choose: Callable[[Sample], int | None] = lambda sample: 0,
     ) -> None:
         self.name = name or task.name
+        self._members = ((model, predictor), *others)
+        self._choose = choose
+        self._quantized = quantized
         self.task = task
         self.model = model
         self.predictor = predictor
@@ -64,7 +73,7 @@ class Step:
         means that no sample is at hand: what is pending is predicted without waiting for a full
         batch, and None passes on.
         """
-        open_: deque[Work | Failure] = deque()
+        open_: deque[Work | Sample | Failure] = deque()
         pending: list[Item] = []
         for sample in samples:
             if sample is None:
@@ -76,8 +85,8 @@ class Step:
             else:
                 work = self._begin(sample)
                 open_.append(work)
-                for item in work.items():
-                    if pending and pending[0].pixels.shape != item.pixels.shape:
+                for item in work.items() if isinstance(work, Work) else ():
+                    if pending and not _alike(pending[0], item):
                         self._predict(pending)
                         pending = []
                     pending.append(item)
@@ -91,15 +100,22 @@ class Step:
             self._predict(pending)
         yield from self._finished(open_)
 
-    def _begin(self, sample: Sample) -> Work:
-        if self.model.input_size is not None:
-            return WholeWork(sample, self.model, self.task.output, self.predictor, self.name, self.device)
-        return TiledWork(sample, self.model, self.task.output, self.predictor, self.name, self.tile)
+    def _begin(self, sample: Sample) -> Work | Sample:
+        index = self._choose(sample)
+        if index is None:
+            return sample
+        model, predictor = self._members[index]
+        output, quantized = self.task.output, self._quantized
+        if output is Output.IMAGE and predictor.network is identity:
+            return sample
+        if model.input_size is not None:
+            return WholeWork(sample, model, output, predictor, self.name, self.device, quantized=quantized)
+        return TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
 
-    def _finished(self, open_: deque[Work | Failure]) -> Iterator[Sample | Failure]:
+    def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:
         while open_:
             first = open_[0]
-            if isinstance(first, Failure):
+            if isinstance(first, (Failure, Sample)):
                 yield first
             elif first.error is not None:
                 yield Failure(first.sample.source, first.error)
@@ -141,7 +157,8 @@ class Step:
     def _in_smaller_tiles(self, item: Item) -> Tensor | Exception:
         """Predict one tile as an image of its own, in tiles of half its side, and keep to that side."""
         side = max(item.pixels.shape[-2:])
-        least = max(_SMALLEST_TILE, self.model.minimum, self.model.multiple_of)
+        model = item.work.model
+        least = max(_SMALLEST_TILE, model.minimum, model.multiple_of)
         if item.window is None or side // 2 < least:
             name = item.work.sample.source.name
             return InputError(
@@ -150,9 +167,9 @@ class Step:
             )
         self.tile = min(self.tile, side // 2)
         height, width = item.pixels.shape[-2:]
-        grid = make_grid(self.model, height, width, self.tile)
+        grid = make_grid(model, height, width, self.tile)
         parts: list[Tensor] = []
-        blender = Blender(grid, lambda _, rows: parts.append(rows.clone()), self.model.scale)
+        blender = Blender(grid, lambda _, rows: parts.append(rows.clone()), model.scale)
         for window in grid.windows():
             output = self._outputs([Item(item.work, grid.cut(item.pixels, window), window)])[0]
             if isinstance(output, Exception):
@@ -168,10 +185,10 @@ class Step:
             place.copy_(item.pixels)
         images = to_float(batch.to(self.device, non_blocking=True))
         with torch.inference_mode():
-            outputs = self._call(images, self.precision)
+            outputs = self._call(items[0].work, images, self.precision)
             finite = outputs.flatten(1).isfinite().all(dim=1)
             if not bool(finite.all()) and self.precision is not torch.float32:
-                outputs = self._call(images, torch.float32)
+                outputs = self._call(items[0].work, images, torch.float32)
                 finite = outputs.flatten(1).isfinite().all(dim=1)
             if self.task.output is not Output.SCORES:
                 outputs = outputs.clamp(0, 1)
@@ -180,18 +197,24 @@ class Step:
                 yield output
             else:
                 name = item.work.sample.source.name
-                yield InputError(f"{name}: the model {self.model.name} gave values that are not finite")
+                yield InputError(f"{name}: the model {item.work.model.name} gave values that are not finite")
 
-    def _call(self, images: Tensor, precision: torch.dtype) -> Tensor:
+    def _call(self, work: Work, images: Tensor, precision: torch.dtype) -> Tensor:
+        model, predictor = work.model, work.predictor
         half = precision is not torch.float32
         casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
-        prepared = self.predictor.preprocess(images)
+        prepared = predictor.preprocess(images)
         with casting:
-            raw = self.predictor.network(prepared)
-        found = self.predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
-        if problem := check_shape(self.model, self.task.output, images, found):
-            raise PluginError(f"the model {self.model.name} does not keep its promise: {problem}")
+            raw = predictor.network(prepared)
+        found = predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
+        if problem := check_shape(model, self.task.output, images, found):
+            raise PluginError(f"the model {model.name} does not keep its promise: {problem}")
         return found
+
+
+def _alike(item: Item, other: Item) -> bool:
+    """Whether two work items may be in one batch."""
+    return item.work.predictor is other.work.predictor and item.pixels.shape == other.pixels.shape
 
 
 def _out_of_memory(error: Exception) -> bool:

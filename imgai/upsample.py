@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.resize import to_float
+from imgai.depth import to_float
 
 ALIKE = 0.1
 """Standard deviation of the weight by colour, distance in RGB."""

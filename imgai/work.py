@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from imgai.alpha import bleed
+from imgai.depth import quantize
 from imgai.errors import InputError
 from imgai.plugin import Model, Output, Predictor
-from imgai.resize import resize, to_float
+from imgai.resize import resize
 from imgai.sample import Mask, Sample, Scores
 from imgai.tiling import Blender, Grid, Window
 from imgai.upsample import upsample
@@ -30,15 +31,26 @@ class Item:
 class Work:
     """What is under way for one sample in one step.
 
+    quantized: whether an image is given back at the sample's depth, not in float.
     error: set when an item of it failed; the others of it are then of no use.
     """
 
-    def __init__(self, sample: Sample, model: Model, output: Output, predictor: Predictor, name: str) -> None:
+    def __init__(
+        self,
+        sample: Sample,
+        model: Model,
+        output: Output,
+        predictor: Predictor,
+        name: str,
+        *,
+        quantized: bool = False,
+    ) -> None:
         self.sample = sample
         self.model = model
         self.output = output
         self.predictor = predictor
         self.name = name
+        self.quantized = quantized
         self.error: Exception | None = None
         self._result: Tensor | None = None
 
@@ -63,13 +75,11 @@ class Work:
         assert self._result is not None
         sample, found = self.sample, self._result
         if self.output is Output.IMAGE:
-            if sample.metadata.gray:
-                found = found.mean(dim=0, keepdim=True).expand(3, -1, -1)
             alpha = sample.alpha
             size = (int(found.shape[-2]), int(found.shape[-1]))
             if alpha is not None and tuple(alpha.shape[-2:]) != size:
-                alpha = F.interpolate(to_float(alpha), size, mode="bilinear", antialias=True)
-            return dataclasses.replace(sample, image=found[None], alpha=alpha)
+                alpha = self._at_depth(resize(alpha, size, mode="bicubic"))
+            return dataclasses.replace(sample, image=found.expand(3, -1, -1)[None], alpha=alpha, edited=True)
         labels = self.model.labels or ()
         if self.output is Output.MASK:
             mask = Mask(found.cpu(), labels, self.predictor)
@@ -77,15 +87,37 @@ class Work:
         scores = Scores(found.to("cpu", torch.float32), labels)
         return dataclasses.replace(sample, scores={**sample.scores, self.name: scores})
 
+    def _seen(self) -> Tensor:
+        """The image as the network is to see it: nothing from under transparent pixels."""
+        sample = self.sample
+        if self.output is Output.IMAGE and sample.alpha is not None:
+            return bleed(sample.image, sample.alpha)
+        return sample.image
+
+    def _kept(self, image: Tensor) -> Tensor:
+        """What is held of an image that a network made: of a grey one a single channel."""
+        return self._at_depth(image.mean(dim=0, keepdim=True) if self.sample.metadata.gray else image)
+
+    def _at_depth(self, image: Tensor) -> Tensor:
+        return quantize(image, self.sample.metadata.depth) if self.quantized else image
+
 
 class WholeWork(Work):
     """A model with one input size: the whole image, resized, is the one item."""
 
     def __init__(
-        self, sample: Sample, model: Model, output: Output, predictor: Predictor, name: str, device: torch.device
+        self,
+        sample: Sample,
+        model: Model,
+        output: Output,
+        predictor: Predictor,
+        name: str,
+        device: torch.device,
+        *,
+        quantized: bool = False,
     ) -> None:
-        super().__init__(sample, model, output, predictor, name)
-        self._image = sample.image.to(device, non_blocking=True)  # 8 bits cross to the device, not floats
+        super().__init__(sample, model, output, predictor, name, quantized=quantized)
+        self._image = self._seen().to(device, non_blocking=True)  # 8 bits cross to the device, not floats
 
     def items(self) -> Iterator[Item]:
         assert self.model.input_size is not None
@@ -97,7 +129,7 @@ class WholeWork(Work):
             self._result = upsample(output, self._small, self._image)
         elif self.output is Output.IMAGE:
             size = (self.sample.height * self.model.scale, self.sample.width * self.model.scale)
-            self._result = resize(output[None], size)[0]
+            self._result = self._kept(resize(output[None], size)[0])
         else:
             self._result = output
 
@@ -113,14 +145,17 @@ class TiledWork(Work):
         predictor: Predictor,
         name: str,
         tile: int,
+        *,
+        quantized: bool = False,
     ) -> None:
-        super().__init__(sample, model, output, predictor, name)
+        super().__init__(sample, model, output, predictor, name, quantized=quantized)
+        self._image = self._seen()
         self._grid = make_grid(model, sample.height, sample.width, tile)
         self._blender = Blender(self._grid, self._finish, model.scale)
 
     def items(self) -> Iterator[Item]:
         for window in self._grid.windows():
-            yield Item(self, self._grid.cut(self.sample.image[0], window), window)
+            yield Item(self, self._grid.cut(self._image[0], window), window)
 
     def add(self, item: Item, output: Tensor) -> None:
         assert item.window is not None
@@ -130,16 +165,10 @@ class TiledWork(Work):
         return self._blender.done
 
     def _finish(self, first: int, rows: Tensor) -> None:
-        mask = self.output is Output.MASK
+        rows = quantize(rows, 8).cpu() if self.output is Output.MASK else self._kept(rows)
         if self._result is None:
             height = self.sample.height * self.model.scale
-            shape = (rows.shape[0], height, rows.shape[2])
-            if mask:
-                self._result = torch.empty(shape, dtype=torch.uint8)
-            else:
-                self._result = rows.new_empty(shape)
-        if mask:
-            rows = rows.clamp(0, 1).mul_(255).add_(0.5).to(torch.uint8)
+            self._result = rows.new_empty((rows.shape[0], height, rows.shape[2]))
         self._result[:, first : first + rows.shape[1]] = rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -53,6 +54,9 @@ def build_app(registry: Registry) -> typer.Typer:
 
 def main() -> None:
     """The ``imgai`` command."""
+    # torch's threads spin while they wait for each other, and where something else runs on the same cores they spin
+    # in vain: operations took five times as long. Read when torch is loaded, so it is said before that.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app = build_app(load_registry())
         app()

@@ -34,12 +34,12 @@ def add(app: typer.Typer, registry: Registry) -> None:
         json_: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False,
     ) -> None:
         """Show all that a model declares: licence, size, parameters, place of the weights, options."""
-        model = _find(registry, name)
-        facts = describe(registry, model)
-        if json_:
-            typer.echo(json.dumps(facts))
-            return
-        _print_facts(facts, model)
+        for model in _find(registry, name):
+            facts = describe(registry, model)
+            if json_:
+                typer.echo(json.dumps(facts))
+            else:
+                _print_facts(facts, model)
 
 
 def describe(registry: Registry, model: Model) -> dict[str, Any]:
@@ -49,7 +49,8 @@ def describe(registry: Registry, model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "task": model.task,
-        "default": registry.task(model.task).default_model == model.name,
+        "family": model.family,
+        "default": registry.task(model.task).default_model in (model.name, model.family),
         "summary": model.summary,
         "license": model.license,
         "parameters": model.parameters,
@@ -79,16 +80,17 @@ def _place(weights: Weights) -> Path | None:
     return location(weights)
 
 
-def _find(registry: Registry, name: str) -> Model:
+def _find(registry: Registry, name: str) -> tuple[Model, ...]:
+    """The model of that name, or the members of the family of that name."""
     if "/" in name:
         task, _, model = name.partition("/")
-        return registry.model(task, model)
-    found = [model for model in registry.models() if model.name == name]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        tasks = " or ".join(f"{model.task}/{model.name}" for model in found)
-        raise UsageError(f"several tasks have a model called {name!r}", f"say which: {tasks}")
+        return registry.members(task, model)
+    tasks = dict.fromkeys(model.task for model in registry.models() if name in (model.name, model.family))
+    if len(tasks) == 1:
+        return registry.members(next(iter(tasks)), name)
+    if tasks:
+        words = " or ".join(f"{task}/{name}" for task in tasks)
+        raise UsageError(f"several tasks have a model called {name!r}", f"say which: {words}")
     for task in registry.tasks:
         registry.model(task, name)  # says what there is, with the nearest name
     raise UsageError(f"no model is called {name!r}", "no plugin is installed; try: pip install 'imgai[all]'")
@@ -108,7 +110,7 @@ def _list(registry: Registry, as_json: bool) -> None:
 
     table = Table("task", "model", "what it is for", "licence", "parameters", "weights", box=None, header_style="bold")
     for model in models:
-        default = registry.task(model.task).default_model == model.name
+        default = registry.task(model.task).default_model in (model.name, model.family)
         table.add_row(
             model.task,
             model.name + (" *" if default else ""),
@@ -119,7 +121,9 @@ def _list(registry: Registry, as_json: bool) -> None:
         )
     console = Console()
     console.print(table)
-    console.print("* the task's default; more about one: imgai models info NAME", style="dim")
+    console.print(
+        "* the task's default (of a family, what the size needs); more about one: imgai models info NAME", style="dim"
+    )
 
 
 def _print_facts(facts: dict[str, Any], model: Model) -> None:

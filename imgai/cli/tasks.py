@@ -6,20 +6,17 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from imgai.cli.options import OUTPUT_OPTIONS, machine_options, options_of, run_options, size_options
 from imgai.console import Console
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
 from imgai.params import as_options, as_values, fields_of, option_name
 from imgai.plugin import Model, NoParams, Output, Task
 from imgai.registry import Registry
-
-_RUN = "Run"
-_OUTPUT = "Output"
-_MACHINE = "Machine"
+from imgai.size import Size
 
 
 def add_tasks(app: typer.Typer, registry: Registry) -> None:
@@ -38,11 +35,12 @@ def task_command(task: Task, registry: Registry) -> Callable[..., None]:
         raise typer.Exit(run_task(task, registry, values))
 
     parameters = [
-        *inspect.signature(_run_options, eval_str=True).parameters.values(),
-        *inspect.signature(_OUTPUT_OPTIONS[task.output], eval_str=True).parameters.values(),
+        *options_of(run_options),
+        *options_of(OUTPUT_OPTIONS[task.output]),
+        *_sizes_of(registry.members(task.name)),
         *as_options(task.params, panel=f"Options of {task.name}"),
         *_model_options(models),
-        *inspect.signature(_machine_options, eval_str=True).parameters.values(),
+        *options_of(machine_options),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
@@ -55,10 +53,13 @@ def run_task(task: Task, registry: Registry, values: dict[str, Any]) -> int:
 
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
     try:
-        model = registry.model(task.name, values["model"])
+        members = registry.members(task.name, values["model"])
+        model = members[0]
         spec = StepSpec(
             task=task,
             model=model,
+            members=members if len(members) > 1 else (),
+            size=_size(members, values),
             params=as_values(
                 task.params, {field.name: values[field.name] for field in dataclasses.fields(task.params)}
             ),
@@ -99,140 +100,6 @@ def run_task(task: Task, registry: Registry, values: dict[str, Any]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run_options(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders, globs, - (an image on standard input) or @list.txt (a file of names).",
-            show_default=False,
-        ),
-    ],
-    *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out",
-            "-o",
-            help="The folder for what is made; mirrors the input tree.",
-            rich_help_panel=_RUN,
-            show_default=False,
-            metavar="FOLDER",
-        ),
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", help="The model to use; see: imgai models.", rich_help_panel=_RUN, show_default=False
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Do all again, also what is there and unchanged.", rich_help_panel=_RUN)
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be done and write nothing.", rich_help_panel=_RUN)
-    ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first input that fails.", rich_help_panel=_RUN)
-    ] = False,
-    json_: Annotated[
-        bool, typer.Option("--json", help="Print one record a line on stdout.", rich_help_panel=_RUN)
-    ] = False,
-    null: Annotated[
-        bool, typer.Option("--null", "-0", help="Names in @lists end with NUL, not a new line.", rich_help_panel=_RUN)
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.", rich_help_panel=_RUN)] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.", rich_help_panel=_RUN)] = False,
-) -> None:
-    """The options that every task's command begins with, read by their signature."""
-
-
-def _machine_options(
-    *,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", help="auto, cpu, cuda, cuda:1, several joined by commas, or mps.", rich_help_panel=_MACHINE
-        ),
-    ] = "auto",
-    precision: Annotated[
-        str, typer.Option("--precision", help="auto, fp32, fp16 or bf16.", rich_help_panel=_MACHINE)
-    ] = "auto",
-    batch: Annotated[
-        int | None,
-        typer.Option("--batch", min=1, help="Work items a batch.", rich_help_panel=_MACHINE, show_default="chosen"),
-    ] = None,
-    tile: Annotated[
-        int | None,
-        typer.Option(
-            "--tile", min=32, help="Side of a tile in pixels.", rich_help_panel=_MACHINE, show_default="the model's"
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            "--threads", min=1, help="Threads that read and write.", rich_help_panel=_MACHINE, show_default="by cores"
-        ),
-    ] = None,
-    memory: Annotated[
-        str, typer.Option("--memory", help="Budget for pictures in flight, as 512M or 2G.", rich_help_panel=_MACHINE)
-    ] = "1G",
-    max_pixels: Annotated[
-        str,
-        typer.Option("--max-pixels", help="Refuse pictures with more pixels, as 500M.", rich_help_panel=_MACHINE),
-    ] = "200M",
-) -> None:
-    """The options about the machine, which stand last."""
-
-
-def _mask_options(
-    *,
-    as_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--as",
-            help="What to write: mask, binary, cutout, overlay, labels or coco; may be given several times.",
-            metavar="KIND",
-            rich_help_panel=_OUTPUT,
-            show_default="mask",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold", min=0.0, max=1.0, help="From where on a soft mask counts as inside.", rich_help_panel=_OUTPUT
-        ),
-    ] = 0.5,
-) -> None:
-    """What a task that makes masks can write."""
-
-
-def _image_options(
-    *,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format", help="Format of the pictures written.", rich_help_panel=_OUTPUT, show_default="the input's"
-        ),
-    ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option(
-            "--quality", min=1, max=100, help="For JPEG, WebP and AVIF.", rich_help_panel=_OUTPUT, show_default="chosen"
-        ),
-    ] = None,
-) -> None:
-    """What a task that makes images can write."""
-
-
-def _scores_options() -> None:
-    """A task that makes scores writes records alone."""
-
-
-_OUTPUT_OPTIONS: dict[Output, Callable[..., None]] = {
-    Output.MASK: _mask_options,
-    Output.IMAGE: _image_options,
-    Output.SCORES: _scores_options,
-}
 _MASK_KINDS = ("mask", "binary", "cutout", "overlay", "labels", "coco")
 
 
@@ -247,6 +114,23 @@ def _kinds(output: Output, asked: list[str] | None) -> tuple[str, ...]:
         if kind not in _MASK_KINDS:
             raise UsageError(f"--as cannot be {kind!r}", f"it is one or more of {', '.join(_MASK_KINDS)}")
     return tuple(kinds)
+
+
+def _sizes_of(members: tuple[Model, ...]) -> list[inspect.Parameter]:
+    """``--scale`` and its like, for a task whose default changes the size."""
+    if members[-1].scale == 1:
+        return []
+    found = options_of(size_options)
+    found[0].annotation.__metadata__[0].show_default = f"{members[0].scale}"
+    return found
+
+
+def _size(members: tuple[Model, ...], values: dict[str, Any]) -> Size | None:
+    """What was asked for; nothing is the smallest scale there is."""
+    asked = {name: values.get(name) for name in ("scale", "width", "height", "megapixels")}
+    if all(value is None for value in asked.values()):
+        return Size(scale=members[0].scale) if members[-1].scale > 1 else None
+    return Size(**asked)
 
 
 def _model_options(models: list[Model]) -> list[inspect.Parameter]:
@@ -273,7 +157,8 @@ def _model_values(model: Model, models: list[Model], values: dict[str, Any]) -> 
 
 
 def _help(task: Task, registry: Registry) -> str:
-    models = "\n".join(f"- {model.name}: {model.summary}" for model in registry.models(task.name))
+    named = {model.family or model.name: model.summary for model in reversed(registry.models(task.name))}
+    models = "\n".join(f"- {name}: {summary}" for name, summary in reversed(named.items()))
     return f"{task.summary}\n\nModels, the default first:\n\n{models}"
 
 

@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import tifffile
-import torch
 from PIL import Image
 
+from imgai.depth import quantize
 from imgai.errors import UsageError
 from imgai.images.formats import WRITABLE
 from imgai.images.png import encode_png
@@ -62,20 +62,10 @@ def to_pixels(sample: Sample) -> np.ndarray:
     channels = [sample.image[0, :1] if sample.metadata.gray else sample.image[0]]
     if sample.alpha is not None:
         channels.append(sample.alpha[0])
-    deep = sample.metadata.depth == 16
-    whole = [_of_depth(channel, deep).cpu().permute(1, 2, 0).numpy() for channel in channels]
+    depth = sample.metadata.depth
+    whole = [quantize(channel, depth).cpu().permute(1, 2, 0).numpy() for channel in channels]
     pixels = whole[0] if len(whole) == 1 else np.concatenate(whole, axis=2)
     return pixels[..., 0] if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)
-
-
-def _of_depth(values: torch.Tensor, deep: bool) -> torch.Tensor:
-    target = torch.uint16 if deep else torch.uint8
-    if values.dtype == target:
-        return values
-    if values.dtype in (torch.uint8, torch.uint16):
-        values = values.to(torch.float32) / (255 if values.dtype == torch.uint8 else 65535)
-    # Half a level is added before the cut, so that this rounds. Not every device casts float to uint16: int32 between.
-    return values.clamp(0, 1).mul(65535 if deep else 255).add_(0.5).to(torch.int32).to(target)
 
 
 def _write_tiff(samples: Iterator[Sample], file: BinaryIO) -> None:

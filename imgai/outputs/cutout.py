@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imgai.depth import to_float
 from imgai.images import encode_png, to_pixels
-from imgai.resize import to_float
 from imgai.sample import Mask, Sample
 
 _WIDE = 16  # the wide window is this many pixels, 11 times over: about the 180 of the paper

@@ -25,23 +25,28 @@ def commit(path: Path, write: Callable[[BinaryIO], object]) -> int:
 
     Raises InputError, with the reason, if it cannot be written; then nothing is left of it.
     """
-    # The process's number tells a later run whether whoever wrote this is still at work.
-    distinct = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
-    temporary = path.with_name(f".{distinct}.{os.getpid()}{_SUFFIX}")
+    half = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as file:
+            with half.open("wb") as file:
                 write(file)
                 # Not `tell`: some codecs go back to fill in what they left open.
                 size = file.seek(0, os.SEEK_END)
-            temporary.replace(path)
+            half.replace(path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            half.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _reason(path, error) from error
+        raise reason(path, error) from error
     return size
+
+
+def temporary(path: Path, part: str = "") -> Path:
+    """A hidden name beside `path` for what becomes it, or for a part of that; `sweep` knows it."""
+    distinct = hashlib.sha256(os.fsencode(path.name) + part.encode()).hexdigest()[:16]
+    # The process's number tells a later run whether whoever wrote this is still at work.
+    return path.with_name(f".{distinct}.{os.getpid()}{_SUFFIX}")
 
 
 def sweep(folder: Path, *, below: bool = True) -> None:
@@ -68,7 +73,8 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _reason(path: Path, error: OSError) -> InputError:
+def reason(path: Path, error: OSError) -> InputError:
+    """Why a file cannot be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         try:
             free = f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB free"

@@ -12,14 +12,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from imgai.chain import Chain, load_step
+from imgai.chain import Chain, load_scaling, load_step
 from imgai.device import choose_devices, choose_precision
 from imgai.errors import ImgaiError, InputError, PluginError
-from imgai.images import probe, read
+from imgai.images import Header, probe, read
 from imgai.plugin import Output
 from imgai.run.budget import Budget
 from imgai.run.commit import DiskFull
@@ -27,12 +27,13 @@ from imgai.run.job import Job
 from imgai.run.options import RunOptions, StepSpec
 from imgai.run.write import Writer
 from imgai.sample import Failure, Sample, Source
+from imgai.scaling import Scaling
+from imgai.step import Step
 
 if TYPE_CHECKING:
     from imgai.console import Console
 
-_BYTES_PER_PIXEL = 4  # three of the picture, one of its alpha
-_BYTES_PER_DEEP_PIXEL = 8
+_CHANNELS = 4  # three of the picture, one of its alpha
 _MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 
 
@@ -51,7 +52,7 @@ class Folder:
         self._stop = Event()
         self._budget = Budget(options.memory)
         self._threads = torch.get_num_threads()
-        self._found_per_pixel = _found_per_pixel(specs)
+        self._specs = specs
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
@@ -108,9 +109,7 @@ class Folder:
                 raise item.error
             content = item.path if item.path is not None else sys.stdin.buffer.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
-            deep = header.format in _MAY_BE_DEEP
-            each = self._found_per_pixel + (_BYTES_PER_DEEP_PIXEL if deep else _BYTES_PER_PIXEL)
-            size = header.width * header.height * each
+            size = _bytes_of(header, self._specs)
             pages = read(content, origin, max_pixels=self._options.max_pixels)
             while True:
                 if not self._budget.take(size):
@@ -128,6 +127,7 @@ class Folder:
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
         if job.finish_decoding():
+            self._writer.close(job)
             self.finished.put(job)
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
@@ -177,6 +177,7 @@ class Folder:
             del sample, entry
             self._budget.give_back(size)
             if job.finish_page():
+                self._writer.close(job)
                 self.finished.put(job)
 
 
@@ -194,15 +195,31 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
     return chains * min(jobs, cores)
 
 
-def _found_per_pixel(specs: Sequence[StepSpec]) -> int:
-    """How many bytes the steps add for each pixel of an input: masks of 8 bits, pictures in float."""
-    size, scale = 0, 1
-    for spec in specs:
+def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
+    """How many bytes one page takes with all that the steps add to it: masks of 8 bits, pictures in float.
+
+    The last picture is held at the depth that is written, not in float.
+    """
+    depth = 2 if header.format in _MAY_BE_DEEP else 1
+    height, width = header.height, header.width
+    size = _CHANNELS * depth * height * width
+    for place, spec in enumerate(specs):
         if spec.task.output is Output.MASK:
-            size += (len(spec.model.labels or ()) + spec.model.auxiliary) * scale**2
+            size += (len(spec.model.labels or ()) + spec.model.auxiliary) * height * width
         elif spec.task.output is Output.IMAGE:
-            scale *= spec.model.scale
-            size += 3 * 4 * scale**2
+            each = _CHANNELS * (depth if place == len(specs) - 1 else 4)
+            scale, target = spec.model.scale, (height, width)
+            if spec.size is not None:
+                factor = spec.size.factor(height, width)
+                target = round(height * factor), round(width * factor)
+                # What a network makes may be larger than what was asked for, and both are there while it is resized.
+                larger = (model.scale for model in spec.models if model.scale >= factor)
+                scale = min(larger, default=max(model.scale for model in spec.models)) if factor > 1 else 0
+                size += each * target[0] * target[1]
+            else:
+                target = height * scale, width * scale
+            size += each * height * width * scale**2
+            height, width = target
     return size
 
 
@@ -212,26 +229,30 @@ def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> l
     chains = []
     for device in devices:
         precision = choose_precision(options.precision, device)
-        steps = [
-            load_step(
-                spec.task,
-                spec.model,
-                params=spec.params,
-                model_params=spec.model_params,
-                device=device,
-                precision=precision,
-                batch=options.batch,
-                tile=options.tile,
-            )
-            for spec in specs
-        ]
-        chains.append(Chain(steps))
+        chains.append(Chain([_load_one(spec, device, precision, options, last=spec is specs[-1]) for spec in specs]))
         words = str(precision).removeprefix("torch.")
-        models = ", ".join(f"{spec.task.name}/{spec.model.name}" for spec in specs)
+        models = ", ".join(f"{spec.task.name}/{spec.model_name}" for spec in specs)
         console.detail(f"{models} on {device}, {words}, {torch.get_num_threads()} threads")
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
     console.say(f"on {names}")
     return chains
+
+
+def _load_one(
+    spec: StepSpec, device: torch.device, precision: torch.dtype, options: RunOptions, *, last: bool
+) -> Step | Scaling:
+    about: dict[str, Any] = {
+        "params": spec.params,
+        "model_params": spec.model_params,
+        "device": device,
+        "precision": precision,
+        "batch": options.batch,
+        "tile": options.tile,
+        "quantized": last,
+    }
+    if spec.size is not None:
+        return load_scaling(spec.task, spec.models, spec.size, **about)
+    return load_step(spec.task, spec.model, **about)
 
 
 def _unexpected(name: str, error: Exception) -> ImgaiError:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgai.run.names import Plan
 from imgai.sample import Sample
+
+if TYPE_CHECKING:
+    from imgai.run.shelf import Shelf
 
 
 class Job:
     """What is known of one input so far. Several threads work on its pages; `lock` guards all of it.
 
     pages: those that are decoded and not finished. decoded: no more will come.
-    frames: pages of an image that wait until all can be written as one file.
+    shelf: pages of an image that wait until all can be written as one file.
     """
 
     def __init__(self, plan: Plan, digest: str) -> None:
@@ -26,7 +29,7 @@ class Job:
         self.decoded = False
         self.error: Exception | None = None
         self.outputs: list[dict[str, Any]] = []
-        self.frames: dict[int, Sample] = {}
+        self.shelf: Shelf | None = None
         self.fragments: list[dict[str, Any]] = []
         self.areas: dict[str, dict[int, float]] = {}
         self.scores: dict[str, float] = {}

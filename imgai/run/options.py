@@ -8,18 +8,35 @@ from typing import Any
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from imgai.plugin import Model, NoParams, Task
+from imgai.size import Size
 
 GIGABYTE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """A step before it is loaded."""
+    """A step before it is loaded.
+
+    members: the models of a family, of which `model` is one; empty where one model was asked for.
+    size: what the pictures are brought to; None leaves it to the model.
+    """
 
     task: Task
     model: Model
     params: Any = field(default_factory=NoParams)
     model_params: Any = field(default_factory=NoParams)
+    members: tuple[Model, ...] = ()
+    size: Size | None = None
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that may be needed."""
+        return self.members or (self.model,)
+
+    @property
+    def model_name(self) -> str:
+        """The model, or the family, as people ask for it."""
+        return (self.model.family if self.members else None) or self.model.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,9 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> st
         "time": status.st_mtime_ns,
         "steps": [
             {
-                "model": f"{spec.task.name}/{spec.model.name}",
-                "weights": spec.model.weights.sha256 if spec.model.weights else None,
+                "model": f"{spec.task.name}/{spec.model_name}",
+                "weights": [model.weights.sha256 for model in spec.models if model.weights],
+                "size": None if spec.size is None else dataclasses.asdict(spec.size),
                 "params": dataclasses.asdict(spec.params),
                 "model_params": dataclasses.asdict(spec.model_params),
             }

@@ -151,8 +151,8 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
         "path": _key(job.plan),
         "status": "done" if job.error is None else "failed",
         "task": spec.task.name,
-        "model": spec.model.name,
-        "params": {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params)},
+        "model": spec.model_name,
+        "params": {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params), **_asked_size(spec)},
         "outputs": sorted(job.outputs, key=lambda output: (output["page"], output["kind"], output.get("label", ""))),
         "seconds": round(time.monotonic() - job.begun, 3),
         "digest": job.digest,
@@ -169,6 +169,11 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
         if isinstance(job.error, ImgaiError) and job.error.hint:
             record["hint"] = job.error.hint
     return record
+
+
+def _asked_size(spec: StepSpec) -> dict[str, Any]:
+    size = {} if spec.size is None else dataclasses.asdict(spec.size)
+    return {name: value for name, value in size.items() if value is not None}
 
 
 def _key(each: Plan) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -12,10 +13,11 @@ from imgai.errors import InputError
 from imgai.images import write_image
 from imgai.outputs import annotate, areas, render
 from imgai.plugin import Output
-from imgai.run.commit import commit
+from imgai.run.commit import commit, reason
 from imgai.run.job import Job
 from imgai.run.names import image_format, image_suffix
 from imgai.run.options import OutputOptions, StepSpec
+from imgai.run.shelf import Shelf
 from imgai.sample import Sample
 
 
@@ -59,22 +61,43 @@ class Writer:
                 job.wrote(self._out, kind, path, size, source.page, each.label)
 
     def _write_image(self, job: Job, sample: Sample) -> None:
-        """Write the file when its last page is there; pages may come from several devices in any order."""
-        with job.lock:
-            job.frames[sample.source.page] = sample
-            if len(job.frames) < sample.source.pages:
-                return
-            frames = [job.frames.pop(page) for page in sorted(job.frames)]
+        """Write the file; of several pages, which may come from several devices in any order, when all are there."""
         format_ = image_format(job.format, self._options, job.plan.exact)
         path = job.plan.path("image", image_suffix(job.plan.input, job.format, format_))
-        size = self._commit(path, lambda file: write_image(frames, file, format_, quality=self._options.quality))
+        frames: Iterable[Sample] = [sample]
+        edited = sample.edited
+        if sample.source.pages > 1:
+            with job.lock:
+                shelf = job.shelf = job.shelf or Shelf(path)
+            try:
+                if shelf.put(sample) < sample.source.pages:
+                    return
+            except OSError as error:
+                raise reason(path, error) from error
+            frames, edited = shelf.pages(), shelf.edited
+        quality, source = self._options.quality, job.plan.input.path
+        if source is not None and format_ == job.format and quality is None and not edited:
+            # Nothing was changed: encoding it again could only lose.
+            size = self._commit(path, partial(_copy, source))
+        else:
+            size = self._commit(path, lambda file: write_image(frames, file, format_, quality=quality))
         job.wrote(self._out, "image", path, size, 0, None)
+
+    def close(self, job: Job) -> None:
+        """Leave nothing of a job that is finished, well or not."""
+        if job.shelf is not None:
+            job.shelf.clear()
 
     def _commit(self, path: Path, write: Callable[[BinaryIO], object]) -> int:
         # The plan has refused what it could foresee; labels and formats show only now.
         if os.path.realpath(path) in self._inputs:
             raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
         return commit(path, write)
+
+
+def _copy(source: Path, file: BinaryIO) -> None:
+    with source.open("rb") as original:
+        shutil.copyfileobj(original, file)
 
 
 def _write_bytes(content: bytes, file: BinaryIO) -> None:

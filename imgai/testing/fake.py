@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imgai.plugin import LoadContext, Model, Output, Predictor, Task, hookimpl, param
+from imgai.plugin import LoadContext, Model, Output, Predictor, Task, hookimpl, identity, param
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,11 @@ def imgai_register_models() -> tuple[Model, ...]:
 def load_double(context: LoadContext) -> Predictor:
     """Each pixel four times."""
     return Predictor(network=lambda image: image.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3))
+
+
+def load_nothing(context: LoadContext) -> Predictor:
+    """What changes nothing."""
+    return Predictor(network=identity)
 
 
 def load_lightness(context: LoadContext) -> Predictor:

@@ -51,6 +51,11 @@ class Words(Console):
         return "\n".join(self.said)
 
 
+@pytest.fixture
+def words() -> Words:
+    return Words()
+
+
 Runner = Callable[..., tuple[Summary, Words]]
 
 

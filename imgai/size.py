@@ -1,0 +1,65 @@
+"""The size that a person asks of a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from imgai.errors import InputError, UsageError
+
+LARGEST = 8.0
+"""The largest factor along a side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A factor, a side, a box or an area; the picture's shape is kept.
+
+    scale: factor along a side, 1 to 8. width, height: pixels; both together are a box that the picture
+    fits into. megapixels: area in millions of pixels.
+
+    Raises UsageError for nothing at all, and for what cannot hold together.
+    """
+
+    scale: float | None = None
+    width: int | None = None
+    height: int | None = None
+    megapixels: float | None = None
+
+    def __post_init__(self) -> None:
+        ways = [self.scale is not None, self.width is not None or self.height is not None, self.megapixels is not None]
+        if sum(ways) != 1:
+            raise UsageError("a size is asked for in one way", "give --scale, or --width and --height, or --megapixels")
+        if self.scale is not None and not 1 <= self.scale <= LARGEST:
+            raise UsageError(f"--scale cannot be {self.scale:g}", f"it takes a number from 1 to {LARGEST:g}")
+        if any(value is not None and not value > 0 for value in (self.width, self.height, self.megapixels)):
+            raise UsageError("a picture has at least one pixel", "give sizes above 0")
+
+    def factor(self, height: int, width: int) -> float:
+        """By how much the sides of a picture of that size (pixels) grow; under 1 they shrink."""
+        if self.scale is not None:
+            return self.scale
+        if self.megapixels is not None:
+            return math.sqrt(self.megapixels * 1e6 / (height * width))
+        return min(
+            math.inf if self.width is None else self.width / width,
+            math.inf if self.height is None else self.height / height,
+        )
+
+    def target(self, height: int, width: int, name: str) -> tuple[int, int]:
+        """Height and width (pixels) that a picture of that size is brought to.
+
+        Raises InputError, which names the picture, for a factor above 8.
+        """
+        factor = self.factor(height, width)
+        if factor > LARGEST:
+            raise InputError(
+                f"{name}: {width}x{height} pixels would grow {factor:.1f} times along a side",
+                f"ask for a size of at most {LARGEST:g} times",
+            )
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
+    @property
+    def most(self) -> float:
+        """The largest factor that any picture may need."""
+        return self.scale or LARGEST
