@@ -11,6 +11,15 @@ from imgai.discovery import Plugin, discover
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import Model, NoParams, Output, Task
 
+HOST_OPTIONS = frozenset(
+    [
+        *("inputs", "out", "model", "force", "dry_run", "fail_fast", "json", "json_", "null", "quiet", "verbose"),
+        *("as", "as_", "threshold", "format", "format_", "quality", "scale", "width", "height", "megapixels"),
+        *("device", "precision", "batch", "tile", "threads", "memory", "max_pixels", "help", "version"),
+    ]
+)
+"""What no param may be called, since the host has an option of that name."""
+
 
 class Registry:
     """What the installed plugins offer.
@@ -119,8 +128,13 @@ class Registry:
         if task.output is Output.MASK and not model.labels:
             return f"its model {model.name!r} makes masks and declares no labels"
         mine = {field.name for field in dataclasses.fields(model.params or NoParams)}
-        if shared := mine & {field.name for field in dataclasses.fields(task.params)}:
+        theirs = {field.name for field in dataclasses.fields(task.params)}
+        if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
+        if taken := (mine | theirs) & HOST_OPTIONS:
+            return (
+                f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
+            )
         return ""
 
     def _family_trouble(self, model: Model, plugin: Plugin) -> str:

@@ -44,6 +44,29 @@ BROKEN = {
         "    return [Model(name='m', task='nothing', summary='s', license='MIT', load='a:b')]",
         "which no plugin declares",
     ),
+    "taken": (
+        "from dataclasses import dataclass\nfrom imgai.plugin import *\n@dataclass(frozen=True)\nclass P:\n"
+        "    out: str = param('', 'Where.')\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='m', output=Output.IMAGE, params=P)]\n@hookimpl\n"
+        "def imgai_register_models():\n    return [Model(name='m', task='t', summary='s', license='MIT', load='a:b')]",
+        "called like options of the host: out",
+    ),
+    "twins": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='f', output=Output.IMAGE)]\n@hookimpl\n"
+        "def imgai_register_models():\n"
+        "    return [Model(name=n, family='f', scale=2, task='t', summary='s', license='MIT', load='a:b')\n"
+        "            for n in 'ab']",
+        "one family and one scale",
+    ),
+    "namesake": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='f', output=Output.IMAGE)]\n@hookimpl\n"
+        "def imgai_register_models():\n"
+        "    return [Model(name=n, family='f', scale=s, task='t', summary='s', license='MIT', load='a:b')\n"
+        "            for n, s in (('f', 2), ('g', 3))]",
+        "which is a model's name too",
+    ),
 }
 
 

@@ -1,0 +1,55 @@
+"""A family is asked for by one name, and no param may take a name that the host has."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+
+from imgai.cli import options
+from imgai.discovery import Plugin
+from imgai.errors import UsageError
+from imgai.plugin import Model, Output, Task
+from imgai.registry import HOST_OPTIONS, Registry
+
+TASK = Task(name="enlarge", summary="Larger.", default_model="photo", output=Output.IMAGE)
+
+
+def member(scale: int, family: str) -> Model:
+    return Model(
+        name=f"{family}-x{scale}", family=family, scale=scale, task="enlarge", summary=".", license="MIT", load="a:b"
+    )
+
+
+@pytest.fixture
+def registry() -> Registry:
+    models = tuple(member(scale, family) for family in ("clean", "photo") for scale in (4, 2, 3))
+    return Registry([Plugin("enlarge", "imgai-enlarge", "1", (TASK,), models)])
+
+
+def test_the_default_family_comes_first_and_by_scale(registry: Registry) -> None:
+    assert not registry.broken
+    names = [model.name for model in registry.models("enlarge")]
+    assert names == ["photo-x2", "photo-x3", "photo-x4", "clean-x2", "clean-x3", "clean-x4"]
+
+
+def test_a_family_or_one_of_its_members_can_be_asked_for(registry: Registry) -> None:
+    assert [model.scale for model in registry.members("enlarge")] == [2, 3, 4]
+    assert [model.name for model in registry.members("enlarge", "clean")] == ["clean-x2", "clean-x3", "clean-x4"]
+    assert [model.name for model in registry.members("enlarge", "clean-x3")] == ["clean-x3"]
+    with pytest.raises(UsageError, match="did you mean 'photo'"):
+        registry.members("enlarge", "fhoto")
+
+
+def test_two_plugins_cannot_fill_one_place_of_a_family(registry: Registry) -> None:
+    other = dataclasses.replace(member(2, "photo"), name="mine")
+    both = Registry([*registry.plugins, Plugin("other", "other", "1", (), (other,))])
+    assert "one family and one scale" in both.broken[0].broken
+
+
+def test_every_option_of_the_host_is_kept_from_params() -> None:
+    declared = [each for name, each in vars(options).items() if name.endswith("_options") and inspect.isfunction(each)]
+    assert len(declared) == 6
+    taken = {parameter.name for each in declared for parameter in options.options_of(each)}
+    assert taken <= HOST_OPTIONS
