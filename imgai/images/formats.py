@@ -37,11 +37,11 @@ _MAGIC = (
     (b"MM\0+", "TIFF"),
     (b"GIF87a", "GIF"),
     (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
     (b"FUJIFILMCCD-RAW", "RAW"),
     (b"IIRO", "RAW"),
     (b"IIU\0", "RAW"),
 )
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the second header; texts begin with BM too
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
@@ -62,6 +62,8 @@ def sniff(head: bytes, suffix: str = "") -> str | None:
         return "DICOM"
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in (b" ", b"\n", b"\r", b"\t"):
         return "PPM"
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return "RAW" if name == "TIFF" and suffix.lower() in SUFFIXES["RAW"] else name

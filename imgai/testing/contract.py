@@ -103,8 +103,8 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             assert hashlib.sha256(path.read_bytes()).hexdigest() == weights.sha256, model.name
             assert weights.license, model.name
             if "://" not in weights.file:
-                card = path.with_suffix(".md")
-                assert card.is_file(), f"{model.name}: no model card {card.name} beside the weights"
+                cards = [path.with_name(f"{name}.md") for name in (path.stem, model.family) if name]
+                assert any(card.is_file() for card in cards), f"{model.name}: no model card {cards[0].name} beside it"
 
     def test_images_of_any_size_give_what_is_promised(self, steps: list[Step]) -> None:
         for step in steps:
