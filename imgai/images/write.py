@@ -10,12 +10,13 @@ import tifffile
 from PIL import Image
 
 from imgai.depth import quantize
-from imgai.errors import UsageError
+from imgai.errors import InputError, UsageError
 from imgai.images.formats import WRITABLE
 from imgai.images.png import encode_png
 from imgai.sample import Metadata, Sample
 
 _QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
+_LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "GIF": 65_535}  # pixels along a side that a format can hold
 _FULL_COLOR = 90  # from this JPEG quality on, colour is stored at full resolution
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 
@@ -26,7 +27,8 @@ def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, qual
     ICC profile, EXIF, XMP and resolution go with the picture as the format allows. What a format
     cannot hold: JPEG, BMP and PPM have no alpha, so the picture is laid over white; only PNG, TIFF and
     PPM have 16 bits, others get the nearest 8-bit value; only TIFF, GIF, PNG, WebP and AVIF have several
-    pages, and giving several to another format raises UsageError.
+    pages, and giving several to another format raises UsageError. Raises InputError for a picture with
+    longer sides than the format knows.
 
     file: a real file opened for writing in binary mode.
     quality: 1 to 100, for JPEG, WebP and AVIF.
@@ -35,6 +37,12 @@ def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, qual
         raise UsageError(f"pictures are not written as {format_}", f"choose {', '.join(WRITABLE)}")
     stream = iter(samples)
     first = next(stream)
+    if max(first.height, first.width) > _LONGEST.get(format_, first.height + first.width):
+        raise InputError(
+            f"{first.source.name}: {format_} holds at most {_LONGEST[format_]} pixels along a side, "
+            f"not {first.width}x{first.height}",
+            "choose another format, as with --format png",
+        )
     if format_ == "TIFF":
         _write_tiff(_chained(first, stream), file)
         return

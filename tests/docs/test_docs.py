@@ -51,9 +51,10 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_option_is_documented() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
-    for option in commands()["imgai segment"]:
-        if option.startswith("--") and option != "--help":
-            assert re.search(rf"{option}(?![\w-])", text), option
+    for name, options in commands().items():
+        for option in options:
+            if option.startswith("--") and option not in ("--help", "--install-completion", "--show-completion"):
+                assert re.search(rf"{option}(?![\w-])", text), (name, option)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from imgai.errors import UsageError
+from imgai.errors import InputError, UsageError
 from imgai.images import encode_png, make_sample, read, write_image
 from imgai.sample import Metadata, Sample, Source
 
@@ -147,3 +148,16 @@ def test_gif_keeps_what_is_transparent(channels: int) -> None:
     assert after.alpha is not None
     assert before.alpha is not None
     assert torch.equal(after.alpha > 0, before.alpha >= 128)
+
+
+@pytest.mark.parametrize(("format_", "longest"), [("JPEG", 65_500), ("WEBP", 16_383), ("GIF", 65_535)])
+def test_a_picture_too_long_for_its_format_is_told(tmp_path: Path, format_: str, longest: int) -> None:
+    def line(width: int) -> Sample:
+        return make_sample(np.zeros((1, width), np.uint8), None, Source(None, "a"), Metadata("PNG", gray=True))
+
+    with (tmp_path / "a").open("wb") as file, pytest.raises(InputError, match=f"holds at most {longest} pixels"):
+        write_image([line(longest + 1)], file, format_)
+    with (tmp_path / "b").open("wb") as file:
+        write_image([line(longest)], file, format_)
+    with Image.open(tmp_path / "b") as image:
+        assert image.size == (longest, 1)
