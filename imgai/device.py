@@ -53,15 +53,17 @@ def choose_devices(asked: str = "auto") -> list[torch.device]:
     return [_device(name.strip()) for name in asked.split(",")]
 
 
-def choose_precision(asked: str, device: torch.device) -> torch.dtype:
+def choose_precision(asked: str, device: torch.device, *, bfloat16: bool = False) -> torch.dtype:
     """The dtype that a network is run in: "auto", "fp32", "fp16" or "bf16".
 
-    "auto" is fp16 on a CUDA device with tensor cores (compute capability 7 or later) and fp32
-    elsewhere: on a CPU without matrix instructions half precision is several times slower.
+    "auto" is fp16 on a CUDA device with tensor cores (compute capability 7 or later), bf16 on a CPU that
+    has instructions for it if the network bears it (`bfloat16`), and fp32 elsewhere: on a CPU without
+    them half precision is several times slower.
     """
     if asked == "auto":
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7
-        return torch.float16 if fast else torch.float32
+        if device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7:
+            return torch.float16
+        return torch.bfloat16 if device.type == "cpu" and bfloat16 and _multiplies_bfloat16() else torch.float32
     try:
         precision = _PRECISIONS[asked]
     except KeyError:
@@ -104,6 +106,13 @@ def _absent(name: str) -> DeviceError:
     there = ", ".join(device.name for device in devices())
     build = "" if torch.version.cuda or not name.startswith("cuda") else "; this torch is built without CUDA"
     return DeviceError(f"there is no device {name!r}{build}", f"--device takes auto or {there}; see: imgai doctor")
+
+
+def _multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions that multiply bfloat16 (AVX512-BF16, AMX)."""
+    ask = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot say
+    found = ask() if ask else {}
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def _machine_memory() -> tuple[int | None, int | None]:

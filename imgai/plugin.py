@@ -162,6 +162,8 @@ class Model:
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
     tile, overlap: the side of a tile and how far neighbours overlap (pixels).
     labels: names of the K classes of a MASK or SCORES model.
+    bfloat16: a CPU with bfloat16 instructions may run the network in it unless ``--precision`` says otherwise; for
+        networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
     params: a dataclass of further options that only this model takes.
     """
@@ -182,6 +184,7 @@ class Model:
     overlap: int = 16
     labels: tuple[str, ...] | None = None
     auxiliary: int = 0
+    bfloat16: bool = False
     params: type[Any] | None = None
 
     def __post_init__(self) -> None:

@@ -228,11 +228,14 @@ def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> l
     devices = choose_devices(options.device)
     chains = []
     for device in devices:
-        precision = choose_precision(options.precision, device)
-        chains.append(Chain([_load_one(spec, device, precision, options, last=spec is specs[-1]) for spec in specs]))
-        words = str(precision).removeprefix("torch.")
-        models = ", ".join(f"{spec.task.name}/{spec.model_name}" for spec in specs)
-        console.detail(f"{models} on {device}, {words}, {torch.get_num_threads()} threads")
+        steps = []
+        for spec in specs:
+            bfloat16 = all(model.bfloat16 for model in spec.models)
+            precision = choose_precision(options.precision, device, bfloat16=bfloat16)
+            steps.append(_load_one(spec, device, precision, options, last=spec is specs[-1]))
+            words = f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+            console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
+        chains.append(Chain(steps))
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
     console.say(f"on {names}")
     return chains

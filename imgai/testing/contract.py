@@ -156,6 +156,19 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             difference = (tiled - _values(whole, whole(sample))).abs()
             assert difference.max() <= 8 * _LEVEL, f"{model.name}: {difference.max() * 255:.1f} levels; more overlap?"
 
+    def test_bfloat16_changes_next_to_nothing_where_it_is_declared(self, steps: list[Step]) -> None:
+        for step in steps:
+            if not step.model.bfloat16:
+                continue
+            rounded = Step(
+                step.task, step.model, step.predictor, device=step.device, tile=step.tile, precision=torch.bfloat16
+            )
+            # Structure with grain upon it, as pictures have.
+            sample = _sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256))
+            difference = (_values(step, step(sample)) - _values(rounded, rounded(sample))).abs()
+            most = 0.25 * _LEVEL if step.task.output is Output.IMAGE else 2 * _LEVEL
+            assert difference.mean() <= most, f"{step.model.name}: {difference.mean() * 255:.2f} levels"
+
 
 def _sizes(model: Model) -> list[tuple[int, int]]:
     """Sizes at which implementations break: one pixel, odd, around what is declared."""

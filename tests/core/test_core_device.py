@@ -40,10 +40,17 @@ def test_several_devices() -> None:
     assert choose_devices("cpu, cpu") == [torch.device("cpu")] * 2
 
 
-def test_precisions() -> None:
+def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     cpu = torch.device("cpu")
     assert choose_precision("auto", cpu) is torch.float32
     assert choose_precision("bf16", cpu) is torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
+    assert choose_precision("auto", cpu, bfloat16=True) is torch.float32
+    for instructions in ("avx512_bf16", "amx_bf16"):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda name=instructions: {name: True})
+        assert choose_precision("auto", cpu, bfloat16=True) is torch.bfloat16
+        assert choose_precision("auto", cpu) is torch.float32
+        assert choose_precision("fp32", cpu, bfloat16=True) is torch.float32
     with pytest.raises(DeviceError, match="fp16"):
         choose_precision("fp16", cpu)
     with pytest.raises(DeviceError, match="fp64"):
