@@ -1,0 +1,86 @@
+"""Draw the sheets of docs/denoise.md and docs/super-resolve.md: crops before and after, every pixel as it is.
+
+    python examples/make_crops.py denoise docs/denoise.jpg
+    python examples/make_crops.py super-resolve docs/super-resolve.jpg
+
+The pictures are scikit-image's (public domain, CC0) and the pages of this folder. For `denoise` they get the noise of a
+small sensor and a JPEG file; for `super-resolve` they are shrunk to half and saved as JPEG.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from skimage import data
+
+HERE = Path(__file__).parent
+SIDE, GAP = 170, 6
+PLACES = {  # where to look: left and top of the crop, in pixels
+    "astronaut": (150, 30),
+    "camera": (170, 60),
+    "coffee": (240, 110),
+    "chelsea": (130, 90),
+    "page": (20, 20),
+    "brick": (200, 200),
+    "grass": (100, 250),
+    "rocket": (250, 130),
+    "text": (120, 0),
+    "gravel": (60, 60),
+    "coins": (40, 60),
+}
+
+
+def pictures() -> dict[str, Image.Image]:
+    """The samples, and one page of writing."""
+    found = {name: Image.fromarray(getattr(data, name)()).convert("RGB") for name in PLACES}
+    page = sorted((HERE / "pages").glob("*.jpg"))[0]
+    return {**found, page.stem: Image.open(page).convert("RGB")}
+
+
+def noisy(image: Image.Image, seed: int) -> Image.Image:
+    """Shot and read noise, a little coarse, more of it in colour than in light."""
+    random = np.random.default_rng(seed)
+    light = (np.asarray(image) / 255.0) ** 2.2
+    grain = random.normal(size=(*light.shape[:2], 4))
+    grain = (grain + np.roll(grain, 1, 0) + np.roll(grain, 1, 1)) / np.sqrt(3)
+    mixed = 0.6 * grain[..., :3] + 0.8 * grain[..., 3:]
+    light = light + mixed * np.sqrt(0.006 * light + 0.0001)
+    return Image.fromarray((np.clip(light, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8))
+
+
+def main() -> None:
+    task, out = sys.argv[1], Path(sys.argv[2])
+    scale = 2 if task == "super-resolve" else 1
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        before, after = Path(scratch, "before"), Path(scratch, "after")
+        before.mkdir()
+        for seed, (name, image) in enumerate(pictures().items()):
+            if scale > 1:
+                image = image.resize((image.width // scale, image.height // scale), Image.Resampling.BICUBIC)
+            (image if scale > 1 else noisy(image, seed)).save(before / f"{name}.jpg", quality=88)
+        subprocess.run(
+            [sys.executable, "-m", "imgai.cli.main", task, str(before), "--out", str(after), "--format", "png"],
+            check=True,
+        )
+        for path in sorted(before.iterdir()):
+            given, made = Image.open(path), Image.open(after / f"{path.stem}.png")
+            given = given.resize(made.size, Image.Resampling.BICUBIC)
+            left, top = PLACES.get(path.stem, (made.width // 3, made.height // 3))
+            box = (left, top, left + SIDE, top + SIDE)
+            rows.append(np.hstack([np.asarray(given.crop(box)), np.asarray(made.convert("RGB").crop(box))]))
+    columns, count = 3, len(rows) // 3
+    sheet = np.full((count * (SIDE + GAP) - GAP, columns * (2 * SIDE + GAP) - GAP, 3), 255, np.uint8)
+    for number, row in enumerate(rows[: columns * count]):
+        top, left = number // columns * (SIDE + GAP), number % columns * (2 * SIDE + GAP)
+        sheet[top : top + SIDE, left : left + 2 * SIDE] = row
+    Image.fromarray(sheet).save(out, quality=90)
+
+
+if __name__ == "__main__":
+    main()

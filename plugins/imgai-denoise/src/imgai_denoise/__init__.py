@@ -1,0 +1,76 @@
+"""imgai denoise: take noise, blotches of colour and JPEG blocks out of pictures."""
+
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+
+@dataclass(frozen=True, slots=True)
+class DenoiseParams:
+    """What can be asked of every denoiser."""
+
+    strength: float = param(1.0, "How much of the cleaning is applied.", minimum=0, maximum=1)
+
+
+TASK = Task(
+    name="denoise",
+    summary="Take noise out of pictures: camera noise, blotches of colour, JPEG blocks.",
+    default_model="photo",
+    output=Output.IMAGE,
+    params=DenoiseParams,
+)
+
+MODELS = (
+    Model(
+        name="photo",
+        task="denoise",
+        summary="Pictures from real cameras, as JPEG or developed from raw; good ones stay as they are.",
+        license="Apache-2.0",
+        load="imgai_denoise.network:load",
+        weights=Weights(
+            file="imgai_denoise:weights/photo.safetensors",
+            sha256="a3ae9674b2df376edbb8be73d06bf5fb95d1da6cb538124f301a663fc455479f",
+            size=3_861_456,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
+        ),
+        parameters=1_929_344,
+        bfloat16=True,
+        multiple_of=8,
+        minimum=16,
+        tile=512,
+        overlap=48,
+    ),
+    Model(
+        name="gaussian",
+        task="denoise",
+        summary="White Gaussian noise of any level up to sigma 55, as papers measure it.",
+        license="Apache-2.0",
+        load="imgai_denoise.network:load",
+        weights=Weights(
+            file="imgai_denoise:weights/gaussian.safetensors",
+            sha256="2116edc658dab8288e9355338b4d3870917622421e5b1cfe67fea1c16d4880f6",
+            size=3_861_456,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
+        ),
+        parameters=1_929_344,
+        bfloat16=True,
+        multiple_of=8,
+        minimum=16,
+        tile=512,
+        overlap=48,
+    ),
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models, the default first."""
+    return MODELS
