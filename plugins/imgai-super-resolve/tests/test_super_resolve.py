@@ -1,0 +1,181 @@
+"""Larger pictures are better than a filter's, invent nothing, and the files open elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import imgai_super_resolve
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from imgai_super_resolve.span import load, load_weights
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.chain import load_step
+from imgai.plugin import LoadContext, Model
+from imgai.sample import Metadata, Sample, Source
+from imgai.step import Step
+from imgai.testing.operators import declare_torchvision_operators
+from imgai.weights import find
+
+TASK = imgai_super_resolve.TASK
+MODELS = {model.name: model for model in imgai_super_resolve.imgai_register_models()}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def step() -> Callable[[str], Step]:
+    steps: dict[str, Step] = {}
+
+    def get(name: str) -> Step:
+        if name not in steps:
+            steps[name] = load_step(TASK, MODELS[name], device=CPU)
+        return steps[name]
+
+    return get
+
+
+def picture(name: str, top: int, left: int, side: int = 192) -> Tensor:
+    """Part of one of scikit-image's pictures, ``(1, 3, side, side)`` in [0, 1]."""
+    pixels = getattr(skimage.data, name)()[top : top + side, left : left + side]
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+
+
+def shrunk(image: Tensor, scale: int) -> Tensor:
+    small = F.interpolate(image, scale_factor=1 / scale, mode="bicubic", antialias=True)
+    return (small.clamp(0, 1) * 255).round() / 255
+
+
+def bicubic(image: Tensor, scale: int) -> Tensor:
+    return F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def run(step: Step, image: Tensor) -> Tensor:
+    return step(Sample(image, Source(None, "x"), Metadata("PNG"))).image
+
+
+def psnr(image: Tensor, truth: Tensor) -> float:
+    difference = (image - truth)[..., 4:-4, 4:-4]
+    return float(-10 * torch.log10(difference.square().mean()))
+
+
+def jpeg(image: Tensor, quality: int) -> Tensor:
+    file = io.BytesIO()
+    pixels = (image[0].permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG", quality=quality)
+    return torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None].float() / 255
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("name", "top", "left"), [("astronaut", 40, 140), ("cat", 60, 130)])
+def test_clean_is_better_than_bicubic(step: Callable[[str], Step], scale: int, name: str, top: int, left: int) -> None:
+    truth = picture(name, top, left)
+    small = shrunk(truth, scale)
+    gain = psnr(run(step(f"clean-x{scale}"), small), truth) - psnr(bicubic(small, scale), truth)
+    assert gain > GAINS[name][scale], gain
+
+
+GAINS = {"astronaut": {2: 2.0, 3: 1.3, 4: 1.0}, "cat": {2: 0.5, 3: 0.3, 4: 0.2}}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_photo_is_better_than_bicubic_where_a_picture_was_spoiled(step: Callable[[str], Step], scale: int) -> None:
+    truth = picture("astronaut", 40, 140)
+    generator = torch.Generator().manual_seed(1)
+    small = shrunk(truth, scale)
+    small = jpeg((small + torch.randn(small.shape, generator=generator) * 5 / 255).clamp(0, 1), 70)
+    photo, plain = run(step(f"photo-x{scale}"), small), bicubic(small, scale)
+    assert psnr(photo, truth) - psnr(plain, truth) > 0.5
+    assert psnr(photo, truth) > psnr(run(step(f"clean-x{scale}"), small), truth), "that is what it is there for"
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_edges_have_next_to_no_halo(step: Callable[[str], Step], name: str) -> None:
+    """Beside an edge of half the scale, as a sensor sees it (or, for `clean`, its filter), little overshoots."""
+    scale = MODELS[name].scale
+    for place in range(24 * scale, 25 * scale):  # wherever it lies on the grid of pixels
+        truth = torch.full((1, 3, 48 * scale, 48 * scale), 0.25)
+        truth[..., place:] = 0.75
+        seen = (F.avg_pool2d(truth, scale) * 255).round() / 255 if name.startswith("photo") else shrunk(truth, scale)
+        answer = run(step(name), seen)[0, :, 8:-8, 8:-8]
+        assert answer.min() > 0.25 - HALO, place
+        assert answer.max() < 0.75 + HALO, place
+
+
+HALO = 0.07  # the cubic filter's own is 0.036
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_flat_colours_stay_what_they_are(step: Callable[[str], Step], name: str) -> None:
+    for color in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.8, 0.2, 0.4)):
+        image = torch.tensor(color).view(1, 3, 1, 1).expand(1, 3, 32, 32)
+        answer = run(step(name), image)[..., 16:-16, 16:-16]
+        assert (answer - torch.tensor(color).view(1, 3, 1, 1)).abs().max() < 3 / 255, color
+
+
+@pytest.mark.parametrize("name", ["photo-x2", "photo-x4", "clean-x4"])
+def test_tiles_give_what_the_whole_gives(step: Callable[[str], Step], name: str) -> None:
+    image = shrunk(picture("astronaut", 0, 0, 512), 2)[..., :200, :230]
+    whole = run(step(name), image)
+    tiled = load_step(TASK, MODELS[name], device=CPU, tile=96)
+    # The picture's own border apart: there the whole is padded as a tile is.
+    assert (run(tiled, image) - whole).abs().max() < 1 / 255
+
+
+def test_an_unknown_file_is_told(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    with pytest.raises(RuntimeError, match=r"other\.safetensors holds no SPAN"):
+        load_weights(tmp_path / "other.safetensors", 2)
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        load_weights(find(weights_of("clean-x2")), 3)
+    bare: Model = dataclasses.replace(MODELS["clean-x2"], weights=None)
+    with pytest.raises(ValueError, match="clean-x2 needs its weights"):
+        load(LoadContext(model=bare, device=CPU, weights=None))
+
+
+def weights_of(name: str) -> imgai_super_resolve.Weights:
+    weights = MODELS[name].weights
+    assert weights is not None
+    return weights
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_chain_in_the_file_amounts_to_the_convolution_that_is_run(name: str) -> None:
+    state = {key: value.float() for key, value in load_file(find(weights_of(name))).items()}
+    chains = [key.removesuffix(".sk.weight") for key in state if key.endswith(".sk.weight")]
+    assert len(chains) == 20
+    x = torch.rand(1, 3, 9, 9)
+    for chain in chains:
+        inputs = state[f"{chain}.sk.weight"].shape[1]
+        x = torch.rand(1, inputs, 9, 9)
+        long = F.pad(x, (1, 1, 1, 1))
+        for place in range(3):
+            long = F.conv2d(long, state[f"{chain}.conv.{place}.weight"], state[f"{chain}.conv.{place}.bias"])
+        long = long + F.conv2d(x, state[f"{chain}.sk.weight"], state[f"{chain}.sk.bias"])
+        short = F.conv2d(x, state[f"{chain}.eval_conv.weight"], state[f"{chain}.eval_conv.bias"], padding=1)
+        assert torch.allclose(long, short, atol=1e-4), chain
+    plain = load_weights(find(weights_of(name)), MODELS[name].scale)
+    assert sum(parameter.numel() for parameter in plain.parameters()) == MODELS[name].parameters
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("spandrel"), reason="spandrel is not installed")
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_files_open_elsewhere(name: str) -> None:
+    declare_torchvision_operators()
+    import spandrel
+
+    theirs = spandrel.ModelLoader().load_from_file(find(weights_of(name)))
+    image = picture("cat", 60, 130, 64)
+    assert theirs.architecture.id == "SPAN"
+    assert theirs.scale == MODELS[name].scale
+    with torch.inference_mode():
+        ours = load_weights(find(weights_of(name)), MODELS[name].scale)(image).clamp(0, 1)
+        assert (theirs(image) - ours).abs().max() < 1e-4
