@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from imgai.errors import ImgaiError, PluginError
+from imgai.errors import ImgaiError, PluginError, UsageError
 from imgai.plugin import LoadContext, Model, NoParams, Output, Predictor, Task
 from imgai.sample import Failure, Sample
 from imgai.scaling import Scaling
@@ -52,9 +53,17 @@ def load_step(
     tile: int | None = None,
     name: str = "",
     quantized: bool = False,
+    explain: str | None = None,
 ) -> Step:
-    """Load a model as a step. Raises PluginError, with the reason, if its weights or its code cannot be."""
+    """Load a model as a step.
+
+    Raises PluginError, with the reason, if its weights or its code cannot be, UsageError if it cannot
+    explain what it is to explain.
+    """
     predictor = load_predictor(task, model, device=device, params=params, model_params=model_params)
+    model = predictor.model or model
+    if explain is not None:
+        _check_explains(model, predictor, explain)
     return Step(
         task,
         model,
@@ -65,6 +74,7 @@ def load_step(
         tile=tile,
         name=name,
         quantized=quantized,
+        explain=explain,
     )
 
 
@@ -120,9 +130,19 @@ def load_predictor(
         ) from error
     if not isinstance(predictor, Predictor):
         raise PluginError(f"{model.load} must return a Predictor, not {type(predictor).__name__}")
-    if task.output is Output.SCORES and model.input_size is None:
+    if task.output is Output.SCORES and (predictor.model or model).input_size is None:
         raise PluginError(f"the model {model.name} makes scores, so it must declare an input_size")
     return _prepared(predictor)
+
+
+def _check_explains(model: Model, predictor: Predictor, label: str) -> None:
+    if predictor.explain is None:
+        raise UsageError(f"the model {model.name} cannot explain its scores", "leave out --explain, or use another")
+    labels = model.labels or ()
+    if label and label not in labels:
+        near = difflib.get_close_matches(label, labels, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else f"it knows {len(labels)} others"
+        raise UsageError(f"the model {model.name} has no label {label!r}", hint)
 
 
 def _prepared(predictor: Predictor) -> Predictor:

@@ -159,9 +159,13 @@ class Model:
     input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
         antialiased) and brings masks back to the image's own size with edges that follow the
         image. None: fully convolutional; the host cuts tiles.
+    crop: of a SCORES model, the part of the shorter side whose central square is seen, resized bicubic,
+        antialiased; as the network was trained. None: the whole image, whatever its shape.
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
     tile, overlap: the side of a tile and how far neighbours overlap (pixels).
     labels: names of the K classes of a MASK or SCORES model.
+    label_ids: what the classes are called in a vocabulary (WordNet ids, say); as many as labels.
+    variant: the field of `params` that is set by what follows a slash: ``--model NAME/VARIANT``.
     bfloat16: a CPU with bfloat16 instructions may run the network in it unless ``--precision`` says otherwise; for
         networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
@@ -178,11 +182,14 @@ class Model:
     scale: int = 1
     family: str | None = None
     input_size: tuple[int, int] | None = None
+    crop: float | None = None
     multiple_of: int = 1
     minimum: int = 1
     tile: int = 256
     overlap: int = 16
     labels: tuple[str, ...] | None = None
+    label_ids: tuple[str, ...] | None = None
+    variant: str | None = None
     auxiliary: int = 0
     bfloat16: bool = False
     params: type[Any] | None = None
@@ -198,6 +205,14 @@ class Model:
             raise ValueError(f"model {self.name}: scale, multiple_of, minimum and tile are at least 1")
         if not 0 <= 2 * self.overlap < self.tile:
             raise ValueError(f"model {self.name}: overlap must be under half of tile")
+        if self.crop is not None and not (0 < self.crop <= 1 and self.input_size is not None):
+            raise ValueError(f"model {self.name}: crop is over 0 and at most 1, of a model with an input_size")
+        if self.label_ids is not None and len(self.label_ids) != len(self.labels or ()):
+            raise ValueError(f"model {self.name}: label_ids are as many as labels")
+        if self.variant is not None and self.variant not in {
+            field_.name for field_ in dataclasses.fields(self.params or NoParams)
+        }:
+            raise ValueError(f"model {self.name}: variant must name a field of params, not {self.variant!r}")
         if self.auxiliary < 0:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:
@@ -241,12 +256,17 @@ class Predictor:
         (times scale for IMAGE).
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
         to numbered objects ``(H, W)`` int32, 0 the background. None: connected components.
+    explain: for SCORES models, preprocessed images ``(B, C, h, w)`` and the index of a label to where they
+        speak for it, ``(B, y, x)`` from 0 on, at any size. None: the model cannot say.
+    model: the declaration, where parts of it (labels, input_size, crop) are known only when the model is loaded.
     """
 
     network: Callable[[Tensor], Tensor]
     preprocess: Callable[[Tensor], Tensor] = identity
     postprocess: Callable[[Tensor], Tensor] = identity
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
+    explain: Callable[[Tensor, int], Tensor] | None = None
+    model: Model | None = None
 
 
 def param_of(field_: dataclasses.Field[Any]) -> Param | None:

@@ -15,6 +15,7 @@ HOST_OPTIONS = frozenset(
     [
         *("inputs", "out", "model", "force", "dry_run", "fail_fast", "json", "json_", "null", "quiet", "verbose"),
         *("as", "as_", "threshold", "format", "format_", "quality", "scale", "width", "height", "megapixels"),
+        *("top", "sort_into", "link", "write_xmp", "explain", "explain_label", "keep", "folder"),
         *("device", "precision", "batch", "tile", "threads", "memory", "max_pixels", "help", "version"),
     ]
 )
@@ -77,11 +78,15 @@ class Registry:
     def members(self, task: str, name: str | None = None) -> tuple[Model, ...]:
         """The one model of that name, or all of the family of that name, the smallest scale first.
 
+        What follows a slash in the name of a model that has variants is not looked at.
         Raises UsageError with the nearest names.
         """
         wanted = name or self.task(task).default_model
         if (task, wanted) in self._models:
             return (self._models[task, wanted],)
+        head, slash, _ = wanted.partition("/")
+        if slash and (task, head) in self._models and self._models[task, head].variant:
+            return (self._models[task, head],)
         if found := tuple(model for model in self.models(task) if model.family == wanted):
             return found
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}

@@ -37,6 +37,7 @@ class Metadata:
     icc, exif, xmp: as in the file; the orientation in exif is already reset to 1.
     dpi: dots per inch, horizontal and vertical.
     duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever).
+    full: (height, width) of the file's picture, if it was decoded smaller.
     """
 
     format: str
@@ -48,11 +49,15 @@ class Metadata:
     dpi: tuple[float, float] | None = None
     duration: int | None = None
     loop: int | None = None
+    full: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
 class Mask:
-    """What a MASK step found: ``values`` (K + auxiliary, H, W) uint8, 255 is 1.0; on the CPU."""
+    """What a MASK step found: ``values`` (K + auxiliary, H, W) uint8, 255 is 1.0; on the CPU.
+
+    It is of the image's size: a later step that changes that scales the mask too.
+    """
 
     values: Tensor
     labels: tuple[str, ...]
@@ -61,10 +66,19 @@ class Mask:
 
 @dataclass(slots=True)
 class Scores:
-    """What a SCORES step found: ``values`` (K,) float32 summing to 1, on the CPU; labels: K names."""
+    """What a SCORES step found: ``values`` (K,) float32 summing to 1, on the CPU; labels: K names.
+
+    ids: the labels' names in a vocabulary, K, or None.
+    heat: where the image speaks for the label `explained`, ``(y, x)`` float32 in [0, 1], of the part
+        of the image that was seen: `seen` is its top, left, height and width in pixels.
+    """
 
     values: Tensor
     labels: tuple[str, ...]
+    ids: tuple[str, ...] | None = None
+    heat: Tensor | None = None
+    explained: int = 0
+    seen: tuple[int, int, int, int] | None = None
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from imgai.resize import resize
 from imgai.sample import Failure, Sample
 from imgai.size import Size
 from imgai.step import Step
+from imgai.work import resized
 
 _EXACT = 1e-6
 
@@ -113,7 +114,8 @@ class Scaling:
             return dataclasses.replace(sample, target=None)
         alpha = None if sample.alpha is None else self._resized(sample, sample.alpha, size)
         image = self._resized(sample, sample.image, size)
-        return dataclasses.replace(sample, image=image, alpha=alpha, target=None, edited=True)
+        masks = resized(sample.masks, size)
+        return dataclasses.replace(sample, image=image, alpha=alpha, masks=masks, target=None, edited=True)
 
     def _resized(self, sample: Sample, image: Tensor, size: tuple[int, int]) -> Tensor:
         channels = image.shape[1]

@@ -26,6 +26,7 @@ class Step:
     name: what its masks and scores are kept under.
     batch: the most work items that are predicted at once; halved when memory runs out, then `tile` is.
     quantized: give images at the depth that is written, a quarter of what floats take; for the last step.
+    explain: of a SCORES step, the label to show where the image speaks for; "" is the best one of each image.
     others, choose: further models of the same task with their predictors, and which of all takes a sample
         (0 the first; None for none of them: it passes as it is).
     """
@@ -42,6 +43,7 @@ class Step:
         tile: int | None = None,
         name: str = "",
         quantized: bool = False,
+        explain: str | None = None,
         others: Sequence[tuple[Model, Predictor]] = (),
         choose: Callable[[Sample], int | None] = lambda sample: 0,
     ) -> None:
@@ -49,6 +51,7 @@ class Step:
         self._members = ((model, predictor), *others)
         self._choose = choose
         self._quantized = quantized
+        self._explain = explain
         self.task = task
         self.model = model
         self.predictor = predictor
@@ -109,7 +112,9 @@ class Step:
         if output is Output.IMAGE and predictor.network is identity:
             return sample
         if model.input_size is not None:
-            return WholeWork(sample, model, output, predictor, self.name, self.device, quantized=quantized)
+            return WholeWork(
+                sample, model, output, predictor, self.name, self.device, quantized=quantized, explain=self._explain
+            )
         return TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
 
     def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:

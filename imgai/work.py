@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from imgai.alpha import bleed
 from imgai.depth import quantize
@@ -79,12 +80,13 @@ class Work:
             size = (int(found.shape[-2]), int(found.shape[-1]))
             if alpha is not None and tuple(alpha.shape[-2:]) != size:
                 alpha = self._at_depth(resize(alpha, size, mode="bicubic"))
-            return dataclasses.replace(sample, image=found.expand(3, -1, -1)[None], alpha=alpha, edited=True)
+            image, masks = found.expand(3, -1, -1)[None], resized(sample.masks, size)
+            return dataclasses.replace(sample, image=image, alpha=alpha, masks=masks, edited=True)
         labels = self.model.labels or ()
         if self.output is Output.MASK:
             mask = Mask(found.cpu(), labels, self.predictor)
             return dataclasses.replace(sample, masks={**sample.masks, self.name: mask})
-        scores = Scores(found.to("cpu", torch.float32), labels)
+        scores = Scores(found.to("cpu", torch.float32), labels, self.model.label_ids)
         return dataclasses.replace(sample, scores={**sample.scores, self.name: scores})
 
     def _seen(self) -> Tensor:
@@ -115,13 +117,21 @@ class WholeWork(Work):
         device: torch.device,
         *,
         quantized: bool = False,
+        explain: str | None = None,
     ) -> None:
         super().__init__(sample, model, output, predictor, name, quantized=quantized)
+        self._explain = explain
         self._image = self._seen().to(device, non_blocking=True)  # 8 bits cross to the device, not floats
 
     def items(self) -> Iterator[Item]:
-        assert self.model.input_size is not None
-        self._small = resize(self._image, self.model.input_size)[0]
+        size, crop = self.model.input_size, self.model.crop
+        assert size is not None
+        if crop is None:
+            self._small = resize(self._image, size)[0]
+        else:
+            top, left, height, width = central(self.sample.height, self.sample.width, crop)
+            seen = self._image[..., top : top + height, left : left + width]
+            self._small = resize(seen, size, mode="bicubic")[0]
         yield Item(self, self._small)
 
     def add(self, item: Item, output: Tensor) -> None:
@@ -132,6 +142,20 @@ class WholeWork(Work):
             self._result = self._kept(resize(output[None], size)[0])
         else:
             self._result = output
+
+    def result(self) -> Sample:
+        sample = super().result()
+        if self._explain is None or self.output is not Output.SCORES:
+            return sample
+        scores, predictor = sample.scores[self.name], self.predictor
+        index = scores.labels.index(self._explain) if self._explain else int(scores.values.argmax())
+        assert predictor.explain is not None  # it was asked for when the model was loaded
+        heat = predictor.explain(predictor.preprocess(self._small[None]), index)[0].detach().float().cpu()
+        heat = heat / heat.max().clamp_min(1e-12)
+        crop = self.model.crop
+        seen = (0, 0, sample.height, sample.width) if crop is None else central(sample.height, sample.width, crop)
+        explained = dataclasses.replace(scores, heat=heat, explained=index, seen=seen)
+        return dataclasses.replace(sample, scores={**sample.scores, self.name: explained})
 
 
 class TiledWork(Work):
@@ -170,6 +194,26 @@ class TiledWork(Work):
             height = self.sample.height * self.model.scale
             self._result = rows.new_empty((rows.shape[0], height, rows.shape[2]))
         self._result[:, first : first + rows.shape[1]] = rows
+
+
+def central(height: int, width: int, crop: float) -> tuple[int, int, int, int]:
+    """The central square of a part of the shorter side: top, left, height, width.
+
+    To the pixel as the preprocessing of TensorFlow's EfficientNets cuts it.
+    """
+    side = max(1, int(crop * min(height, width)))
+    return (height - side + 1) // 2, (width - side + 1) // 2, side, side
+
+
+def resized(masks: dict[str, Mask], size: tuple[int, int]) -> dict[str, Mask]:
+    """What earlier steps found, at the size that the image has now."""
+    found = {}
+    for name, mask in masks.items():
+        values = mask.values
+        if tuple(values.shape[-2:]) != size:
+            values = F.interpolate(values[None], size, mode="bilinear", antialias=True)[0]
+        found[name] = dataclasses.replace(mask, values=values)
+    return found
 
 
 def make_grid(model: Model, height: int, width: int, tile: int) -> Grid:

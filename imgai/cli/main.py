@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imgai import __version__
-from imgai.cli import doctor, models, plugins
+from imgai.cli import chain, doctor, evaluate, models, plugins
 from imgai.cli.tasks import add_tasks
 from imgai.console import Console
 from imgai.discovery import Plugin
@@ -45,6 +45,8 @@ def build_app(registry: Registry) -> typer.Typer:
         pass
 
     add_tasks(app, registry)
+    chain.add(app, registry)
+    evaluate.add(app, registry)
     models.add(app, registry)
     plugins.add(app, registry)
     doctor.add(app, registry)

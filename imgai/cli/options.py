@@ -12,6 +12,8 @@ import typer
 from imgai.plugin import Output
 from imgai.size import LARGEST
 
+KEPT = 20
+"""The most labels a picture can get: so many are kept in the record."""
 _RUN = "Run"
 _OUTPUT = "Output"
 _MACHINE = "Machine"
@@ -147,8 +149,76 @@ def image_options(
     """What a task that makes images can write."""
 
 
-def scores_options() -> None:
-    """A task that makes scores writes records alone."""
+def scores_options(
+    *,
+    top: Annotated[
+        int,
+        typer.Option("--top", min=1, max=KEPT, help="How many labels a picture gets.", rich_help_panel=_OUTPUT),
+    ] = 1,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold", min=0.0, max=1.0, help="Leave out labels with a lower score.", rich_help_panel=_OUTPUT
+        ),
+    ] = 0.0,
+    sort_into: Annotated[
+        Path | None,
+        typer.Option(
+            "--sort-into",
+            help="Copy each file into a folder for its best label.",
+            metavar="FOLDER",
+            rich_help_panel=_OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    link: Annotated[
+        bool, typer.Option("--link", help="With --sort-into: link instead of copying.", rich_help_panel=_OUTPUT)
+    ] = False,
+    write_xmp: Annotated[
+        bool,
+        typer.Option(
+            "--write-xmp", help="Write the labels as keywords into FILE.xmp beside each file.", rich_help_panel=_OUTPUT
+        ),
+    ] = False,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            help="gradcam: show for each picture where it speaks for its label.",
+            metavar="gradcam",
+            rich_help_panel=_OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+    explain_label: Annotated[
+        str | None,
+        typer.Option(
+            "--explain-label",
+            help="Show it for this label instead of the best.",
+            metavar="LABEL",
+            rich_help_panel=_OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """What a task that makes scores can tell and write."""
+
+
+def labels_out(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="The table: a file that ends in .csv, .jsonl or .parquet.",
+            rich_help_panel=_RUN,
+            show_default=False,
+            metavar="FILE",
+        ),
+    ] = None,
+) -> None:
+    """Where the labels go; without it they are shown."""
 
 
 def size_options(

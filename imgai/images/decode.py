@@ -20,8 +20,13 @@ from imgai.sample import Metadata, Sample, Source
 DEFAULT_MAX_PIXELS = 200_000_000
 
 
-def read(source: Path | bytes, origin: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[Sample]:
+def read(
+    source: Path | bytes, origin: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS, least: int | None = None
+) -> Iterator[Sample]:
     """One sample for each page or frame, decoded as it is asked for.
+
+    least: a JPEG may be decoded smaller, if both of its sides stay at least this long (pixels); in the cosine
+        domain that costs less than decoding all and shrinking it. None: as it is.
 
     The orientation is applied, 16 bits and grey are kept, palettes become RGB, CMYK becomes sRGB, an
     animation's frames are whole pictures. Raises InputError, with the reason in one line, for a file
@@ -33,7 +38,7 @@ def read(source: Path | bytes, origin: Source, *, max_pixels: int = DEFAULT_MAX_
         if format_ == "TIFF":
             yield from _pages(source, origin, max_pixels)
         else:
-            yield from _frames(source, format_, origin, max_pixels)
+            yield from _frames(source, format_, origin, max_pixels, least)
 
 
 def _pages(source: Path | bytes, origin: Source, max_pixels: int) -> Iterator[Sample]:
@@ -45,7 +50,7 @@ def _pages(source: Path | bytes, origin: Source, max_pixels: int) -> Iterator[Sa
         raise InputError(f"{origin.name}: the TIFF file holds no page")
 
 
-def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int) -> Iterator[Sample]:
+def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int, least: int | None) -> Iterator[Sample]:
     content = source
     if isinstance(source, Path) and format_ in ("JPEG", "PNG", "PPM"):
         content = source.read_bytes()
@@ -56,19 +61,23 @@ def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int)
             if count > 1:
                 image.seek(number)
             turn = int(image.getexif().get(274, 1) or 1) if format_ not in ("HEIC", "RAW", "DICOM") else 1
-            decoded = _decoded_fast(content, format_, image) if count == 1 else None
+            decoded = _decoded_fast(content, format_, image, least) if count == 1 else None
             if decoded is None:
                 image.load()
                 decoded = color.to_pixels(image)
             pixels, alpha, icc = decoded
-            metadata = _metadata(image, format_, pixels, icc, animated=count > 1, turned=turn in (5, 6, 7, 8))
+            turned = turn in (5, 6, 7, 8)
+            metadata = _metadata(image, format_, pixels, icc, animated=count > 1, turned=turned)
+            if pixels.shape[0] < image.height:
+                full = (image.width, image.height) if turned else (image.height, image.width)
+                metadata = dataclasses.replace(metadata, full=full)
             pixels = orientation.apply(pixels, turn)
             alpha = None if alpha is None else orientation.apply(alpha, turn)
             yield make_sample(pixels, alpha, dataclasses.replace(origin, page=number, pages=count), metadata)
 
 
 def _decoded_fast(
-    content: Path | bytes, format_: str, image: Image.Image
+    content: Path | bytes, format_: str, image: Image.Image, least: int | None
 ) -> tuple[np.ndarray, np.ndarray | None, bytes | None] | None:
     """The pixels through a faster codec where it gives the same ones; None where Pillow must do it."""
     if not isinstance(content, bytes):
@@ -79,7 +88,14 @@ def _decoded_fast(
         return None if deep is None else (deep, None, None)
     if format_ == "JPEG" and image.mode in ("RGB", "L"):
         try:
-            pixels = simplejpeg.decode_jpeg(content, colorspace="RGB" if image.mode == "RGB" else "GRAY")
+            smallest = least if least and min(image.size) > least else 0
+            pixels = simplejpeg.decode_jpeg(
+                content,
+                colorspace="RGB" if image.mode == "RGB" else "GRAY",
+                min_height=smallest,
+                min_width=smallest,
+                min_factor=2,  # others are slow
+            )
         except ValueError:  # it stops at oddities that Pillow reads through, and Pillow says better what is wrong
             return None
         return (pixels if image.mode == "RGB" else pixels[..., 0]), None, icc

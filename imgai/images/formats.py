@@ -25,6 +25,9 @@ EXTENSIONS = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in su
 WRITABLE = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "PPM")
 """The formats that are written; what is read in another becomes a PNG, or a TIFF if it is RAW."""
 
+TABLES = (".csv", ".jsonl", ".parquet")
+"""What the name of a table of labels may end in."""
+
 HEAD = 132
 """How many of a file's first bytes `sniff` looks at."""
 

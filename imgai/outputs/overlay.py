@@ -29,7 +29,7 @@ def overlay(sample: Sample, mask: Mask, threshold: float, format_: str = "JPEG")
     # By bands of rows, so that no float copy of the whole picture is made.
     bands = [slice(top, top + _BAND) for top in range(0, given.shape[0], _BAND)]
     for rows in bands:
-        pixels[rows] = _rgb(given[rows])
+        pixels[rows] = on_paper(given[rows])
     del given
     by_object = mask.predictor.instances is not None
     thickness = max(1, round(min(pixels.shape[:2]) / 400))
@@ -44,13 +44,13 @@ def overlay(sample: Sample, mask: Mask, threshold: float, format_: str = "JPEG")
             tinted[edge[rows]] = colors[edge[rows]] if by_object else colors
             pixels[rows] = (tinted + 0.5).astype(np.uint8)
     if format_ == "PNG":
-        return encode_png(pixels, icc=_profile(sample), dpi=sample.metadata.dpi)
+        return encode_png(pixels, icc=profile_of(sample), dpi=sample.metadata.dpi)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=_profile(sample))
+    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample))
     return file.getvalue()
 
 
-def _rgb(pixels: np.ndarray) -> np.ndarray:
+def on_paper(pixels: np.ndarray) -> np.ndarray:
     """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8."""
     values = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
     if values.shape[2] in (2, 4):
@@ -59,7 +59,7 @@ def _rgb(pixels: np.ndarray) -> np.ndarray:
     return np.broadcast_to((values + 0.5).astype(np.uint8), (*values.shape[:2], 3))
 
 
-def _profile(sample: Sample) -> bytes | None:
+def profile_of(sample: Sample) -> bytes | None:
     # A grey picture's profile describes one channel, and this has three.
     return None if sample.metadata.gray else sample.metadata.icc
 

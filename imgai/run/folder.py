@@ -6,6 +6,7 @@ is in flight between them. torch is imported here and below, so import this modu
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import sys
@@ -53,6 +54,7 @@ class Folder:
         self._budget = Budget(options.memory)
         self._threads = torch.get_num_threads()
         self._specs = specs
+        self._least = _least_side(specs, options)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
@@ -110,7 +112,7 @@ class Folder:
             content = item.path if item.path is not None else sys.stdin.buffer.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             size = _bytes_of(header, self._specs)
-            pages = read(content, origin, max_pixels=self._options.max_pixels)
+            pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least)
             while True:
                 if not self._budget.take(size):
                     return  # the run is broken off: this input is neither done nor failed
@@ -127,8 +129,7 @@ class Folder:
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
         if job.finish_decoding():
-            self._writer.close(job)
-            self.finished.put(job)
+            self._finish(job)
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
         """What is decoded; None whenever nothing is, so that no work item waits for one that may not come."""
@@ -177,8 +178,17 @@ class Folder:
             del sample, entry
             self._budget.give_back(size)
             if job.finish_page():
-                self._writer.close(job)
-                self.finished.put(job)
+                self._finish(job)
+
+    def _finish(self, job: Job) -> None:
+        """Nothing more comes of an input: write what is written once of it, and hand it out."""
+        try:
+            if job.error is None:
+                self._writer.finish(job)
+        except Exception as error:
+            job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
+        self._writer.close(job)
+        self.finished.put(job)
 
 
 def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
@@ -195,6 +205,19 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
     return chains * min(jobs, cores)
 
 
+def _least_side(specs: Sequence[StepSpec], options: RunOptions) -> int | None:
+    """How short a side of a picture may become while it is decoded; None if all of it is wanted.
+
+    A classifier sees a small square. At twice what it needs, of 200 photographs all kept their best label whose score
+    was over 0.5, and all whose score led the next by more than 0.05 (docs/benchmarks.md).
+    """
+    (spec, *more), kinds = specs, options.outputs.kinds
+    size, crop = spec.model.input_size, spec.model.crop
+    if more or kinds or spec.task.output is not Output.SCORES or size is None or crop is None:
+        return None
+    return 2 * math.ceil(max(size) / crop)
+
+
 def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
     """How many bytes one page takes with all that the steps add to it: masks of 8 bits, pictures in float.
 
@@ -202,10 +225,11 @@ def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
     """
     depth = 2 if header.format in _MAY_BE_DEEP else 1
     height, width = header.height, header.width
-    size = _CHANNELS * depth * height * width
+    size, classes = _CHANNELS * depth * height * width, 0
     for place, spec in enumerate(specs):
         if spec.task.output is Output.MASK:
-            size += (len(spec.model.labels or ()) + spec.model.auxiliary) * height * width
+            classes += (more := len(spec.model.labels or ()) + spec.model.auxiliary)
+            size += more * height * width
         elif spec.task.output is Output.IMAGE:
             each = _CHANNELS * (depth if place == len(specs) - 1 else 4)
             scale, target = spec.model.scale, (height, width)
@@ -219,6 +243,8 @@ def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
             else:
                 target = height * scale, width * scale
             size += each * height * width * scale**2
+            if target != (height, width):
+                size += classes * target[0] * target[1]  # the masks follow
             height, width = target
     return size
 
@@ -251,11 +277,12 @@ def _load_one(
         "precision": precision,
         "batch": options.batch,
         "tile": options.tile,
+        "name": spec.name,
         "quantized": last,
     }
     if spec.size is not None:
         return load_scaling(spec.task, spec.models, spec.size, **about)
-    return load_step(spec.task, spec.model, **about)
+    return load_step(spec.task, spec.model, explain=spec.explain, **about)
 
 
 def _unexpected(name: str, error: Exception) -> ImgaiError:

@@ -8,10 +8,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from imgai.run.names import Plan
-from imgai.sample import Sample
+from imgai.sample import Sample, Scores
 
 if TYPE_CHECKING:
     from imgai.run.shelf import Shelf
+
+
+KEPT = 20
+"""How many labels a record keeps: as many as --top may ask for."""
 
 
 class Job:
@@ -31,8 +35,9 @@ class Job:
         self.outputs: list[dict[str, Any]] = []
         self.shelf: Shelf | None = None
         self.fragments: list[dict[str, Any]] = []
-        self.areas: dict[str, dict[int, float]] = {}
-        self.scores: dict[str, float] = {}
+        self.areas: dict[str, dict[str, dict[int, float]]] = {}  # by step, by class, by page
+        self.scores: dict[str, dict[int, Scores]] = {}  # by step, by page
+        self.words: list[str] = []  # what a person should know though all went well
         self.size: tuple[int, int, int] | None = None  # width, height, pages
         self.format = ""
         self.begun = time.monotonic()
@@ -42,16 +47,33 @@ class Job:
         with self.lock:
             self.pages += 1
             if self.size is None:
-                self.size = (sample.width, sample.height, sample.source.pages)
+                height, width = sample.metadata.full or (sample.height, sample.width)
+                self.size = (width, height, sample.source.pages)
                 self.format = sample.metadata.format
 
-    def wrote(self, out: Path, kind: str, path: Path, size: int, page: int, label: str | None) -> None:
-        """Note a file that is in its place."""
+    def wrote(
+        self, out: Path, kind: str, path: Path, size: int, page: int, label: str | None, step: str | None = None
+    ) -> None:
+        """Note a file that is in its place. step: whose, if it is not of the last."""
         entry: dict[str, Any] = {"kind": kind, "path": _relative(path, out), "bytes": size, "page": page}
+        if step is not None:
+            entry["step"] = step
         if label is not None:
             entry["label"] = label
         with self.lock:
             self.outputs.append(entry)
+
+    def best(self, step: str) -> dict[str, float]:
+        """The labels with the highest scores, the highest first; of several pages, by the mean."""
+        pages = [scores for _, scores in sorted(self.scores.get(step, {}).items())]
+        if not pages:
+            return {}
+        import torch
+
+        mean = torch.stack([scores.values for scores in pages]).mean(0)
+        values, places = mean.topk(min(KEPT, len(mean)))
+        labels = pages[0].labels
+        return {labels[place]: round(value, 6) for value, place in zip(values.tolist(), places.tolist(), strict=True)}
 
     def failed(self, error: Exception) -> None:
         """Keep the first thing that went wrong."""

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from imgai.errors import UsageError
 from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffix, written_as
-from imgai.run.options import OutputOptions
+from imgai.run.options import Keep, OutputOptions
 from imgai.run.scan import Input
 
 _PAGE = re.compile(r"(.+)-p\d{4,}")
@@ -26,13 +26,24 @@ class Plan:
     kinds: tuple[str, ...]
     exact: Path | None = None
 
-    def path(self, kind: str, suffix: str, *, label: str | None = None, page: int = 0, pages: int = 1) -> Path:
-        """The file for one kind of output of one page, counted from 0."""
-        if self.exact is not None and label is None and pages == 1:
+    def path(
+        self,
+        kind: str,
+        suffix: str,
+        *,
+        label: str | None = None,
+        page: int = 0,
+        pages: int = 1,
+        keep: Keep | None = None,
+    ) -> Path:
+        """The file for one kind of output of one page, counted from 0. keep: of a step before the last."""
+        if keep is None and self.exact is not None and label is None and pages == 1:
             # More objects than 16 bits can number make a TIFF; it must not be called PNG.
             return self.exact.with_suffix(suffix) if kind == "labels" else self.exact
         name = self.base.name
-        if len([other for other in self.kinds if other != "coco"]) > 1:
+        if keep is not None:
+            name += f"-{keep.name}"
+        if len([other for other in (keep or self).kinds if other != "coco"]) > 1:
             name += f"-{kind}"
         if pages > 1:
             name += f"-p{page + 1:04d}"
@@ -42,7 +53,11 @@ class Plan:
 
 
 def plan(
-    inputs: Sequence[Input], out: Path, options: OutputOptions, tell: Callable[[str], None] = lambda _: None
+    inputs: Sequence[Input],
+    out: Path,
+    options: OutputOptions,
+    tell: Callable[[str], None] = lambda _: None,
+    keeps: Sequence[Keep] = (),
 ) -> list[Plan]:
     """A plan for each input; no two share an output, and none is an input.
 
@@ -52,7 +67,7 @@ def plan(
     if _is_file(out, inputs, kinds):
         _check_suffix(out, kinds[0])
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
-        _refuse_to_overwrite(plans, inputs, options)
+        _refuse_to_overwrite(plans, inputs, options, keeps)
         return plans
     if out.exists() and not out.is_dir():
         raise UsageError(
@@ -74,10 +89,21 @@ def plan(
         if page and _key(base.with_name(page[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
             bases[index] = PurePosixPath(inputs[index].name)
             tell(f"{inputs[index].name} is called like a page of another input; its outputs keep the suffix")
+        # a-segment.png may be one beside what a chain keeps of a.tif.
+        for keep in keeps:
+            stem, dash, rest = base.name.rpartition(f"-{keep.name}")
+            if dash and not rest and stem and _key(base.with_name(stem)) in groups and base == bases[index]:
+                bases[index] = PurePosixPath(inputs[index].name)
+                tell(f"{inputs[index].name} is called like what is kept of another input; its outputs keep the suffix")
     _number_what_still_clashes(bases, inputs, tell)
     plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
-    _refuse_to_overwrite(plans, inputs, options)
+    _refuse_to_overwrite(plans, inputs, options, keeps)
     return plans
+
+
+def key_of(each: Plan) -> str:
+    """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
+    return "-" if each.input.path is None else str(each.input.path.absolute())
 
 
 def check_format(options: OutputOptions) -> None:
@@ -147,14 +173,16 @@ def _number_what_still_clashes(
         bases[index] = candidate
 
 
-def _refuse_to_overwrite(plans: list[Plan], inputs: Sequence[Input], options: OutputOptions) -> None:
+def _refuse_to_overwrite(
+    plans: list[Plan], inputs: Sequence[Input], options: OutputOptions, keeps: Sequence[Keep]
+) -> None:
     """Raise UsageError if what would be written is one of the inputs."""
     paths = {os.path.realpath(item.path): item for item in inputs if item.path is not None}
     for each in plans:
-        for kind in options.kinds:
+        for kind, keep in [(kind, of) for of in (None, *keeps) for kind in (of or options).kinds]:
             suffixes = [".png", ".jpg", ".tif"] if kind != "image" else [PurePosixPath(each.input.name).suffix]
             for suffix in suffixes:
-                target = each.path(kind, suffix)
+                target = each.path(kind, suffix, keep=keep)
                 if kind in ("mask", "binary", "cutout", "labels") and suffix == ".jpg":
                     continue
                 if os.path.realpath(target) in paths:

@@ -14,11 +14,49 @@ GIGABYTE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """What is written of a step before the last: the step's name, the kinds, from where on a mask counts as inside."""
+
+    name: str
+    kinds: tuple[str, ...]
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written for an input.
+
+    kinds: of "mask", "binary", "cutout", "overlay", "labels", "coco" for a mask; "image" for an image;
+        "heat" or none for scores.
+    threshold: from where on a soft mask counts as inside, or a label as found, 0 to 1.
+    format, quality: of images; None is the input's format and the format's usual quality.
+    top: how many labels are told, the best first.
+    table: the file that the labels of all inputs go to; CSV, JSON lines or Parquet by its ending.
+    sort_into: a folder that gets a folder for each label, with the files of which it is the best.
+    link: link them there instead of copying.
+    xmp: write the labels as keywords into a sidecar beside each input.
+    """
+
+    kinds: tuple[str, ...]
+    threshold: float = 0.5
+    format: str | None = None
+    quality: int | None = None
+    top: int = 1
+    table: Path | None = None
+    sort_into: Path | None = None
+    link: bool = False
+    xmp: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StepSpec:
     """A step before it is loaded.
 
     members: the models of a family, of which `model` is one; empty where one model was asked for.
     size: what the pictures are brought to; None leaves it to the model.
+    name: what its masks and scores are kept under; two steps of one task have two names.
+    keep: what of its masks is written beside the last step's output; None is nothing.
+    explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
     """
 
     task: Task
@@ -27,6 +65,13 @@ class StepSpec:
     model_params: Any = field(default_factory=NoParams)
     members: tuple[Model, ...] = ()
     size: Size | None = None
+    name: str = ""
+    keep: Keep | None = None
+    explain: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.task.name)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -35,35 +80,22 @@ class StepSpec:
 
     @property
     def model_name(self) -> str:
-        """The model, or the family, as people ask for it."""
-        return (self.model.family if self.members else None) or self.model.name
-
-
-@dataclass(frozen=True, slots=True)
-class OutputOptions:
-    """What is written for an input.
-
-    kinds: of "mask", "binary", "cutout", "overlay", "labels", "coco" for a mask; "image" for an image.
-    threshold: from where on a soft mask counts as inside, 0 to 1.
-    format, quality: of images; None is the input's format and the format's usual quality.
-    """
-
-    kinds: tuple[str, ...]
-    threshold: float = 0.5
-    format: str | None = None
-    quality: int | None = None
+        """The model with its variant, or the family, as people ask for it."""
+        variant = getattr(self.model_params, self.model.variant, "") if self.model.variant else ""
+        return (self.model.family if self.members else None) or self.model.name + (f"/{variant}" if variant else "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions:
     """How a run goes about it.
 
+    out: the folder of what is made, or the one file; None where labels alone are told.
     memory: budget in bytes for the decoded pictures that are in flight.
     threads: that decode, and as many again that encode; None chooses by the cores.
     """
 
     inputs: list[str]
-    out: Path
+    out: Path | None
     outputs: OutputOptions
     force: bool = False
     dry_run: bool = False

@@ -23,15 +23,23 @@ FOLDER = ".imgai"
 class Records:
     """The records of an output folder, one JSON object a line, the last about an input counts."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, *, table: str = "", keep: bool = True) -> None:
+        """table: the name of the table in `out` that this run writes; its records lie apart.
+
+        keep: whether anything is written at all.
+        """
         self.out = out
         self.folder = out / FOLDER
-        self.path = self.folder / "records.jsonl"
+        self.path = self.folder / (f"{table}.jsonl" if table else "records.jsonl")
+        self.keep = keep
         self._lock = Lock()
         self._known: dict[str, tuple[str, list[tuple[str, int]]]] = {}
+        self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
     def load(self) -> None:
         """Read what earlier runs wrote. A line torn by a killed run is passed over."""
+        if not self.keep:
+            return
         try:
             with self.path.open(encoding="ascii", errors="replace") as file:
                 for line in file:
@@ -46,9 +54,17 @@ class Records:
             return False
         return all(_size(self.out / output) == size for output, size in known[1])
 
+    def row(self, path: str) -> dict[str, Any] | None:
+        """The last record of an input, of this run or an earlier one; only runs that make tables have them."""
+        return (self._rows or {}).get(path)
+
     def append(self, record: dict[str, Any]) -> str:
         """Write a record at the end, in one piece, and return its line."""
         line = to_line(record)
+        if self._rows is not None:
+            self._rows[record["path"]] = _cells(record)
+        if not self.keep:
+            return line
         with self._lock:
             self.folder.mkdir(parents=True, exist_ok=True)
             # A line that a killed run tore gets its end here, so that it takes no good one with it.
@@ -71,8 +87,15 @@ class Records:
             if record["schema"] == SCHEMA and record["status"] == "done":
                 outputs = [(output["path"], output["bytes"]) for output in record["outputs"]]
                 self._known[record["path"]] = (record["digest"], outputs)
+                if self._rows is not None:
+                    self._rows[record["path"]] = _cells(record)
         except (ValueError, KeyError, TypeError):
             return
+
+
+def _cells(record: dict[str, Any]) -> dict[str, Any]:
+    """What a table tells of a record."""
+    return {name: record[name] for name in ("width", "height", "scores", "error") if name in record}
 
 
 def to_line(record: dict[str, Any]) -> str:
@@ -96,12 +119,24 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> st
                 "size": None if spec.size is None else dataclasses.asdict(spec.size),
                 "params": dataclasses.asdict(spec.params),
                 "model_params": dataclasses.asdict(spec.model_params),
+                **({"name": spec.name} if len(specs) > 1 else {}),
+                **({"keep": dataclasses.asdict(spec.keep)} if spec.keep else {}),
+                **({"explain": spec.explain} if spec.explain is not None else {}),
             }
             for spec in specs
         ],
-        "outputs": dataclasses.asdict(options),
+        "outputs": _what_counts(options),
     }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
+
+
+def _what_counts(options: OutputOptions) -> dict[str, Any]:
+    """The options that a file's outputs depend on; a table is made of the records, of however many labels it takes."""
+    what = dataclasses.asdict(options)
+    del what["table"]
+    if not options.kinds and options.sort_into is None and not options.xmp:
+        del what["top"], what["threshold"]
+    return what
 
 
 def _size(path: Path) -> int:

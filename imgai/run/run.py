@@ -9,7 +9,7 @@ import os
 import queue
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
@@ -17,34 +17,46 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console, printable
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
+from imgai.plugin import Output
 from imgai.run.commit import commit, sweep
 from imgai.run.job import Job
-from imgai.run.names import Plan, check_format, plan
+from imgai.run.names import Plan, check_format, key_of, plan
 from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.progress import Progress
 from imgai.run.record import SCHEMA, Records, digest, to_line
-from imgai.run.scan import scan
+from imgai.run.scan import Input, scan
+from imgai.run.tell import tell_labels
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from imgai.outputs.table import Row
     from imgai.run.folder import Folder
 
 
-def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Summary:
+def run(
+    specs: Sequence[StepSpec], options: RunOptions, console: Console, collect: Callable[[Row], None] | None = None
+) -> Summary:
     """Take every input through the steps and write what they find.
+
+    collect: is given the labels of each input, in place of showing them.
 
     Raises UsageError if there is nothing to do or what was asked makes no sense, PluginError if a model
     cannot be loaded. A file that fails is told, recorded and passed over.
     """
     check_format(options.outputs)
-    inputs = scan(options.inputs, out=options.out, null=options.null, tell=console.warn)
+    folder = _folder_of(options)
+    inputs = scan(options.inputs, out=folder, null=options.null, tell=console.warn)
     if not inputs:
         raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
-    plans = plan(inputs, options.out, options.outputs, tell=console.warn)
-    exact = plans[0].exact is not None
-    out = options.out.parent if exact else options.out
-    records = Records(out)
+    keeps = [spec.keep for spec in specs if spec.keep is not None]
+    plans = plan(inputs, folder, options.outputs, tell=console.warn, keeps=keeps)
+    exact, table = plans[0].exact is not None, options.outputs.table
+    out = folder.parent if exact else folder
+    if table is not None:
+        out = table.parent
+        _refuse_to_overwrite(table, inputs)
+    records = Records(out, table="" if table is None else table.name, keep=options.out is not None)
     if not exact:
         records.load()
     jobs, skipped = _divide(plans, specs, options, records)
@@ -58,14 +70,30 @@ def run(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> Sum
         _tell_plans(jobs, skipped, options, console)
         return summary
     if jobs:
-        if out.exists():
-            sweep(out, below=not exact)  # beside a single file may lie a whole home
+        if out.exists() and records.keep:
+            sweep(out, below=not exact and table is None)  # beside a single file may lie a whole home
         paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
         _work(jobs, specs, options, out, paths, records, summary, console)
     if "coco" in options.outputs.kinds and not summary.interrupted:
         _write_coco(plans, out, records)
+    if specs[-1].task.output is Output.SCORES:
+        tell_labels(plans, specs[-1], options, records, console, collect)
     _tell(summary, options, console)
     return summary
+
+
+def _folder_of(options: RunOptions) -> Path:
+    """Where files go: beside a table, the folder that is called like it."""
+    if options.outputs.table is not None:
+        return options.outputs.table.with_suffix("")
+    return options.out if options.out is not None else Path()
+
+
+def _refuse_to_overwrite(table: Path, inputs: Sequence[Input]) -> None:
+    if any(item.path is not None and os.path.realpath(item.path) == os.path.realpath(table) for item in inputs):
+        raise UsageError(f"{table} is an input, and would be overwritten", "choose another --out")
+    if table.is_dir():
+        raise UsageError(f"--out {table} is a folder", "name a file that ends in .csv, .jsonl or .parquet")
 
 
 def _divide(
@@ -78,7 +106,7 @@ def _divide(
             mark = digest(each.input, specs, options.outputs)
         except OSError:
             mark = ""
-        if not options.force and mark and each.exact is None and records.unchanged(_key(each), mark):
+        if not options.force and mark and each.exact is None and records.unchanged(key_of(each), mark):
             skipped.append((each, mark))
         else:
             jobs.append(Job(each, mark))
@@ -101,7 +129,7 @@ def _work(
     from imgai.run.folder import Folder
     from imgai.run.write import Writer
 
-    folder = Folder(specs, options, Writer(out, specs[-1], options.outputs, inputs), console)
+    folder = Folder(specs, options, Writer(out, specs, options.outputs, inputs), console)
     with _interrupts(folder, summary, console), Progress(console, len(jobs)) as progress:
         folder.start(jobs)
         while (job := _next(folder)) is not None:
@@ -109,6 +137,8 @@ def _work(
                 _write_fragments(job, records)
             record = _record(job, specs)
             line = to_line(record) if jobs[0].plan.exact is not None else _append(records, record, console)
+            for words in job.words:
+                console.warn(words)
             if options.json:
                 console.out_line(line)
             if job.error is None:
@@ -148,22 +178,24 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "input": str(job.plan.input.path or "-"),
-        "path": _key(job.plan),
+        "path": key_of(job.plan),
         "status": "done" if job.error is None else "failed",
         "task": spec.task.name,
         "model": spec.model_name,
-        "params": {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params), **_asked_size(spec)},
-        "outputs": sorted(job.outputs, key=lambda output: (output["page"], output["kind"], output.get("label", ""))),
+        "params": _params(spec),
+        "outputs": sorted(job.outputs, key=_place),
         "seconds": round(time.monotonic() - job.begun, 3),
         "digest": job.digest,
     }
     if job.size is not None:
         record["width"], record["height"], record["pages"] = job.size
-    if job.areas:
-        # Of several pages, the mean.
-        record["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in job.areas.items()}
-    if job.scores:
-        record["scores"] = job.scores
+    record |= _found(job, spec)
+    if len(specs) > 1:
+        record["steps"] = [
+            {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
+            | _found(job, each)
+            for each in specs
+        ]
     if job.error is not None:
         record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
         if isinstance(job.error, ImgaiError) and job.error.hint:
@@ -171,18 +203,29 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
     return record
 
 
-def _asked_size(spec: StepSpec) -> dict[str, Any]:
+def _params(spec: StepSpec) -> dict[str, Any]:
     size = {} if spec.size is None else dataclasses.asdict(spec.size)
-    return {name: value for name, value in size.items() if value is not None}
+    asked = {name: value for name, value in size.items() if value is not None}
+    return {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params), **asked}
 
 
-def _key(each: Plan) -> str:
-    """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
-    return "-" if each.input.path is None else str(each.input.path.absolute())
+def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
+    """What a step found in an input: areas by class (of several pages the mean), or scores by label."""
+    found: dict[str, Any] = {}
+    if areas := job.areas.get(spec.name):
+        found["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in areas.items()}
+    if scores := job.best(spec.name):
+        found["scores"] = scores
+    return found
+
+
+def _place(output: dict[str, Any]) -> tuple[Any, ...]:
+    """Where an output stands in the record."""
+    return output["page"], output.get("step", ""), output["kind"], output.get("label", "")
 
 
 def _fragment_path(records: Records, each: Plan) -> Path:
-    name = hashlib.sha256(os.fsencode(_key(each))).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(key_of(each))).hexdigest()[:32]
     return records.folder / "coco" / f"{name}.json"
 
 
@@ -270,6 +313,6 @@ def _tell(summary: Summary, options: RunOptions, console: Console) -> None:
         parts.append(f"{summary.skipped} done before (--force does them again)")
     if summary.failed:
         parts.append(f"{summary.failed} failed")
-    console.say(f"{', '.join(parts)}; see {options.out}")
+    console.say(", ".join(parts) + (f"; see {options.out}" if options.out is not None else ""))
     if summary.interrupted:
         console.fail("interrupted; run the same command again to go on")

@@ -123,7 +123,7 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             assert result.masks[step.name].values.shape == (channels, height, width), (model.name, height, width)
         else:
             scores = result.scores[step.name].values
-            assert scores.shape == (len(model.labels or ()),)
+            assert scores.shape == (len(step.model.labels or ()),)
             assert scores.min() >= 0
             assert abs(float(scores.sum()) - 1) < 1e-3, model.name
 

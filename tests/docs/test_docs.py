@@ -126,8 +126,13 @@ def test_a_record_has_the_fields_that_are_documented(site: Any, tmp_path: Path) 
     (tmp_path / "b.png").touch()
     Image.new("RGB", (50, 50)).save(tmp_path / "large.png")
     seen: set[str] = set()
-    for task in ("find-light", "weigh"):
-        answer = site.imgai(task, str(tmp_path), "--out", str(tmp_path / task), "--json", "--max-pixels", "100")
+    runs = (
+        ("find-light", str(tmp_path), "--out", str(tmp_path / "masks")),
+        ("weigh", str(tmp_path), "--out", str(tmp_path / "labels.csv")),
+        ("chain", str(tmp_path), "--out", str(tmp_path / "chain"), "weigh", "brighten"),
+    )
+    for arguments in runs:
+        answer = site.imgai(*arguments, "--json", "--max-pixels", "100")
         assert answer.returncode == 1, answer.stderr
         for line in answer.stdout.splitlines():
             seen |= set(json.loads(line))

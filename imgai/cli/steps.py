@@ -1,0 +1,191 @@
+"""One step, as people write it: the same options and the same errors wherever it stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+import typer.main
+
+from imgai.cli.options import OUTPUT_OPTIONS, options_of, run_options, size_options
+from imgai.errors import UsageError
+from imgai.images.formats import TABLES
+from imgai.params import as_options, as_values, fields_of, option_name
+from imgai.plugin import Model, NoParams, Output, Task
+from imgai.registry import Registry
+from imgai.size import Size
+
+if TYPE_CHECKING:
+    from imgai.run.options import OutputOptions, StepSpec
+
+_MASK_KINDS = ("mask", "binary", "cutout", "overlay", "labels", "coco")
+
+
+def parameters_of(task: Task, registry: Registry) -> list[inspect.Parameter]:
+    """The options of a task and its models, and of what it writes."""
+    return [
+        *options_of(OUTPUT_OPTIONS[task.output]),
+        *_sizes_of(registry.members(task.name)),
+        *as_options(task.params, panel=f"Options of {task.name}"),
+        *_model_options(registry.models(task.name)),
+    ]
+
+
+def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
+    """``denoise --strength 0.4`` as a task and the values of its options, those that were not given included.
+
+    Raises UsageError with the very words that ``imgai denoise`` has for it.
+    """
+    try:
+        name, *words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"the step {text!r} cannot be read: {error}") from None
+    task = registry.task(name)
+    found: dict[str, Any] = {}
+
+    def command(**values: Any) -> None:
+        pass
+
+    model = next(option for option in options_of(run_options) if option.name == "model")
+    parameters = [model, *parameters_of(task, registry)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    app = typer.Typer(add_completion=False)
+    app.command(name)(command)
+    try:
+        found = typer.main.get_command(app).make_context(name, words).params
+    except Exception as error:
+        # Typer's errors are Click's, of the version that comes with it; all of them can say what they mean.
+        if not hasattr(error, "format_message"):
+            raise
+        raise UsageError(f"the step {text!r}: {error.format_message()}", f"see: imgai {name} --help") from None
+    return task, found
+
+
+def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str = "") -> StepSpec:
+    """The step that the values of a command line, or of a part of one, ask for. Raises UsageError."""
+    from imgai.run.options import StepSpec
+
+    members = registry.members(task.name, values["model"])
+    model = members[0]
+    return StepSpec(
+        task=task,
+        model=model,
+        members=members if len(members) > 1 else (),
+        size=_size(members, values),
+        params=as_values(task.params, {field.name: values[field.name] for field in dataclasses.fields(task.params)}),
+        model_params=_model_values(model, registry.models(task.name), values),
+        name=name,
+        explain=_explained(values),
+    )
+
+
+def outputs_of(task: Task, values: dict[str, Any]) -> OutputOptions:
+    """What is to be written of a task's results. Raises UsageError."""
+    from imgai.run.options import OutputOptions
+
+    if task.output is Output.SCORES:
+        if values["link"] and values["sort_into"] is None:
+            raise UsageError("--link is for --sort-into", "name a folder with it, or leave it out")
+        explained = _explained(values) is not None
+        return OutputOptions(
+            kinds=("heat",) if explained else (),
+            threshold=values["threshold"],
+            top=values["top"],
+            table=_table(values.get("out"), explained),
+            sort_into=values["sort_into"],
+            link=values["link"],
+            xmp=values["write_xmp"],
+        )
+    return OutputOptions(
+        kinds=_kinds(task.output, values.get("as_")),
+        threshold=values.get("threshold", 0.5),
+        format=values.get("format_"),
+        quality=values.get("quality"),
+    )
+
+
+def _explained(values: dict[str, Any]) -> str | None:
+    """The label to explain, "" for the best; None if nothing is."""
+    method, label = values.get("explain"), values.get("explain_label")
+    if method is None:
+        if label is not None:
+            raise UsageError("--explain-label is for --explain", "add --explain gradcam")
+        return None
+    if method != "gradcam":
+        raise UsageError(f"--explain cannot be {method!r}", "it is gradcam")
+    return label or ""
+
+
+def _table(out: Path | None, explained: bool) -> Path | None:
+    if out is None:
+        if explained:
+            raise UsageError("--explain needs --out", "name a table, labels.csv say: the maps go into labels/")
+        return None
+    suffix = out.suffix.lower()
+    if suffix not in TABLES:
+        raise UsageError(f"--out {out}: labels are not written as that", f"let it end in {', '.join(TABLES)}")
+    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise UsageError(f"--out {out}: Parquet needs pyarrow", "pip install 'imgai[parquet]', or write CSV")
+    return out
+
+
+def _kinds(output: Output, asked: list[str] | None) -> tuple[str, ...]:
+    if output is Output.IMAGE:
+        return ("image",)
+    if output is Output.SCORES:
+        return ()
+    # --as mask,cutout is as good as --as mask --as cutout, in either order and once each.
+    kinds = list(dict.fromkeys(kind.strip() for text in asked or ["mask"] for kind in text.split(",")))
+    for kind in kinds:
+        if kind not in _MASK_KINDS:
+            raise UsageError(f"--as cannot be {kind!r}", f"it is one or more of {', '.join(_MASK_KINDS)}")
+    return tuple(kinds)
+
+
+def _sizes_of(members: tuple[Model, ...]) -> list[inspect.Parameter]:
+    """``--scale`` and its like, for a task whose default changes the size."""
+    if members[-1].scale == 1:
+        return []
+    found = options_of(size_options)
+    found[0].annotation.__metadata__[0].show_default = f"{members[0].scale}"
+    return found
+
+
+def _size(members: tuple[Model, ...], values: dict[str, Any]) -> Size | None:
+    """What was asked for; nothing is the smallest scale there is."""
+    asked = {name: values.get(name) for name in ("scale", "width", "height", "megapixels")}
+    if all(value is None for value in asked.values()):
+        return Size(scale=members[0].scale) if members[-1].scale > 1 else None
+    return Size(**asked)
+
+
+def _model_options(models: list[Model]) -> list[inspect.Parameter]:
+    options: dict[str, inspect.Parameter] = {}
+    for model in models:
+        if model.params is not None:
+            for option in as_options(model.params, panel=f"Options of the model {model.name}", unset=True):
+                # Two models may share an option; the first says what it is.
+                options.setdefault(option.name, option)
+    return list(options.values())
+
+
+def _model_values(model: Model, models: list[Model], values: dict[str, Any]) -> Any:
+    mine = model.params or NoParams
+    _, _, variant = (values["model"] or "").partition("/")
+    if variant and model.variant:
+        values = {**values, model.variant: variant}
+    names = {field.name for field in dataclasses.fields(mine)}
+    for other in models:
+        for field, _, _ in fields_of(other.params or NoParams):
+            if field.name not in names and values.get(field.name) is not None:
+                raise UsageError(
+                    f"{option_name(field.name)} is an option of the model {other.name}, not of {model.name}",
+                    f"add --model {other.name} or leave it out",
+                )
+    return as_values(mine, {name: values.get(name) for name in names})

@@ -1,0 +1,98 @@
+"""Steps on the command line are the sub-commands themselves."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from imgai.cli.chain import _divide, assemble
+from imgai.cli.main import build_app
+from imgai.cli.steps import parse, spec_of
+from imgai.discovery import Plugin
+from imgai.errors import UsageError
+from imgai.registry import Registry
+from imgai.run.options import Keep
+from imgai.testing import fake
+
+REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])
+
+
+def chain(*texts: str, keep: list[str] | None = None) -> list[object]:
+    specs, outputs = assemble([parse(text, REGISTRY) for text in texts], texts, keep or [], REGISTRY)
+    return [*specs, outputs]
+
+
+def said(*arguments: str) -> str:
+    """What a command says of its arguments, without the frame around it."""
+    answer = CliRunner().invoke(build_app(REGISTRY), list(arguments), terminal_width=200)
+    assert answer.exit_code == 2, answer.output
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", answer.output).split())
+
+
+@pytest.mark.parametrize(
+    "options", ["--gain", "--gain fast", "--gain 11", "--model darkness", "--as cutouts", "--threshold 2", "--shine 3"]
+)
+def test_a_step_takes_what_the_command_takes_and_says_what_it_says(options: str) -> None:
+    with pytest.raises(UsageError) as chained:
+        chain(f"find-light {options}")
+    alone = said("find-light", "a.png", "--out", "out", *options.split())
+    message = chained.value.message.removeprefix(f"the step 'find-light {options}': ")
+    # Which other options are near is another matter: those of the run are not a step's.
+    assert " ".join(message.split(" (Possible")[0].split()) in alone
+
+
+def test_a_step_names_no_input() -> None:
+    with pytest.raises(UsageError, match=r"again\.png"):
+        chain("find-light again.png")
+
+
+def test_values_and_defaults_are_those_of_the_command() -> None:
+    spec, outputs = chain("find-light --gain 2.5 --as cutout,mask --threshold 0.25")
+    assert spec.params == fake.LightParams(gain=2.5)  # type: ignore[attr-defined]
+    assert (outputs.kinds, outputs.threshold) == (("cutout", "mask"), 0.25)  # type: ignore[attr-defined]
+    task, values = parse("find-light", REGISTRY)
+    assert spec_of(task, REGISTRY, values).params == fake.LightParams()
+
+
+def test_steps_of_one_task_are_told_apart() -> None:
+    first, second, third, _ = chain("find-light", "brighten", "find-light", keep=["find-light"])
+    assert [step.name for step in (first, second, third)] == ["find-light", "brighten", "find-light-2"]  # type: ignore[attr-defined]
+    assert first.keep == Keep("find-light", ("mask",))  # type: ignore[attr-defined]
+    assert third.keep is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("texts", "keep", "words"),
+    [
+        (
+            ("find-light --as cutout", "brighten"),
+            [],
+            "is not the last, so nothing is written of it; add --keep find-light",
+        ),
+        (("brighten --format png", "find-light"), [], "is not the last"),
+        (("brighten", "find-light"), ["brighten"], "--keep brighten: that step finds no mask"),
+        (("find-light", "brighten"), ["find-lite"], "there is no such step; the steps are find-light, brighten"),
+        (("find-light --as coco", "brighten"), ["find-light"], "--as coco is for the last step"),
+        (("find-light 'a", "brighten"), [], "cannot be read"),
+        (("find-lite", "brighten"), [], "did you mean 'find-light'?"),
+    ],
+)
+def test_what_makes_no_sense_is_told(texts: tuple[str, ...], keep: list[str], words: str) -> None:
+    with pytest.raises(UsageError) as told:
+        chain(*texts, keep=keep)
+    assert words in str(told.value)
+
+
+def test_inputs_come_first_and_steps_are_known_by_their_task() -> None:
+    assert _divide(["a.png", "b dir", "find-light --gain 2", "brighten"], REGISTRY) == (
+        ["a.png", "b dir"],
+        ["find-light --gain 2", "brighten"],
+    )
+    # The first is an input whatever it is called.
+    assert _divide(["brighten", "brighten"], REGISTRY) == (["brighten"], ["brighten"])
+    with pytest.raises(UsageError, match="there is no step"):
+        _divide(["a.png"], REGISTRY)
+    with pytest.raises(UsageError, match="did you mean 'brighten'"):
+        _divide(["a.png", "brigten --scale 2"], REGISTRY)
