@@ -1,0 +1,104 @@
+"""imgai classify: what is in a picture, in words."""
+
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+from imgai_classify.labels import IDS, LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class TimmParams:
+    """What timm's checkpoints take."""
+
+    checkpoint: str = param("", "The checkpoint; what follows the slash in --model timm/NAME.")
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroShotParams:
+    """What labels of the user's own take."""
+
+    labels: str = param("", "The labels to choose from, joined by commas.", metavar="A,B,...")
+    clip: str = param("ViT-B-32/laion2b_s34b_b79k", "Network and weights, as open_clip calls them.", metavar="NAME/TAG")
+
+
+TASK = Task(
+    name="classify",
+    summary="Label pictures: tables, folders by label, keywords, heat maps.",
+    default_model="imagenet",
+    output=Output.SCORES,
+)
+
+DATA = "ImageNet-1k (ILSVRC 2012); weights published by Google, converted to PyTorch by ML Illustrated"
+
+
+def imagenet(name: str, summary: str, side: int, sha256: str, size: int, parameters: int) -> Model:
+    """One of the two EfficientNet-Lites. side: of the pictures it was trained with, in pixels."""
+    return Model(
+        name=name,
+        task=TASK.name,
+        summary=summary,
+        license="Apache-2.0",
+        load="imgai_classify.efficientnet_lite:load",
+        weights=Weights(
+            file=f"imgai_classify:weights/{name}.safetensors",
+            sha256=sha256,
+            size=size,
+            license="Apache-2.0",
+            data=DATA,
+        ),
+        parameters=parameters,
+        input_size=(side, side),
+        crop=side / (side + 32),  # as the published preprocessing crops
+        labels=LABELS,
+        label_ids=IDS,
+    )
+
+
+MODELS = (
+    imagenet(
+        "imagenet",
+        "One of ImageNet's 1000 labels; EfficientNet-Lite0.",
+        224,
+        "4767fde81c36993a7b1491ae25c514f538165b8033d6e5291d64601d09695089",
+        14_021_608,
+        4_631_000,
+    ),
+    imagenet(
+        "imagenet-accurate",
+        "The same labels, more often right and slower; EfficientNet-Lite2.",
+        260,
+        "2380fc653b2a9bc54fe769ee07947e343e6a359cea1e9f7b6c642dd4430960dd",
+        18_363_576,
+        6_063_024,
+    ),
+)
+
+TIMM = Model(
+    name="timm",
+    task=TASK.name,
+    summary="Any checkpoint of timm: --model timm/NAME; needs imgai-classify[timm].",
+    license="as the checkpoint's",
+    load="imgai_classify.checkpoints:load",
+    variant="checkpoint",
+    params=TimmParams,
+)
+ZERO_SHOT = Model(
+    name="zero-shot",
+    task=TASK.name,
+    summary='Labels of your own: --labels "invoice, receipt"; needs imgai-classify[zero-shot].',
+    license="MIT",
+    load="imgai_classify.zero_shot:load",
+    params=ZeroShotParams,
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models, the default first."""
+    return (*MODELS, TIMM, ZERO_SHOT)

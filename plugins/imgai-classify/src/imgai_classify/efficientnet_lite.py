@@ -1,0 +1,153 @@
+"""EfficientNet-Lite without its batch normalisation, and how its two sizes are loaded.
+
+The architecture is EfficientNet (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks", ICML 2019, arXiv:1905.11946) in its Lite variant (Google, 2020): no squeeze-and-excitation, ReLU6 in place of
+swish, and a stem, a first and a last stage that stay as they are when the rest is scaled. Its blocks are inverted
+residuals (Sandler et al., "MobileNetV2", CVPR 2018). Every batch normalisation is folded into the convolution before
+it, which is exact for a network in evaluation mode.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from kornia.enhance import Normalize
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from imgai.plugin import LoadContext, Predictor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STAGES: tuple[tuple[int, int, int, int, int], ...] = (
+    # repeats, kernel, stride of the first block, expansion, channels
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+STEM, HEAD, CLASSES = 32, 1280, 1000
+SIZES: dict[str, tuple[float, float]] = {"imagenet": (1.0, 1.0), "imagenet-accurate": (1.1, 1.2)}
+"""How much wider and how much deeper each model is than Lite0: Lite0 and Lite2."""
+MEAN, DEVIATION = 127 / 255, 128 / 255
+"""The pixels' mean and standard deviation that the networks were trained with, the same for every colour."""
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with TensorFlow's "same" padding, which is lopsided where the stride is 2.
+
+    Shape: ``(B, C, H, W)`` to ``(B, C', H / stride, W / stride)``, both rounded up.
+    """
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(channels, out, kernel, stride, padding=kernel // 2 if stride == 1 else 0, groups=groups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        if stride > 1:
+            height, width = (max(kernel - (side - 1) % stride - 1, 0) for side in x.shape[-2:])
+            x = F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
+        return super().forward(x)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, filter each channel, narrow; with a shortcut where the shape stays (MobileNetV2)."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = channels * expansion
+        self.expand = SameConv(channels, wide, 1) if expansion > 1 else None
+        self.depthwise = SameConv(wide, wide, kernel, stride, groups=wide)
+        self.project = SameConv(wide, out, 1)
+        self.shortcut = stride == 1 and channels == out
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(y)))
+        return x + y if self.shortcut else y
+
+
+class EfficientNetLite(nn.Module):
+    """Shape: ``(B, 3, H, W)`` normalised images to ``(B, 1000)`` logits.
+
+    width, depth: how much wider and deeper than Lite0.
+    """
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
+        super().__init__()
+        self.stem = SameConv(3, STEM, 3, 2)
+        blocks: list[nn.Module] = []
+        channels = STEM
+        for place, (repeats, kernel, stride, expansion, plain) in enumerate(STAGES):
+            out = _round(plain * width)
+            outermost = place in (0, len(STAGES) - 1)
+            for index in range(repeats if outermost else math.ceil(repeats * depth)):
+                blocks.append(InvertedResidual(channels, out, kernel, stride if index == 0 else 1, expansion))
+                channels = out
+        self.blocks = nn.Sequential(*blocks)
+        self.head = SameConv(channels, HEAD, 1)
+        self.classifier = nn.Linear(HEAD, CLASSES)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the classifier takes the mean of. Shape: ``(B, 3, H, W)`` to ``(B, 1280, H / 32, W / 32)``."""
+        return F.relu6(self.head(self.blocks(F.relu6(self.stem(x)))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
+        return logits
+
+    def cam(self, x: Tensor, label: int) -> Tensor:
+        """Where the picture speaks for a label, not negative. Shape: ``(B, 3, H, W)`` to ``(B, H / 32, W / 32)``.
+
+        Grad-CAM (Selvaraju et al., ICCV 2017, arXiv:1610.02391) of the head's features: as a mean and one linear
+        layer follow them, the gradients are the layer's weights, and it is the class activation map of Zhou et al.
+        (CVPR 2016, arXiv:1512.04150).
+        """
+        return torch.einsum("bchw,c->bhw", self.features(x), self.classifier.weight[label]).clamp_min(0)
+
+
+def _round(channels: float) -> int:
+    """To a multiple of 8, and never by more than a tenth downwards."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def load_weights(file: Path, name: str) -> EfficientNetLite:
+    """The network of a file. Raises RuntimeError if the weights are those of another network.
+
+    Kernels are kept as whole numbers of 24 bits, in two parts, with a step for each output channel. Those of 16 bits,
+    and half precision, changed logits by several thousandths.
+    """
+    state = load_file(file)
+    network = EfficientNetLite(*SIZES[name])
+    for key in [key.removesuffix(".step") for key in state if key.endswith(".step")]:
+        high, low, step = (state.pop(part) for part in (key, f"{key}.low", f"{key}.step"))
+        levels = high.to(torch.int32) * 256 + low.to(torch.int32)  # 24 bits: float32 holds them exactly
+        state[key] = levels.to(torch.float32) * step.view(-1, *[1] * (high.ndim - 1))
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def load(context: LoadContext) -> Predictor:
+    """Load either model.
+
+    Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, 1000)`` probabilities, which sum to 1
+
+    Raises:
+        ValueError: the context names no weights.
+        RuntimeError: the weights are those of another network.
+    """
+    if context.weights is None:
+        raise ValueError(f"the model {context.model.name} needs its weights")
+    network = load_weights(context.weights, context.model.name).to(context.device)
+    normalize = Normalize(mean=torch.full((3,), MEAN), std=torch.full((3,), DEVIATION)).to(context.device)
+    return Predictor(
+        preprocess=normalize, network=network, postprocess=lambda logits: logits.softmax(1), explain=network.cam
+    )
