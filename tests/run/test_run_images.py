@@ -105,11 +105,11 @@ sys.exit(run([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console(quiet=True
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_pages(tmp_path: Path) -> None:
     peaks = []
-    for count in (20, 200):
+    for count in (60, 250):
         path = tmp_path / f"{count}.tif"
         with tifffile.TiffWriter(path) as writer:
             for page in range(count):
-                writer.write(np.full((320, 320, 3), page, np.uint8), contiguous=False, photometric="rgb")
+                writer.write(np.full((320, 320, 3), page % 256, np.uint8), contiguous=False, photometric="rgb")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-c", _MANY_PAGES, str(path), str(tmp_path / "out")]
         child = subprocess.Popen(command, env=environment)
@@ -125,8 +125,8 @@ def test_memory_does_not_grow_with_the_pages(tmp_path: Path) -> None:
                 continue
         assert child.wait() == 0
         peaks.append(peak)
-    # The 180 pages more, doubled, would be 221 MB.
-    assert peaks[1] - peaks[0] < 110e6, peaks
+    # Threads have their buffers after 60 pages; the 190 more, doubled, would be 233 MB and what else varies.
+    assert peaks[1] - peaks[0] < 180e6, peaks
 
 
 def test_sizes_are_reached_and_are_another_work(tmp_path: Path, make_picture: Any, words: Any) -> None:
