@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import edges, folder, memory, network, restoration, segment, startup
+from benchmarks import classify, edges, folder, memory, network, restoration, segment, startup
 
 
 def main() -> None:
@@ -25,6 +25,7 @@ def main() -> None:
             "startup": startup.measure,
             "network": network.measure,
             "folder": lambda: folder.measure(scratch / "folder"),
+            "classify": lambda: classify.measure(scratch / "classify"),
             "restoration": lambda: restoration.measure(scratch / "restoration"),
             "many-files": lambda: memory.many_against_few(scratch / "many"),
             "100-megapixels": lambda: memory.hundred_megapixels(scratch / "large"),
