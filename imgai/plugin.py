@@ -69,6 +69,9 @@ class Param:
     maximum: float | None = None
     choices: tuple[str, ...] | None = None
     metavar: str | None = None
+    weighted: bool = False
+    file: bool = False
+    selects: bool = False
 
 
 def param(
@@ -79,11 +82,20 @@ def param(
     maximum: float | None = None,
     choices: Sequence[str] | None = None,
     metavar: str | None = None,
+    weighted: bool = False,
+    file: bool = False,
+    selects: bool = False,
 ) -> Any:
     """Declare a field of a params dataclass.
 
-    The field's annotation (``bool``, ``int``, ``float``, ``str``, or one of these ``| None``) is its
-    type; its name with dashes is the option. ``minimum`` and ``maximum`` are inclusive.
+    The field's annotation (``bool``, ``int``, ``float``, ``str``, one of these ``| None``, or ``tuple[str, ...]``:
+    an option that may be given several times, or once with commas) is its type; its name with dashes is the option.
+
+    minimum, maximum: inclusive.
+    weighted: each of several texts may end in a colon and a number of at least 0, its weight: ``a:0.7``. The choices
+        are without it.
+    file: the text is the path of a file that must be there; what is in it is a part of the settings.
+    selects: of a model's own params: who gives it and names no model means this model.
     """
     about = Param(
         help=help,
@@ -91,6 +103,9 @@ def param(
         maximum=maximum,
         choices=None if choices is None else tuple(choices),
         metavar=metavar,
+        weighted=weighted,
+        file=file,
+        selects=selects,
     )
     return field(default=default, metadata={"imgai": about})
 
@@ -161,6 +176,10 @@ class Model:
         image. None: fully convolutional; the host cuts tiles.
     crop: of a SCORES model, the part of the shorter side whose central square is seen, resized bicubic,
         antialiased; as the network was trained. None: the whole image, whatever its shape.
+    longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
+        to it (antialiased) and what comes back is enlarged (bicubic). None: every image at its own size.
+    overview: how large a view of the whole image `Predictor.survey` is given: (H, W), whatever the image's shape, or
+        the longer side at most, in the image's shape.
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
     tile, overlap: the side of a tile and how far neighbours overlap (pixels).
     labels: names of the K classes of a MASK or SCORES model.
@@ -183,6 +202,8 @@ class Model:
     family: str | None = None
     input_size: tuple[int, int] | None = None
     crop: float | None = None
+    longest: int | None = None
+    overview: tuple[int, int] | int | None = None
     multiple_of: int = 1
     minimum: int = 1
     tile: int = 256
@@ -213,6 +234,8 @@ class Model:
             field_.name for field_ in dataclasses.fields(self.params or NoParams)
         }:
             raise ValueError(f"model {self.name}: variant must name a field of params, not {self.variant!r}")
+        if self.longest is not None and (self.scale != 1 or self.input_size is not None):
+            raise ValueError(f"model {self.name}: longest is of a model with scale 1 and without an input_size")
         if self.auxiliary < 0:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:
@@ -254,6 +277,10 @@ class Predictor:
     network: the learned part alone, so that the host can autocast, fuse, compile or export it.
     postprocess: the network's output, as float32, to what `Output` promises, at the same h and w
         (times scale for IMAGE).
+    survey: a look at the whole image, resized to the model's `overview`, before any of its tiles: ``(1, 3, h, w)``
+        float32 in [0, 1] to ``(N,)`` numbers of one's own. The network then takes three: ``network(prepared, notes,
+        place)`` with notes ``(B, N)``, what the survey said of each image, and place ``(B, 4)``, where in it the tile
+        is: top, left, height and width as fractions of the image's sides.
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
         to numbered objects ``(H, W)`` int32, 0 the background. None: connected components.
     explain: for SCORES models, preprocessed images ``(B, C, h, w)`` and the index of a label to where they
@@ -261,9 +288,10 @@ class Predictor:
     model: the declaration, where parts of it (labels, input_size, crop) are known only when the model is loaded.
     """
 
-    network: Callable[[Tensor], Tensor]
+    network: Callable[..., Tensor]
     preprocess: Callable[[Tensor], Tensor] = identity
     postprocess: Callable[[Tensor], Tensor] = identity
+    survey: Callable[[Tensor], Tensor] | None = None
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
     explain: Callable[[Tensor, int], Tensor] | None = None
     model: Model | None = None

@@ -88,7 +88,7 @@ class Step:
             else:
                 work = self._begin(sample)
                 open_.append(work)
-                for item in work.items() if isinstance(work, Work) else ():
+                for item in work.items() if isinstance(work, Work) and work.error is None else ():
                     if pending and not _alike(pending[0], item):
                         self._predict(pending)
                         pending = []
@@ -115,7 +115,14 @@ class Step:
             return WholeWork(
                 sample, model, output, predictor, self.name, self.device, quantized=quantized, explain=self._explain
             )
-        return TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
+        work = TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
+        if predictor.survey is not None:
+            try:
+                with torch.inference_mode():
+                    work.notes = predictor.survey(work.overview().to(self.device))
+            except Exception as error:  # one image that the plugin cannot look at must not end the run
+                work.error = failed(work, error)
+        return work
 
     def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:
         while open_:
@@ -176,7 +183,7 @@ class Step:
         parts: list[Tensor] = []
         blender = Blender(grid, lambda _, rows: parts.append(rows.clone()), model.scale)
         for window in grid.windows():
-            output = self._outputs([Item(item.work, grid.cut(item.pixels, window), window)])[0]
+            output = self._outputs([item.part(grid.cut(item.pixels, window), window)])[0]
             if isinstance(output, Exception):
                 return output
             blender.add(window, output)
@@ -190,10 +197,10 @@ class Step:
             place.copy_(item.pixels)
         images = to_float(batch.to(self.device, non_blocking=True))
         with torch.inference_mode():
-            outputs = self._call(items[0].work, images, self.precision)
+            outputs = self._call(items, images, self.precision)
             finite = outputs.flatten(1).isfinite().all(dim=1)
             if not bool(finite.all()) and self.precision is not torch.float32:
-                outputs = self._call(items[0].work, images, torch.float32)
+                outputs = self._call(items, images, torch.float32)
                 finite = outputs.flatten(1).isfinite().all(dim=1)
             if self.task.output is not Output.SCORES:
                 outputs = outputs.clamp(0, 1)
@@ -204,13 +211,17 @@ class Step:
                 name = item.work.sample.source.name
                 yield InputError(f"{name}: the model {item.work.model.name} gave values that are not finite")
 
-    def _call(self, work: Work, images: Tensor, precision: torch.dtype) -> Tensor:
-        model, predictor = work.model, work.predictor
+    def _call(self, items: list[Item], images: Tensor, precision: torch.dtype) -> Tensor:
+        model, predictor = items[0].work.model, items[0].work.predictor
         half = precision is not torch.float32
         casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
-        prepared = predictor.preprocess(images)
+        prepared: tuple[Tensor, ...] = (predictor.preprocess(images),)
+        if predictor.survey is not None:
+            notes = [item.work.notes for item in items if item.work.notes is not None]
+            place = torch.tensor([item.place for item in items], device=images.device)
+            prepared += (torch.stack(notes), place)
         with casting:
-            raw = predictor.network(prepared)
+            raw = predictor.network(*prepared)
         found = predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
         if problem := check_shape(model, self.task.output, images, found):
             raise PluginError(f"the model {model.name} does not keep its promise: {problem}")

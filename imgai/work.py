@@ -22,17 +22,30 @@ from imgai.upsample import upsample
 
 @dataclass(slots=True)
 class Item:
-    """What a network takes at once, of one sample. pixels: ``(3, h, w)``; window: None for the whole."""
+    """What a network takes at once, of one sample.
+
+    pixels: ``(3, h, w)``; window: None for the whole.
+    place: top, left, height and width as fractions of the image's sides.
+    """
 
     work: Work
     pixels: Tensor
     window: Window | None = None
+    place: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+
+    def part(self, pixels: Tensor, window: Window) -> Item:
+        """A tile of this item. pixels: ``(3, h, w)``, which may reach beyond it."""
+        top, left, height, width = self.place
+        down, across = height / self.pixels.shape[-2], width / self.pixels.shape[-1]
+        size = (pixels.shape[-2] * down, pixels.shape[-1] * across)
+        return Item(self.work, pixels, window, (top + window.top * down, left + window.left * across, *size))
 
 
 class Work:
     """What is under way for one sample in one step.
 
     quantized: whether an image is given back at the sample's depth, not in float.
+    notes: what the predictor's survey said of the image, ``(N,)``; None where it has none.
     error: set when an item of it failed; the others of it are then of no use.
     """
 
@@ -52,6 +65,7 @@ class Work:
         self.predictor = predictor
         self.name = name
         self.quantized = quantized
+        self.notes: Tensor | None = None
         self.error: Exception | None = None
         self._result: Tensor | None = None
 
@@ -88,6 +102,16 @@ class Work:
             return dataclasses.replace(sample, masks={**sample.masks, self.name: mask})
         scores = Scores(found.to("cpu", torch.float32), labels, self.model.label_ids)
         return dataclasses.replace(sample, scores={**sample.scores, self.name: scores})
+
+    def overview(self) -> Tensor:
+        """The whole image at the size of the model's overview. Shape: ``(1, 3, h, w)`` in [0, 1]"""
+        size, image = self.model.overview, self._seen()
+        height, width = int(image.shape[-2]), int(image.shape[-1])
+        if size is None:
+            size = (height, width)
+        elif isinstance(size, int):
+            size = fitted(height, width, size)
+        return resize(image, size)
 
     def _seen(self) -> Tensor:
         """The image as the network is to see it: nothing from under transparent pixels."""
@@ -174,12 +198,22 @@ class TiledWork(Work):
     ) -> None:
         super().__init__(sample, model, output, predictor, name, quantized=quantized)
         self._image = self._seen()
-        self._grid = make_grid(model, sample.height, sample.width, tile)
+        if model.longest is not None:
+            self._image = resize(self._image, fitted(sample.height, sample.width, model.longest))
+        height, width = self._image.shape[-2:]
+        self._grid = make_grid(model, height, width, tile)
         self._blender = Blender(self._grid, self._finish, model.scale)
 
     def items(self) -> Iterator[Item]:
+        whole = Item(self, self._image[0])
         for window in self._grid.windows():
-            yield Item(self, self._grid.cut(self._image[0], window), window)
+            yield whole.part(self._grid.cut(self._image[0], window), window)
+
+    def result(self) -> Sample:
+        size = (self.sample.height, self.sample.width)
+        if self.model.longest is not None and self._result is not None and tuple(self._result.shape[-2:]) != size:
+            self._result = self._at_depth(resize(self._result[None], size, mode="bicubic")[0])
+        return super().result()
 
     def add(self, item: Item, output: Tensor) -> None:
         assert item.window is not None
@@ -191,9 +225,15 @@ class TiledWork(Work):
     def _finish(self, first: int, rows: Tensor) -> None:
         rows = quantize(rows, 8).cpu() if self.output is Output.MASK else self._kept(rows)
         if self._result is None:
-            height = self.sample.height * self.model.scale
+            height = self._grid.height * self.model.scale
             self._result = rows.new_empty((rows.shape[0], height, rows.shape[2]))
         self._result[:, first : first + rows.shape[1]] = rows
+
+
+def fitted(height: int, width: int, longest: int) -> tuple[int, int]:
+    """A size of the same shape whose longer side is at most `longest`; never larger."""
+    factor = min(1.0, longest / max(height, width))
+    return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def central(height: int, width: int, crop: float) -> tuple[int, int, int, int]:

@@ -71,7 +71,8 @@ def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str
     """The step that the values of a command line, or of a part of one, ask for. Raises UsageError."""
     from imgai.run.options import StepSpec
 
-    members = registry.members(task.name, values["model"])
+    values = {name: None if value == [] else value for name, value in values.items()}  # an option not given
+    members = registry.members(task.name, values["model"] or _implied(registry.models(task.name), values))
     model = members[0]
     return StepSpec(
         task=task,
@@ -173,6 +174,15 @@ def _model_options(models: list[Model]) -> list[inspect.Parameter]:
                 # Two models may share an option; the first says what it is.
                 options.setdefault(option.name, option)
     return list(options.values())
+
+
+def _implied(models: list[Model], values: dict[str, Any]) -> str | None:
+    """The model that an option of it stands for, where that option is given; None if none does."""
+    for model in models:
+        for field, _, about in fields_of(model.params or NoParams):
+            if about.selects and values.get(field.name) is not None:
+                return model.family or model.name
+    return None
 
 
 def _model_values(model: Model, models: list[Model], values: dict[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from imgai.params import to_dict
 from imgai.run.options import OutputOptions, StepSpec
 from imgai.run.scan import Input
 
@@ -117,8 +118,8 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> st
                 "model": f"{spec.task.name}/{spec.model_name}",
                 "weights": [model.weights.sha256 for model in spec.models if model.weights],
                 "size": None if spec.size is None else dataclasses.asdict(spec.size),
-                "params": dataclasses.asdict(spec.params),
-                "model_params": dataclasses.asdict(spec.model_params),
+                "params": to_dict(spec.params),
+                "model_params": to_dict(spec.model_params),
                 **({"name": spec.name} if len(specs) > 1 else {}),
                 **({"keep": dataclasses.asdict(spec.keep)} if spec.keep else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),

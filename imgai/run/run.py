@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console, printable
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
+from imgai.params import to_dict
 from imgai.plugin import Output
 from imgai.run.commit import commit, sweep
 from imgai.run.job import Job
@@ -206,7 +207,7 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
 def _params(spec: StepSpec) -> dict[str, Any]:
     size = {} if spec.size is None else dataclasses.asdict(spec.size)
     asked = {name: value for name, value in size.items() if value is not None}
-    return {**dataclasses.asdict(spec.params), **dataclasses.asdict(spec.model_params), **asked}
+    return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
 
 
 def _found(job: Job, spec: StepSpec) -> dict[str, Any]:

@@ -265,3 +265,82 @@ def test_a_gpu_gives_what_the_cpu_gives() -> None:
         precision=torch.float16,
     )
     assert (mask(here(sample(image))).int() - mask(there(sample(image))).int()).abs().max() <= 1
+
+
+class Placed(nn.Module):
+    """Paints the row and column of each pixel, from what it is told about its place; and the mean that was seen."""
+
+    def forward(self, image: Tensor, notes: Tensor, place: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        down = (torch.arange(height) + 0.5) / height
+        across = (torch.arange(width) + 0.5) / width
+        rows = place[:, 0, None] + place[:, 2, None] * down
+        columns = place[:, 1, None] + place[:, 3, None] * across
+        return torch.stack(
+            (
+                rows[:, :, None].expand(-1, -1, width),
+                columns[:, None, :].expand(-1, height, -1),
+                notes[:, 0, None, None].expand(-1, height, width),
+            ),
+            dim=1,
+        ).clamp(0, 1)
+
+
+def placed(**about: Any) -> Step:
+    model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=24, **about)
+    task = dataclasses.replace(fake.BRIGHTEN)
+    predictor = Predictor(network=Placed(), survey=lambda view: view.mean((0, 2, 3)))
+    return Step(task, model, predictor, device=CPU)
+
+
+def test_a_network_knows_of_the_whole_and_where_in_it_it_is() -> None:
+    dark, light = 0.5 * noise(150, 210), 0.5 + 0.5 * noise(150, 210)
+    results = list(placed(overview=(40, 40)).stream([sample(dark), sample(light)]))
+    for result, image in zip(results, (dark, light), strict=True):
+        assert isinstance(result, Sample)
+        rows, columns, mean_ = result.image[0]
+        assert torch.allclose(rows[:, 7], (torch.arange(150) + 0.5) / 150, atol=1e-3)
+        assert torch.allclose(columns[7], (torch.arange(210) + 0.5) / 210, atol=1e-3)
+        assert (mean_ - image[:, 0].mean()).abs().max() < 0.01
+
+
+def test_a_view_of_the_whole_is_of_its_shape_where_only_its_longer_side_is_said() -> None:
+    seen = []
+
+    def survey(view: Tensor) -> Tensor:
+        seen.append(tuple(view.shape))
+        return view.mean((0, 2, 3))
+
+    model = dataclasses.replace(fake.DOUBLE, scale=1, overview=50)
+    looking = Step(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
+    looking(sample(noise(100, 200)))
+    looking(sample(noise(10, 20)))
+    assert seen == [(1, 3, 25, 50), (1, 3, 10, 20)]
+
+
+def test_a_survey_that_fails_costs_one_image() -> None:
+    def survey(view: Tensor) -> Tensor:
+        if view.mean() < 0.2:
+            raise ValueError("too dark to see")
+        return view.mean((0, 2, 3))
+
+    model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=8)
+    looking = Step(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
+    dark, light = looking.stream([sample(torch.zeros(1, 3, 40, 40), "dark.png"), sample(noise(40, 40))])
+    assert isinstance(dark, Failure)
+    assert str(dark.error).startswith("dark.png: the model double failed: ValueError: too dark to see")
+    assert isinstance(light, Sample)
+
+
+def test_a_large_image_is_worked_on_small_where_the_model_says_so() -> None:
+    seen = []
+
+    def network(image: Tensor) -> Tensor:
+        seen.append(tuple(image.shape[-2:]))
+        return 1 - image
+
+    model = dataclasses.replace(fake.DOUBLE, scale=1, tile=128, overlap=8, longest=100)
+    result = Step(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(150, 300)))
+    assert seen == [(50, 100)]
+    assert result.image.shape == (1, 3, 150, 300)
+    assert (result.image - (1 - gradient(150, 300))).abs().mean() < 0.02

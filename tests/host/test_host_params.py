@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgai.errors import UsageError
-from imgai.params import as_options, as_table, as_values
+from imgai.params import as_options, as_table, as_values, to_dict, weight_of
 from imgai.plugin import Output, Task, param
 
 
@@ -21,6 +22,9 @@ class Params:
     mode: str = param("soft", "How.", choices=("soft", "hard"))
     keep_colors: bool = param(False, "Keep them.")
     size: int | None = param(None, "How large.")
+    only: tuple[str, ...] = param((), "Which.", choices=("left", "right"))
+    style: tuple[str, ...] = param(("plain",), "What.", choices=("plain", "fancy"), weighted=True)
+    like: str | None = param(None, "Like what.", file=True)
 
 
 def test_values_given_are_taken_and_none_means_the_default() -> None:
@@ -38,6 +42,12 @@ def test_values_given_are_taken_and_none_means_the_default() -> None:
         ({"mode": "loud"}, "--mode cannot be 'loud'; it is one of soft, hard"),
         ({"keep_colors": "yes"}, "--keep-colors takes yes or no"),
         ({"keep_colours": True}, "there is no option --keep-colours"),
+        ({"only": ["left", "rigth"]}, "--only cannot be 'rigth'; did you mean 'right'?"),
+        ({"only": ["left:2"]}, "--only cannot be 'left:2'"),
+        ({"style": ["fancy:much"]}, "--style fancy:much: 'much' is no weight"),
+        ({"style": ["fancy:-1"]}, "--style fancy:-1: '-1' is no weight"),
+        ({"style": ["fancy:0", "plain:0"]}, "--style fancy:0,plain:0: all weights are 0"),
+        ({"like": "no such file"}, "--like no such file: there is no such file; check the path"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_clear_line(given: dict[str, Any], words: str) -> None:
@@ -50,9 +60,18 @@ def test_every_field_is_an_option_and_a_row() -> None:
     options = as_options(Params, panel="Here")
     names = [field.name for field in dataclasses.fields(Params)]
     assert [option.name for option in options] == names
-    assert [option.default for option in options] == [0.5, 3, "soft", False, None]
+    assert [option.default for option in options] == [0.5, 3, "soft", False, None, [], ["plain"], None]
     table = as_table(Params)
-    assert [row[0] for row in table] == ["--strength", "--steps", "--mode", "--keep-colors", "--size"]
+    assert [row[0] for row in table] == [
+        "--strength",
+        "--steps",
+        "--mode",
+        "--keep-colors",
+        "--size",
+        "--only",
+        "--style",
+        "--like",
+    ]
     assert table[2] == ("--mode", "soft or hard", "soft", "How.")
 
 
@@ -67,3 +86,19 @@ def test_a_field_without_help_is_refused_when_it_is_declared() -> None:
 
     with pytest.raises(TypeError, match=r"imgai\.plugin\.param"):
         Task(name="t", summary="s", default_model="m", output=Output.IMAGE, params=Bare)
+
+
+def test_several_texts_come_one_by_one_or_with_commas() -> None:
+    assert as_values(Params, {"only": ["left,right"]}).only == ("left", "right")
+    assert as_values(Params, {"style": ["fancy:0.7", "plain"]}).style == ("fancy:0.7", "plain")
+    assert [weight_of(text) for text in ("fancy:0.7", "plain")] == [("fancy", 0.7), ("plain", 1.0)]
+
+
+def test_what_is_in_a_file_is_a_part_of_the_settings(tmp_path: Path) -> None:
+    file = tmp_path / "like.txt"
+    file.write_text("one")
+    before = to_dict(as_values(Params, {"like": str(file)}))
+    file.write_text("other")
+    after = to_dict(as_values(Params, {"like": str(file)}))
+    assert before["like"] == after["like"] == str(file)
+    assert before["like_sha256"] != after["like_sha256"]
