@@ -1,0 +1,118 @@
+"""`imgai evaluate`: the numbers are those of the books, and say which pictures they are of."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from imgai.cli import evaluate as command
+from imgai.cli.evaluate import truths
+from imgai.discovery import Plugin
+from imgai.errors import UsageError
+from imgai.outputs.table import Row
+from imgai.registry import Registry
+from imgai.run.evaluate import calibration_error, evaluate
+from imgai.testing import fake
+
+MODEL = dataclasses.replace(fake.MEAN, label_ids=("n00000001", "n00000002"))
+
+
+def row(path: str, **scores: float) -> Row:
+    return Row(path, scores=tuple(sorted(scores.items(), key=lambda pair: -pair[1])))
+
+
+ROWS = [row("a", dark=0.9, light=0.1), row("b", dark=0.8, light=0.2), row("c", light=0.7, dark=0.3)]
+
+
+def test_the_numbers_are_those_counted_by_hand() -> None:
+    report = evaluate([*ROWS, row("no labels")], {"a": "dark", "b": "light", "c": "light"})
+    assert report.pictures == 3
+    assert report.top1 == pytest.approx(2 / 3)
+    assert report.top5 == 1
+    # Of two called dark one was; of two that are light one was found.
+    assert report.classes == {
+        "dark": (0.5, 1.0, pytest.approx(2 / 3), 1),
+        "light": (1.0, 0.5, pytest.approx(2 / 3), 2),
+    }
+    assert report.confusion.tolist() == [[1, 0], [1, 1]]
+
+
+def test_scores_that_keep_their_word_are_calibrated() -> None:
+    scores = np.array([0.75] * 4 + [1.0] * 2)
+    assert calibration_error(scores, np.array([True, True, True, False, True, True])) == pytest.approx(0)
+    # Always sure, and right half the time.
+    assert calibration_error(np.ones(4), np.array([True, False] * 2)) == pytest.approx(0.5)
+
+
+def test_the_class_is_the_folders_name_or_id_or_what_the_files_name_begins_with() -> None:
+    paths = ["in/Dark/1.png", "in/n00000002/deep/2.png", "in/n00000001_3.png"]
+    assert list(truths(paths, Path("in"), MODEL).values()) == ["dark", "light", "dark"]
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("in/drak/1.png", "knows no class 'drak'; did you mean 'dark'?"),
+        ("in/1.png", "in/1.png lies in no folder for its class"),
+    ],
+)
+def test_a_picture_of_no_known_class_is_refused(path: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        truths([path], Path("in"), MODEL)
+    assert words in str(caught.value)
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    command.add(app, Registry([Plugin("fake", "fake", "0", (fake.WEIGH,), (fake.MEAN,))]))
+    return app
+
+
+@pytest.fixture
+def graded(tmp_path: Path) -> Path:
+    for folder, level in (("dark", 20), ("light", 230), ("light/too", 90)):
+        path = tmp_path / "in" / folder / "x.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (40, 30), (level,) * 3).save(path)
+    return tmp_path / "in"
+
+
+def test_the_command_tells_and_writes_what_it_found(app: typer.Typer, graded: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded), "--out", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["pictures"], found["classes"], found["top1"], found["top5"]) == (3, 2, 0.6667, 1.0)
+    with (tmp_path / "out" / "classes.csv").open(newline="") as file:
+        classes = list(csv.DictReader(file))
+    assert [(each["class"], each["recall"], each["pictures"]) for each in classes] == [
+        ("dark", "1.0000", "1"),
+        ("light", "0.5000", "2"),
+    ]
+    with (tmp_path / "out" / "confusion.csv").open(newline="") as file:
+        assert list(csv.reader(file)) == [["class", "dark", "light"], ["dark", "1", "0"], ["light", "1", "1"]]
+    with Image.open(tmp_path / "out" / "confusion.png") as drawn:
+        assert min(drawn.size) > 100
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_and_told(app: typer.Typer, graded: Path) -> None:
+    (graded / "dark" / "broken.png").write_bytes(b"no picture")
+    result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded)])
+    assert result.exit_code == 1
+    assert "broken.png" in result.stderr
+    assert "pictures           3" in result.stdout
+
+
+def test_what_is_no_folder_is_refused(app: typer.Typer, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["evaluate", "weigh", str(tmp_path / "missing")])
+    assert result.exit_code == 2
+    assert "is no folder" in result.stderr
