@@ -5,6 +5,8 @@ Every message is one line that says what, which file, why; `hint` says what to d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -17,10 +19,12 @@ class ImgaiError(Exception):
 
     exit_code = EXIT_FAILED
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", more: Iterable[str] = ()) -> None:
+        """more: further lines, where several things are wrong at once."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.more = tuple(more)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from imgai.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -34,6 +36,7 @@ __all__ = [
     "Param",
     "Predictor",
     "Task",
+    "UsageError",
     "Weights",
     "hookimpl",
     "identity",
@@ -244,7 +247,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadContext:
-    """What a model's load function is given.
+    """What a model's load function is given. It may raise `UsageError` for params that cannot be.
 
     device: where the predictor will run; load parameters straight to it.
     weights: the verified weights file on disk; None where the model declares none.
@@ -281,6 +284,8 @@ class Predictor:
         float32 in [0, 1] to ``(N,)`` numbers of one's own. The network then takes three: ``network(prepared, notes,
         place)`` with notes ``(B, N)``, what the survey said of each image, and place ``(B, 4)``, where in it the tile
         is: top, left, height and width as fractions of the image's sides.
+    detail: for models that declare `longest`: how much of the image's own fine detail, lost in shrinking it, is added
+        to what comes back: 0 none, 1 all.
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
         to numbered objects ``(H, W)`` int32, 0 the background. None: connected components.
     explain: for SCORES models, preprocessed images ``(B, C, h, w)`` and the index of a label to where they
@@ -292,6 +297,7 @@ class Predictor:
     preprocess: Callable[[Tensor], Tensor] = identity
     postprocess: Callable[[Tensor], Tensor] = identity
     survey: Callable[[Tensor], Tensor] | None = None
+    detail: float = 0.0
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
     explain: Callable[[Tensor, int], Tensor] | None = None
     model: Model | None = None

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.alpha import bleed
-from imgai.depth import quantize
+from imgai.depth import quantize, to_float
 from imgai.errors import InputError
 from imgai.plugin import Model, Output, Predictor
-from imgai.resize import resize
+from imgai.resize import bicubic, resize
 from imgai.sample import Mask, Sample, Scores
 from imgai.tiling import Blender, Grid, Window
 from imgai.upsample import upsample
@@ -210,10 +210,28 @@ class TiledWork(Work):
             yield whole.part(self._grid.cut(self._image[0], window), window)
 
     def result(self) -> Sample:
-        size = (self.sample.height, self.sample.width)
-        if self.model.longest is not None and self._result is not None and tuple(self._result.shape[-2:]) != size:
-            self._result = self._at_depth(resize(self._result[None], size, mode="bicubic")[0])
+        found, size = self._result, (self.sample.height, self.sample.width)
+        if self.model.longest is not None and found is not None and tuple(found.shape[-2:]) != size:
+            self._result = self._enlarged(found, size)
         return super().result()
+
+    def _enlarged(self, found: Tensor, size: tuple[int, int]) -> Tensor:
+        """What was made small, at the image's size, with the share of the image's detail that is to be kept."""
+        channels, depth = found.shape[0], self.sample.metadata.depth
+        made, lost = bicubic(found[None], size)[0], None
+        if self.predictor.detail:
+            small = self._image.to(found.device)
+            lost = bicubic(small if found.is_floating_point() else quantize(to_float(small), depth), size)[0]
+        image = self._seen()[0]
+        for top in range(0, size[0], 256):  # as floats, a whole picture would take four times the memory
+            rows = slice(top, top + 256)
+            part = to_float(made[:, rows])
+            if lost is not None:
+                whole = to_float(image[:, rows].to(part.device))
+                detail = whole - to_float(lost[:, rows])
+                part = part + self.predictor.detail * (detail if channels > 1 else detail.mean(0, keepdim=True))
+            made[:, rows] = self._at_depth(part.clamp(0, 1))
+        return made
 
     def add(self, item: Item, output: Tensor) -> None:
         assert item.window is not None

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgai.cli.options import machine_options, options_of, run_options
+from imgai.cli.recipe import run_parameters, write_recipe
 from imgai.cli.start import start
-from imgai.cli.steps import outputs_of, parse, spec_of
+from imgai.cli.steps import flag_of, given_options, is_given, outputs_of, parse, spec_of
 from imgai.errors import UsageError
 from imgai.plugin import Output
 from imgai.registry import Registry
@@ -30,12 +31,14 @@ A step is a command as you would type it, in quotes: imgai chain ./scans --out r
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add ``imgai chain``."""
 
-    def command(**values: Any) -> None:
-        raise typer.Exit(start(values, lambda: _read(values, registry)))
+    def command(context: typer.Context, **values: Any) -> None:
+        given = {name for name in values if is_given(context, name)}
+        raise typer.Exit(start(values, lambda: _read(values, given, registry)))
 
     of_runs = [option for option in options_of(run_options) if option.name not in ("inputs", "model")]
     named, *of_chains = options_of(chain_options)
-    parameters = [named, *of_runs, *of_chains, *options_of(machine_options)]
+    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    parameters = [of_context, named, *of_runs, *of_chains, *options_of(machine_options)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app.command("chain", help=_HELP, short_help="Several steps, without a file between them.", rich_help_panel="Tasks")(
@@ -63,16 +66,52 @@ def chain_options(
             show_default=False,
         ),
     ] = None,
+    save_recipe: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-recipe",
+            help="Write the steps into a file for imgai run, too.",
+            metavar="FILE",
+            rich_help_panel="Output",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """What is named, and what is kept of the steps before the last."""
 
 
-def _read(values: dict[str, Any], registry: Registry) -> tuple[list[StepSpec], OutputOptions]:
-    """The steps among what was named; the inputs stay in `values`."""
+def _read(values: dict[str, Any], given: set[str], registry: Registry) -> tuple[list[StepSpec], OutputOptions]:
+    """The steps among what was named; the inputs stay in `values`. given: the options that were written."""
     inputs, texts = _divide(values["inputs"], registry)
     values["inputs"] = inputs
     steps = [parse(text, registry) for text in texts]
-    return assemble(steps, texts, values["keep"] or [], registry)
+    specs, outputs = assemble(steps, texts, values["keep"] or [], registry)
+    if values["save_recipe"] is not None:
+        _save(values, given, specs, texts, registry)
+    return specs, outputs
+
+
+def _save(
+    values: dict[str, Any], given: set[str], specs: Sequence[StepSpec], texts: Sequence[str], registry: Registry
+) -> None:
+    """Write the steps as a recipe."""
+    from imgai.run.commit import commit
+
+    path: Path = values["save_recipe"]
+    if path.exists() and not values["force"]:
+        raise UsageError(f"--save-recipe {path}: there is such a file", "name another, or add --force")
+    of_occasion = ("out", "force", "json_", "quiet", "verbose", "null")
+    defaults = {
+        flag_of(option): values[option.name]
+        for option in run_parameters()
+        if option.name in given and option.name not in of_occasion
+    }
+    steps = [
+        (spec.task.name, given_options(text, registry), spec.keep is not None)
+        for spec, text in zip(specs, texts, strict=True)
+    ]
+    content = write_recipe(steps, defaults).encode()
+    commit(path, lambda file: file.write(content))
 
 
 def assemble(

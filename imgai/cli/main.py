@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from imgai import __version__
-from imgai.cli import chain, doctor, evaluate, models, plugins
+from imgai.cli import chain, doctor, evaluate, models, plugins, run, schema
 from imgai.cli.tasks import add_tasks
 from imgai.console import Console
 from imgai.discovery import Plugin
@@ -46,10 +46,12 @@ def build_app(registry: Registry) -> typer.Typer:
 
     add_tasks(app, registry)
     chain.add(app, registry)
+    run.add(app, registry)
     evaluate.add(app, registry)
     models.add(app, registry)
     plugins.add(app, registry)
     doctor.add(app, registry)
+    schema.add(app, registry)
     _add_broken(app, registry)
     return app
 
@@ -63,7 +65,8 @@ def main() -> None:
         app = build_app(load_registry())
         app()
     except ImgaiError as error:
-        Console().fail(str(error))
+        for line in (str(error), *error.more):
+            Console().fail(line)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

@@ -55,7 +55,8 @@ def start(
 
         return then(run(specs, options, console, collect).exit_code)
     except ImgaiError as error:
-        console.fail(str(error))
+        for line in (str(error), *error.more):
+            console.fail(line)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

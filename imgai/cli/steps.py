@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import inspect
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,30 +42,77 @@ def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
 
     Raises UsageError with the very words that ``imgai denoise`` has for it.
     """
-    try:
-        name, *words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"the step {text!r} cannot be read: {error}") from None
+    task, values, _ = parse_words(_words(text), text, registry)
+    return task, values
+
+
+def given_options(text: str, registry: Registry) -> dict[str, Any]:
+    """Only the options that a step's text gives, as they are called on the command line, without dashes."""
+    task, values, given = parse_words(_words(text), text, registry)
+    return {flag: values[name] for flag, name in flags_of(task, registry).items() if name in given}
+
+
+def parse_words(words: Sequence[str], text: str, registry: Registry) -> tuple[Task, dict[str, Any], set[str]]:
+    """A step's words as its task, the values of all of its options, and the names of those that were given.
+
+    text: how the step was written, for errors. Raises UsageError.
+    """
+    name, *rest = words
     task = registry.task(name)
-    found: dict[str, Any] = {}
 
     def command(**values: Any) -> None:
         pass
 
-    model = next(option for option in options_of(run_options) if option.name == "model")
-    parameters = [model, *parameters_of(task, registry)]
+    parameters = step_parameters(task, registry)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
     app.command(name)(command)
     try:
-        found = typer.main.get_command(app).make_context(name, words).params
+        context = typer.main.get_command(app).make_context(name, rest)
     except Exception as error:
         # Typer's errors are Click's, of the version that comes with it; all of them can say what they mean.
         if not hasattr(error, "format_message"):
             raise
         raise UsageError(f"the step {text!r}: {error.format_message()}", f"see: imgai {name} --help") from None
-    return task, found
+    return task, context.params, {key for key in context.params if is_given(context, key)}
+
+
+def is_given(context: Any, name: str) -> bool:
+    """Whether an option was written on the command line, and not left to its default."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def step_parameters(task: Task, registry: Registry) -> list[inspect.Parameter]:
+    """All options of a step: which model, and what its task takes."""
+    model = next(option for option in options_of(run_options) if option.name == "model")
+    return [model, *parameters_of(task, registry)]
+
+
+def flags_of(task: Task, registry: Registry) -> dict[str, str]:
+    """The options of a step as they are typed, without dashes, and the names of their values."""
+    return {flag_of(parameter): parameter.name for parameter in step_parameters(task, registry)}
+
+
+def flag_of(parameter: inspect.Parameter) -> str:
+    """``as`` for the parameter ``as_`` whose option is ``--as``."""
+    long = next((flag for flag in declared_flags(parameter) if flag.startswith("--")), f"--{parameter.name}")
+    return long.split("/")[0].removeprefix("--")
+
+
+def declared_flags(parameter: inspect.Parameter) -> list[str]:
+    """How an option is written: ``--as``, or ``--keep-colors/--no-keep-colors``."""
+    option = parameter.annotation.__metadata__[0]
+    # Within Annotated, Typer has the first of them where a default would be.
+    return [flag for flag in (option.default, *option.param_decls) if isinstance(flag, str)]
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"the step {text!r} cannot be read: {error}") from None
 
 
 def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str = "") -> StepSpec:

@@ -10,7 +10,7 @@ import hashlib
 import subprocess
 import sys
 from types import ModuleType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -33,6 +33,8 @@ class PluginContract:
     """What every plugin keeps. Set `plugin` to the module of its entry point."""
 
     plugin: ClassVar[ModuleType]
+    model_params: ClassVar[dict[str, dict[str, Any]]] = {}
+    """By model: values for those of its own params that it cannot do without."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -60,7 +62,7 @@ class PluginContract:
         steps = []
         for model in cls._models():
             task = registry.task(model.task)
-            model_params = (model.params or NoParams)()
+            model_params = (model.params or NoParams)(**cls.model_params.get(model.name, {}))
             steps.append(
                 load_step(task, model, params=task.params(), model_params=model_params, device=torch.device("cpu"))
             )

@@ -344,3 +344,21 @@ def test_a_large_image_is_worked_on_small_where_the_model_says_so() -> None:
     assert seen == [(50, 100)]
     assert result.image.shape == (1, 3, 150, 300)
     assert (result.image - (1 - gradient(150, 300))).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_detail_that_shrinking_loses_is_kept_where_the_predictor_says_so(quantized: bool) -> None:
+    model = dataclasses.replace(fake.DOUBLE, scale=1, tile=128, overlap=8, longest=50)
+    image = uint8(noise(300, 90))
+    for detail, most, least in ((1.0, 0.01, 0.0), (0.0, 1.0, 0.1)):
+        keeping = Step(
+            fake.BRIGHTEN,
+            model,
+            Predictor(network=lambda image: image * 1.0, detail=detail),
+            device=CPU,
+            quantized=quantized,
+        )
+        found = keeping(sample(image)).image
+        assert found.dtype == (torch.uint8 if quantized else torch.float32)
+        difference = (found.float() / (255 if quantized else 1) - image / 255).abs().mean()
+        assert least <= difference <= most
