@@ -20,7 +20,7 @@ from imgai.registry import Registry, load_registry
 _SUMMARY = "The command-line image toolkit: one command a task, whole folders at a time."
 _EPILOG = (
     "Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage or nothing to do, "
-    "3 a plugin or model could not be loaded, 130 interrupted."
+    "3 a plugin or model could not be loaded, 130 interrupted, 141 the reader of a pipe left."
 )
 
 

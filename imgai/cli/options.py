@@ -28,7 +28,7 @@ def run_options(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, - (an image on standard input) or @list.txt (a file of names).",
+            help="Files, folders, globs, - (an image or a tar stream on standard input) or @list.txt (a file of names).",
             show_default=False,
         ),
     ],
@@ -38,7 +38,7 @@ def run_options(
         typer.Option(
             "--out",
             "-o",
-            help="The folder for what is made; mirrors the input tree.",
+            help="The folder for what is made; mirrors the input tree. - is standard output.",
             rich_help_panel=_RUN,
             show_default=False,
             metavar="FOLDER",

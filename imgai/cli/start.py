@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
-from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
+from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, UsageError
 
 if TYPE_CHECKING:
     from imgai.outputs.table import Row
@@ -58,6 +58,11 @@ def start(
         for line in (str(error), *error.more):
             console.fail(line)
         return error.exit_code
+    except BrokenPipeError:
+        from imgai.run.pipe import silence_stdout
+
+        silence_stdout()
+        return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 

@@ -11,7 +11,7 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from imgai.run.budget import Budget
 from imgai.run.commit import DiskFull
 from imgai.run.job import Job
 from imgai.run.options import RunOptions, StepSpec
+from imgai.run.pipe import Stdin
 from imgai.run.write import Writer
 from imgai.sample import Failure, Sample, Source
 from imgai.scaling import Scaling
@@ -44,8 +45,11 @@ class Folder:
     Finished jobs come out of `finished`; None comes last, when nothing more will.
     """
 
-    def __init__(self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, console: Console) -> None:
+    def __init__(
+        self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, console: Console, stdin: Stdin
+    ) -> None:
         self._options = options
+        self._stdin = stdin
         self._writer = writer
         self._chains = _load(specs, options, console)
         self.finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -61,13 +65,14 @@ class Folder:
         self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
         self._under_way: dict[Source, tuple[Job, int]] = {}
         self._lock = Lock()
+        self._todo_lock = Lock()
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        """Begin. Does not wait."""
-        todo = iter(jobs)
+    def start(self, jobs: Iterable[Job], count: int | None) -> None:
+        """Begin. Does not wait. count: of the jobs; None where they come one by one."""
+        todo, most = iter(jobs), count if count is not None else sys.maxsize
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
-        decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, len(jobs)))]
-        chains = _one_a_core(self._chains, len(jobs))
+        decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
+        chains = _one_a_core(self._chains, most)
         predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
         encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
         Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
@@ -95,8 +100,13 @@ class Folder:
 
     def _decode(self, todo: Iterator[Job]) -> None:
         while not self._stop.is_set():
-            with self._lock:
-                job = next(todo, None)
+            try:
+                with self._todo_lock:  # not the other: a stream may keep us waiting
+                    job = next(todo, None)
+            except BaseException as error:
+                self.fatal = self.fatal or error
+                self.stop()
+                return
             if job is None:
                 return
             self._decode_one(job)
@@ -109,7 +119,7 @@ class Folder:
         try:
             if item.error is not None:
                 raise item.error
-            content = item.path if item.path is not None else sys.stdin.buffer.read()
+            content = item.path if item.path is not None else self._stdin.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             size = _bytes_of(header, self._specs)
             pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least)

@@ -103,7 +103,31 @@ def plan(
 
 def key_of(each: Plan) -> str:
     """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
-    return "-" if each.input.path is None else str(each.input.path.absolute())
+    if each.input.stream or each.input.path is None:
+        return each.input.shown
+    return str(each.input.path.absolute())
+
+
+class StreamPlans:
+    """Plans for inputs that come one by one: no two share an output, whoever comes first."""
+
+    def __init__(self, out: Path, kinds: tuple[str, ...]) -> None:
+        self._out = out
+        self._kinds = kinds
+        self._taken: set[str] = set()
+
+    def plan(self, item: Input) -> Plan:
+        """The plan for the next input; where its name is taken it keeps its suffix, or gets a number."""
+        name = PurePosixPath(item.name)
+        candidates = [_stem(item.name), name]
+        number = 1
+        while _key(candidates[0]) in self._taken:
+            if len(candidates) == 1:
+                number += 1
+                candidates.append(name.with_name(f"{name.name}-{number}"))
+            del candidates[0]
+        self._taken.add(_key(candidates[0]))
+        return Plan(item, self._out / candidates[0], self._kinds)
 
 
 def check_format(options: OutputOptions) -> None:

@@ -19,7 +19,8 @@ _BAR_EVERY = 0.1
 class Progress:
     """Use as a context manager; call `advance` from the thread that made it."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console, total: int | None) -> None:
+        """total: how many inputs there are; None where they come one by one, without an end in sight."""
         self._console = console
         self._total = total
         self._begun = self._said = time.monotonic()
@@ -28,7 +29,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         # One picture needs no bar.
-        if not self._console.quiet and self._total > 1 and self._console.err.is_terminal:
+        if not self._console.quiet and (self._total or 0) > 1 and self._console.err.is_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
 
@@ -60,6 +61,9 @@ class Progress:
                 self._bar.update(self._task, completed=finished, rate=self._rate(finished, now))
         elif now - self._said >= _LINE_EVERY:
             self._said = now
+            if self._total is None:
+                self._console.say(f"{finished} done, {self._rate(finished, now)}")
+                return
             left = (self._total - finished) * (now - self._begun) / max(1, finished)
             self._console.say(f"{finished} of {self._total}, {self._rate(finished, now)}, {left:.0f} s left")
 

@@ -106,7 +106,7 @@ def to_line(record: dict[str, Any]) -> str:
 
 def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> str:
     """What an input's outputs depend on: the file's size and time, the weights, the params, what is written."""
-    if item.path is None:
+    if item.path is None or item.stream:
         return ""
     status = item.path.stat()
     what = {

@@ -8,9 +8,11 @@ import json
 import os
 import queue
 import signal
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
@@ -21,11 +23,12 @@ from imgai.params import to_dict
 from imgai.plugin import Output
 from imgai.run.commit import commit, sweep
 from imgai.run.job import Job
-from imgai.run.names import Plan, check_format, key_of, plan
+from imgai.run.names import Plan, StreamPlans, check_format, key_of, plan
 from imgai.run.options import RunOptions, StepSpec, Summary
+from imgai.run.pipe import Stdin, Stdout, is_piped
 from imgai.run.progress import Progress
 from imgai.run.record import SCHEMA, Records, digest, to_line
-from imgai.run.scan import Input, scan
+from imgai.run.scan import STDIN, Input, scan
 from imgai.run.tell import tell_labels
 
 if TYPE_CHECKING:
@@ -46,7 +49,47 @@ def run(
     cannot be loaded. A file that fails is told, recorded and passed over.
     """
     check_format(options.outputs)
+    stdin = Stdin()
+    if not is_piped(options.out):
+        return _run(specs, options, console, collect, stdin)
+    if options.json:
+        raise UsageError("--json and --out - both want standard output", "leave out one of them")
+    if "coco" in options.outputs.kinds:
+        raise UsageError("--as coco is of all pictures together, and cannot go through a pipe", "name a folder")
+    tar = _is_several(options, stdin)
+    if not tar and len(options.outputs.kinds) + sum(spec.keep is not None for spec in specs) > 1:
+        raise UsageError("--out - takes one file of one picture", "write one kind, or name a folder")
+    stdout = Stdout(tar=tar)
+    with tempfile.TemporaryDirectory(prefix="imgai-") as made:
+        summary = _run(specs, dataclasses.replace(options, out=Path(made)), console, collect, stdin, stdout)
+        if not tar and stdout.members > 1:
+            console.fail("the picture has several pages, and their files went out one after the other")
+            summary.failed += 1
+        stdout.close()
+    return summary
+
+
+def _is_several(options: RunOptions, stdin: Stdin) -> bool:
+    """Whether what was named may be more than one picture: then a tar stream goes out."""
+    if len(options.inputs) != 1:
+        return True
+    (name,) = options.inputs
+    if name == STDIN:
+        return stdin.is_tar()
+    return not Path(name).is_file()
+
+
+def _run(
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    console: Console,
+    collect: Callable[[Row], None] | None,
+    stdin: Stdin,
+    stdout: Stdout | None = None,
+) -> Summary:
     folder = _folder_of(options)
+    if STDIN in options.inputs and stdin.is_tar():
+        return _run_stream(specs, options, console, collect, stdin, stdout)
     inputs = scan(options.inputs, out=folder, null=options.null, tell=console.warn)
     if not inputs:
         raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
@@ -57,7 +100,7 @@ def run(
     if table is not None:
         out = table.parent
         _refuse_to_overwrite(table, inputs)
-    records = Records(out, table="" if table is None else table.name, keep=options.out is not None)
+    records = Records(out, table="" if table is None else table.name, keep=options.out is not None and stdout is None)
     if not exact:
         records.load()
     jobs, skipped = _divide(plans, specs, options, records)
@@ -65,7 +108,7 @@ def run(
     if options.json:
         for each, mark in skipped:
             console.out_line(
-                to_line({"schema": SCHEMA, "input": str(each.input.path), "status": "skipped", "digest": mark})
+                to_line({"schema": SCHEMA, "input": each.input.shown, "status": "skipped", "digest": mark})
             )
     if options.dry_run:
         _tell_plans(jobs, skipped, options, console)
@@ -74,13 +117,65 @@ def run(
         if out.exists() and records.keep:
             sweep(out, below=not exact and table is None)  # beside a single file may lie a whole home
         paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
-        _work(jobs, specs, options, out, paths, records, summary, console)
+        work = Work(jobs, len(jobs), exact, out, paths)
+        _work(work, specs, options, records, summary, console, stdin, stdout)
+    _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
+    return summary
+
+
+def _run_stream(
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    console: Console,
+    collect: Callable[[Row], None] | None,
+    stdin: Stdin,
+    stdout: Stdout | None,
+) -> Summary:
+    """Take the members of the tar stream on standard input, as they come."""
+    if len(options.inputs) > 1:
+        raise UsageError("a tar stream on standard input comes alone", "leave out the other inputs")
+    if options.dry_run:
+        raise UsageError("--dry-run cannot tell what a stream will bring", "leave it out")
+    out, table = _folder_of(options), options.outputs.table
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file, and a tar stream brings many", "name a folder")
+    out = table.parent if table is not None else out
+    records = Records(out, table="" if table is None else table.name, keep=options.out is not None and stdout is None)
+    plans: list[Plan] = []
+    each_plan = StreamPlans(_folder_of(options), options.outputs.kinds)
+    summary = Summary()
+
+    def jobs() -> Iterator[Job]:
+        for item in stdin.members(Path(staged)):
+            plans.append(each_plan.plan(item))
+            yield Job(plans[-1], "")
+
+    with tempfile.TemporaryDirectory(prefix="imgai-") as staged:
+        _work(Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout)
+    if not plans:
+        raise UsageError("there is no picture in the tar stream on standard input")
+    _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
+    return summary
+
+
+def _finish(
+    plans: list[Plan],
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    records: Records,
+    summary: Summary,
+    console: Console,
+    collect: Callable[[Row], None] | None,
+    out: Path,
+    *,
+    piped: bool,
+) -> None:
+    """What is made of all inputs together, and the last words."""
     if "coco" in options.outputs.kinds and not summary.interrupted:
         _write_coco(plans, out, records)
     if specs[-1].task.output is Output.SCORES:
         tell_labels(plans, specs[-1], options, records, console, collect)
-    _tell(summary, options, console)
-    return summary
+    _tell(summary, options, console, piped=piped)
 
 
 def _folder_of(options: RunOptions) -> Path:
@@ -114,15 +209,30 @@ def _divide(
     return jobs, skipped
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run has to do.
+
+    count: of the jobs; None where they come one by one. exact: the one output was named. out: the folder of what is
+    made. inputs: the real paths of files that are never written to.
+    """
+
+    jobs: Iterable[Job]
+    count: int | None
+    exact: bool
+    out: Path
+    inputs: frozenset[str]
+
+
 def _work(
-    jobs: list[Job],
+    work: Work,
     specs: Sequence[StepSpec],
     options: RunOptions,
-    out: Path,
-    inputs: frozenset[str],
     records: Records,
     summary: Summary,
     console: Console,
+    stdin: Stdin,
+    stdout: Stdout | None,
 ) -> None:
     from imgai.device import tune_allocator
 
@@ -130,28 +240,47 @@ def _work(
     from imgai.run.folder import Folder
     from imgai.run.write import Writer
 
-    folder = Folder(specs, options, Writer(out, specs, options.outputs, inputs), console)
-    with _interrupts(folder, summary, console), Progress(console, len(jobs)) as progress:
-        folder.start(jobs)
+    broken: BrokenPipeError | None = None
+    folder = Folder(specs, options, Writer(work.out, specs, options.outputs, work.inputs), console, stdin)
+    with _interrupts(folder, summary, console), Progress(console, work.count) as progress:
+        folder.start(work.jobs, work.count)
         while (job := _next(folder)) is not None:
             if "coco" in options.outputs.kinds:
                 _write_fragments(job, records)
             record = _record(job, specs)
-            line = to_line(record) if jobs[0].plan.exact is not None else _append(records, record, console)
+            line = to_line(record) if work.exact else _append(records, record, console)
             for words in job.words:
                 console.warn(words)
             if options.json:
                 console.out_line(line)
             if job.error is None:
                 summary.done += 1
+                try:
+                    if stdout is not None and broken is None:
+                        _send(job, work.out, stdout)
+                except (
+                    BrokenPipeError
+                ) as error:  # nobody reads any more: what is in hand is finished, and no more begun
+                    broken = error
+                    folder.stop()
             else:
                 summary.failed += 1
                 console.fail(str(job.error))
                 if options.fail_fast:
                     folder.stop()
+            if job.plan.input.stream and job.plan.input.path is not None:
+                job.plan.input.path.unlink(missing_ok=True)
             progress.advance(summary.done + summary.failed)
+    if broken is not None:
+        raise broken
     if folder.fatal is not None:
         raise folder.fatal
+
+
+def _send(job: Job, out: Path, stdout: Stdout) -> None:
+    """Send the files of a job to standard output."""
+    for output in sorted(job.outputs, key=_place):
+        stdout.put(out / os.fsdecode(os.fsencode(output["path"])), output["path"])
 
 
 def _next(folder: Folder) -> Job | None:
@@ -178,7 +307,7 @@ def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
     spec = specs[-1]
     record: dict[str, Any] = {
         "schema": SCHEMA,
-        "input": str(job.plan.input.path or "-"),
+        "input": job.plan.input.shown,
         "path": key_of(job.plan),
         "status": "done" if job.error is None else "failed",
         "task": spec.task.name,
@@ -298,22 +427,23 @@ def _tell_plans(jobs: list[Job], skipped: list[tuple[Plan, str]], options: RunOp
         elif options.json:
             record = {
                 "schema": SCHEMA,
-                "input": str(job.plan.input.path or "-"),
+                "input": job.plan.input.shown,
                 "status": "planned",
                 "output": str(job.plan.base),
             }
             console.out_line(to_line(record))
         else:
-            console.say(f"would do {job.plan.input.path or '-'} -> {job.plan.exact or job.plan.base}")
+            console.say(f"would do {job.plan.input.shown} -> {job.plan.exact or job.plan.base}")
     console.say(f"{len(jobs)} to do, {len(skipped)} done before; nothing was written")
 
 
-def _tell(summary: Summary, options: RunOptions, console: Console) -> None:
+def _tell(summary: Summary, options: RunOptions, console: Console, *, piped: bool) -> None:
     parts = [f"{summary.done} done"]
     if summary.skipped:
         parts.append(f"{summary.skipped} done before (--force does them again)")
     if summary.failed:
         parts.append(f"{summary.failed} failed")
-    console.say(", ".join(parts) + (f"; see {options.out}" if options.out is not None else ""))
+    place = f"; see {options.out}" if options.out is not None and not piped else ""
+    console.say(", ".join(parts) + place)
     if summary.interrupted:
         console.fail("interrupted; run the same command again to go on")

@@ -21,11 +21,20 @@ class Input:
 
     path: None for standard input. name: relative to what named it, with ``/``; mirrored below the
     output folder. error: why it cannot even be looked at, as for a folder without rights.
+    stream: a member of the tar stream on standard input; path is then a file that is deleted when it is done.
     """
 
     path: Path | None
     name: str
     error: InputError | None = None
+    stream: bool = False
+
+    @property
+    def shown(self) -> str:
+        """As people named it; a member of a stream is below ``-``."""
+        if self.stream:
+            return f"{STDIN}/{self.name}"
+        return STDIN if self.path is None else str(self.path)
 
 
 def scan(

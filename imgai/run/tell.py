@@ -61,8 +61,7 @@ def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterator[
         kept = [
             (label, score) for label, score in cells.get("scores", {}).items() if score >= options.outputs.threshold
         ]
-        path = "-" if each.input.path is None else str(each.input.path)
-        yield Row(path, cells.get("width"), cells.get("height"), tuple(kept), cells.get("error", ""))
+        yield Row(each.input.shown, cells.get("width"), cells.get("height"), tuple(kept), cells.get("error", ""))
 
 
 def _show(rows: list[Row], options: RunOptions, console: Console) -> None:
