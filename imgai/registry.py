@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from imgai.discovery import Plugin, discover
 from imgai.errors import PluginError, UsageError
@@ -27,10 +28,13 @@ class Registry:
 
     A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
     model of an unknown task, is kept in `plugins` with the reason and offers nothing.
+
+    defaults: by task, values of options that a configuration sets; see `imgai.cli.config`.
     """
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self.tasks: dict[str, Task] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
         self.plugins: list[Plugin] = []
         self._models: dict[tuple[str, str], Model] = {}
         self._owners: dict[str, Plugin] = {}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import run_parameters, write_recipe
 from imgai.cli.start import start
@@ -38,7 +39,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     of_runs = [option for option in options_of(run_options) if option.name not in ("inputs", "model")]
     named, *of_chains = options_of(chain_options)
     of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [of_context, named, *of_runs, *of_chains, *options_of(machine_options)]
+    parameters = [of_context, named, *with_variables([*of_runs, *of_chains, *options_of(machine_options)])]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app.command("chain", help=_HELP, short_help="Several steps, without a file between them.", rich_help_panel="Tasks")(

@@ -10,11 +10,11 @@ from typing import Annotated
 import typer
 
 from imgai import __version__
-from imgai.cli import chain, doctor, evaluate, models, plugins, run, schema
+from imgai.cli import chain, config, doctor, evaluate, models, plugins, run, schema
 from imgai.cli.tasks import add_tasks
 from imgai.console import Console
 from imgai.discovery import Plugin
-from imgai.errors import EXIT_INTERRUPTED, ImgaiError, PluginError
+from imgai.errors import EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
 from imgai.registry import Registry, load_registry
 
 _SUMMARY = "The command-line image toolkit: one command a task, whole folders at a time."
@@ -24,7 +24,7 @@ _EPILOG = (
 )
 
 
-def build_app(registry: Registry) -> typer.Typer:
+def build_app(registry: Registry, configuration: config.Configuration | None = None) -> typer.Typer:
     """The Typer app for what the registry holds."""
     app = typer.Typer(
         name="imgai",
@@ -52,6 +52,7 @@ def build_app(registry: Registry) -> typer.Typer:
     plugins.add(app, registry)
     doctor.add(app, registry)
     schema.add(app, registry)
+    config.add(app, registry, configuration or config.Configuration())
     _add_broken(app, registry)
     return app
 
@@ -62,8 +63,15 @@ def main() -> None:
     # in vain: operations took five times as long. Read when torch is loaded, so it is said before that.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app = build_app(load_registry())
-        app()
+        registry = load_registry()
+        configuration = config.Configuration()
+        try:
+            configuration = config.load(registry)
+        except UsageError:
+            if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
+                raise  # help is to be had all the same
+        app = build_app(registry, configuration)
+        app(default_map=configuration.default_map(registry))
     except ImgaiError as error:
         for line in (str(error), *error.more):
             Console().fail(line)

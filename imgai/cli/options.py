@@ -28,7 +28,7 @@ def run_options(
     inputs: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, - (an image or a tar stream on standard input) or @list.txt (a file of names).",
+            help="Files, folders, globs, - (an image or a tar stream on stdin) or @list.txt (a file of names).",
             show_default=False,
         ),
     ],

@@ -7,7 +7,6 @@ import inspect
 import json
 import re
 import shlex
-import tomllib
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -51,19 +50,26 @@ def read_recipe(path: Path, registry: Registry) -> Recipe:
 
     Raises UsageError with a line for each thing that is wrong: the file, the line, what, and the nearest name.
     """
+    text, content = read_toml(path, f"the recipe {path}")
+    return Reader(path, text, registry).read(content)
+
+
+def read_toml(path: Path, called: str) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text, and what is in it. Raises UsageError with the line that is wrong."""
+    import tomllib  # here, because few commands need it
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the recipe {path} cannot be read: {error}", "name a TOML file") from error
+        raise UsageError(f"{called} cannot be read: {error}", "name a TOML file") from error
     try:
-        content = tomllib.loads(text)
+        return text, tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         raise UsageError(
             f"{path}:{line[1] if line else _lines(text)}: no valid TOML: {str(error).split(' (at')[0]}",
-            "see docs/recipes.md",
+            "mend that line",
         ) from error
-    return _Reader(path, text, registry).read(content)
 
 
 def run_parameters() -> list[inspect.Parameter]:
@@ -87,8 +93,8 @@ def write_recipe(steps: Iterable[tuple[str, Mapping[str, Any], bool]], defaults:
     return "\n".join(lines) + "\n"
 
 
-class _Reader:
-    """Reads one recipe, and remembers what is wrong with it."""
+class Reader:
+    """Reads the options in one TOML file, and remembers what is wrong with it."""
 
     def __init__(self, path: Path, text: str, registry: Registry) -> None:
         self.path = path
@@ -98,25 +104,29 @@ class _Reader:
 
     def read(self, content: dict[str, Any]) -> Recipe:
         for name in content.keys() - {RUN, STEPS}:
-            self._complain(name, None, f"there is no {name!r} in a recipe", _near(name, (RUN, STEPS)))
-        recipe = Recipe([], [], [], self._run(content.get(RUN, {})))
+            self.complain(name, None, f"there is no {name!r} in a recipe", _near(name, (RUN, STEPS)))
+        recipe = Recipe([], [], [], self.options(RUN, content.get(RUN, {}), run_parameters()))
         tables = content.get(STEPS, [])
         if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            self._complain(STEPS, None, "a recipe has steps, each under [[steps]]", 'add [[steps]] and task = "..."')
+            self.complain(STEPS, None, "a recipe has steps, each under [[steps]]", 'add [[steps]] and task = "..."')
             tables = []
         for index, table in enumerate(tables):
             self._step(index, table, recipe)
+        self.check()
+        return recipe
+
+    def check(self) -> None:
+        """Raise UsageError for all that was found wrong."""
         if self.wrong:
             first, *more = (f"{self.path}:{line}: {words}" for line, words in sorted(self.wrong))
             raise UsageError(first, more=more)
-        return recipe
 
-    def _run(self, table: Any) -> dict[str, Any]:
+    def options(self, where: str, table: Any, parameters: list[inspect.Parameter]) -> dict[str, Any]:
+        """The values of a table's options, by the parameters' names."""
         if not isinstance(table, dict):
-            self._complain(RUN, None, f"[{RUN}] is a table", "write [run] and options below it")
+            self.complain(where, None, f"[{where}] is a table", f"write [{where}] and options below it")
             return {}
-        parameters = run_parameters()
-        words, names = self._words(RUN, table, parameters), {flag_of(option): option.name for option in parameters}
+        words, names = self._words(where, table, parameters), {flag_of(option): option.name for option in parameters}
 
         def command(**values: Any) -> None:
             pass
@@ -131,7 +141,7 @@ class _Reader:
         except Exception as error:
             if not hasattr(error, "format_message"):
                 raise
-            self._complain(RUN, self._named_in(error.format_message(), table), error.format_message())
+            self.complain(where, self._named_in(error.format_message(), table), error.format_message())
             return {}
         return {names[key]: context.params[names[key]] for key in table if key in names}
 
@@ -140,19 +150,19 @@ class _Reader:
         name = table.get("task")
         if not isinstance(name, str):
             problem = f"task is a text, not {name!r}" if "task" in table else f"the step {index + 1} names no task"
-            self._complain(where, "task" if "task" in table else None, problem, f"it is one of {_some(self.registry)}")
+            self.complain(where, "task" if "task" in table else None, problem, f"it is one of {_some(self.registry)}")
             return
         try:
             task = self.registry.task(name)
         except UsageError as error:
-            self._complain(where, "task", str(error))
+            self.complain(where, "task", str(error))
             return
         options = {key: value for key, value in table.items() if key not in _STEP_ALONE}
         before = len(self.wrong)
         words = [name, *self._words(where, self._beside(task, options), step_parameters(task, self.registry))]
         keep = table.get("keep", False)
         if not isinstance(keep, bool):
-            self._complain(where, "keep", f"keep is true or false, not {keep!r}")
+            self.complain(where, "keep", f"keep is true or false, not {keep!r}")
         if len(self.wrong) > before:
             return
         text = shlex.join(words)
@@ -160,7 +170,7 @@ class _Reader:
             _, values, _ = parse_words(words, text, self.registry)
         except UsageError as error:
             message = error.message.removeprefix(f"the step {text!r}: ")
-            self._complain(where, self._named_in(message, options) or "task", message, error.hint)
+            self.complain(where, self._named_in(message, options) or "task", message, error.hint)
             return
         earlier = sum(other.name == task.name for other, _ in recipe.steps)
         if keep:
@@ -188,19 +198,19 @@ class _Reader:
             if key not in known:
                 plain = key.replace("_", "-")
                 hint = f"write {plain}" if plain in known else _near(key, known)
-                self._complain(where, key, f"there is no option {key!r}", hint)
+                self.complain(where, key, f"there is no option {key!r}", hint)
                 continue
             is_flag = bool in typing.get_args(known[key].annotation)[:1] or _is_switch(known[key])
             if is_flag != isinstance(value, bool):
                 takes = "true or false" if is_flag else "a value"
-                self._complain(where, key, f"{key} takes {takes}, not {_value(value)}")
+                self.complain(where, key, f"{key} takes {takes}, not {_value(value)}")
                 continue
             if isinstance(value, bool):
                 words += [f"--{key}"] if value else [f"--no-{key}"] if _is_switch(known[key]) else []
                 continue
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, bool) or not isinstance(each, (str, int, float)):
-                    self._complain(where, key, f"{key} takes texts or numbers, not {_value(each)}")
+                    self.complain(where, key, f"{key} takes texts or numbers, not {_value(each)}")
                     continue
                 words.append(f"--{key}={each}")
         return words
@@ -208,7 +218,8 @@ class _Reader:
     def _named_in(self, message: str, table: Mapping[str, Any]) -> str | None:
         return next((key for key in table if f"--{key}" in message), None)
 
-    def _complain(self, where: str, key: str | None, words: str, hint: str = "") -> None:
+    def complain(self, where: str, key: str | None, words: str, hint: str = "") -> None:
+        """Remember what is wrong with a key of a table."""
         line = self.lines.get((where, key)) or self.lines.get((where, None)) or self.lines.get(("", where)) or 1
         self.wrong.append((line, f"{words}; {hint}" if hint else words))
 

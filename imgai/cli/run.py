@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgai.cli.chain import assemble
+from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import Recipe, read_recipe
 from imgai.cli.start import start
@@ -44,7 +45,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     # A recipe may say where to; without either, it is told below.
     of_runs = [option.replace(default=None) if option.name == "out" else option for option in of_runs]
     of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [recipe, *of_runs, *options_of(machine_options)]
+    parameters = [recipe, *with_variables([*of_runs, *options_of(machine_options)])]
     command.__signature__ = inspect.Signature([of_context, *parameters])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in [of_context, *parameters]}
     app.command("run", help=_HELP, short_help="The steps of a recipe.", rich_help_panel="Tasks")(command)

@@ -42,7 +42,7 @@ def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
 
     Raises UsageError with the very words that ``imgai denoise`` has for it.
     """
-    task, values, _ = parse_words(_words(text), text, registry)
+    task, values, _ = parse_words(_words(text), text, registry, configured=True)
     return task, values
 
 
@@ -52,10 +52,13 @@ def given_options(text: str, registry: Registry) -> dict[str, Any]:
     return {flag: values[name] for flag, name in flags_of(task, registry).items() if name in given}
 
 
-def parse_words(words: Sequence[str], text: str, registry: Registry) -> tuple[Task, dict[str, Any], set[str]]:
+def parse_words(
+    words: Sequence[str], text: str, registry: Registry, *, configured: bool = False
+) -> tuple[Task, dict[str, Any], set[str]]:
     """A step's words as its task, the values of all of its options, and the names of those that were given.
 
-    text: how the step was written, for errors. Raises UsageError.
+    text: how the step was written, for errors. configured: what is not given is as configuration says. Raises
+    UsageError.
     """
     name, *rest = words
     task = registry.task(name)
@@ -68,8 +71,9 @@ def parse_words(words: Sequence[str], text: str, registry: Registry) -> tuple[Ta
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
     app.command(name)(command)
+    defaults = registry.defaults.get(name) if configured else None
     try:
-        context = typer.main.get_command(app).make_context(name, rest)
+        context = typer.main.get_command(app).make_context(name, rest, default_map=defaults)
     except Exception as error:
         # Typer's errors are Click's, of the version that comes with it; all of them can say what they mean.
         if not hasattr(error, "format_message"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from imgai.cli.config import with_variables
 from imgai.cli.options import labels_out, machine_options, options_of, run_options
 from imgai.cli.start import start
 from imgai.cli.steps import outputs_of, parameters_of, spec_of
@@ -33,7 +34,7 @@ def task_command(task: Task, registry: Registry) -> Callable[..., None]:
     if task.output is Output.SCORES:
         (out,) = options_of(labels_out)
         of_runs = [out if option.name == "out" else option for option in of_runs]
-    parameters = [*of_runs, *parameters_of(task, registry), *options_of(machine_options)]
+    parameters = with_variables([*of_runs, *parameters_of(task, registry), *options_of(machine_options)], task.name)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command

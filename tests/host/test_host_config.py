@@ -1,0 +1,122 @@
+"""What is set in files, in variables and by flags, in that order; and where each value comes from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from imgai.cli import config
+from imgai.cli.main import build_app
+from imgai.discovery import Plugin
+from imgai.errors import UsageError
+from imgai.registry import Registry
+from imgai.testing import fake
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with a picture, and a user without settings."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    Image.new("RGB", (40, 30), (90, 120, 60)).save("a.png")
+    return tmp_path
+
+
+def imgai(registry: Registry, *arguments: str) -> Any:
+    found = config.load(registry)
+    app = build_app(registry, found)
+    return CliRunner().invoke(app, list(arguments), default_map=found.default_map(registry))
+
+
+def gain(registry: Registry, *arguments: str) -> float:
+    answer = imgai(registry, *arguments, "--out", "out", "--json", "--force")
+    assert answer.exit_code == 0, answer.stderr
+    record = json.loads(answer.stdout)
+    steps = record.get("steps", [record])
+    return float(steps[0]["params"]["gain"])
+
+
+def user_file() -> Path:
+    path = config.files()[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def test_the_later_counts_more(registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = ("find-light", "a.png")
+    assert gain(registry, *line) == 1
+    user_file().write_text("[find-light]\ngain = 2\n")
+    assert gain(registry, *line) == 2
+    Path("imgai.toml").write_text("[find-light]\ngain = 3\n")
+    assert gain(registry, *line) == 3
+    monkeypatch.setenv("IMGAI_FIND_LIGHT_GAIN", "4")
+    assert gain(registry, *line) == 4
+    assert gain(registry, *line, "--gain", "5") == 5
+
+
+def test_steps_of_a_chain_are_configured_and_recipes_are_not(registry: Registry, folder: Path) -> None:
+    """A recipe means the same wherever it is run."""
+    Path("imgai.toml").write_text("[find-light]\ngain = 3\n")
+    assert gain(registry, "chain", "a.png", "find-light", "brighten") == 3
+    Path("r.toml").write_text('[[steps]]\ntask = "find-light"\n[[steps]]\ntask = "brighten"\n')
+    assert gain(registry, "run", "r.toml", "a.png") == 1
+
+
+def test_what_is_of_every_task_reaches_every_command(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("imgai.toml").write_text('device = "mps"\n')
+    Path("r.toml").write_text('[[steps]]\ntask = "brighten"\n')
+    for line in (("brighten", "a.png"), ("chain", "a.png", "brighten"), ("run", "r.toml", "a.png")):
+        answer = imgai(registry, *line, "--out", "out", "--force")
+        assert answer.exit_code == 2, line
+        assert "mps" in answer.stderr
+        monkeypatch.setenv("IMGAI_DEVICE", "cpu")
+        assert imgai(registry, *line, "--out", "out", "--force").exit_code == 0, line
+        monkeypatch.delenv("IMGAI_DEVICE")
+
+
+def test_each_setting_is_shown_with_its_source(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_file().write_text('memory = "2G"\ntile = 64\n')
+    Path("imgai.toml").write_text("# here\ntile = 128\n\n[find-light]\ngain = 3\n")
+    monkeypatch.setenv("IMGAI_BATCH", "7")
+    rows = {(row["task"], row["option"]): row for row in json.loads(imgai(registry, "config", "--json").stdout)}
+    assert rows[None, "--memory"]["source"] == f"{user_file()}:1"
+    assert (rows[None, "--tile"]["value"], rows[None, "--tile"]["source"]) == (128, "imgai.toml:2")
+    assert (rows[None, "--batch"]["value"], rows[None, "--batch"]["source"]) == ("7", "IMGAI_BATCH")
+    assert rows[None, "--device"]["source"] == "default"
+    assert (rows["find-light", "--gain"]["value"], rows["find-light", "--gain"]["source"]) == (3, "imgai.toml:5")
+    words = imgai(registry, "config").stdout
+    assert "find-light --gain" in words
+    assert "imgai.toml:5" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('devise = "cpu"', "imgai.toml:1: there is no option 'devise'; did you mean 'device'?"),
+        ("\n[find-lihgt]\ngain = 2", "imgai.toml:2: no task is called 'find-lihgt'; did you mean 'find-light'?"),
+        ("[find-light]\ngian = 2", "imgai.toml:2: there is no option 'gian'; did you mean 'gain'?"),
+        ("tile = 3", "imgai.toml:1: Invalid value for '--tile'"),
+        ('out = "x"', "imgai.toml:1: there is no option 'out'"),
+        ("tile = ", "imgai.toml:1: no valid TOML"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(registry: Registry, folder: Path, text: str, words: str) -> None:
+    Path("imgai.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        config.load(registry)
+    assert words in str(caught.value)
