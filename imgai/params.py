@@ -10,7 +10,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Union
 
@@ -59,6 +59,7 @@ def as_options(params: type[Any], *, panel: str, unset: bool = False) -> list[in
             rich_help_panel=panel,
             metavar=about.metavar or ("|".join(about.choices) if about.choices else None),
             show_default=_shown(field.default),
+            autocompletion=completion(about.choices) if about.choices else None,
         )
         default: Any = None if unset else field.default
         accepted: Any = list[str] if kind is tuple else kind
@@ -69,6 +70,17 @@ def as_options(params: type[Any], *, panel: str, unset: bool = False) -> list[in
             inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         )
     return options
+
+
+def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell is offered for an option of these names; after a comma, for the next of them."""
+    known = tuple(names)
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+
+    return complete
 
 
 def as_values(params: type[Any], given: Mapping[str, Any]) -> Any:

@@ -12,6 +12,7 @@ from imgai.cli.config import with_variables
 from imgai.cli.options import labels_out, machine_options, options_of, run_options
 from imgai.cli.start import start
 from imgai.cli.steps import outputs_of, parameters_of, spec_of
+from imgai.params import completion
 from imgai.plugin import Output, Task
 from imgai.registry import Registry
 
@@ -31,6 +32,9 @@ def task_command(task: Task, registry: Registry) -> Callable[..., None]:
         raise typer.Exit(start(values, lambda: ([spec_of(task, registry, values)], outputs_of(task, values))))
 
     of_runs = options_of(run_options)
+    model = next(option for option in of_runs if option.name == "model")
+    names = dict.fromkeys(each.family or each.name for each in registry.models(task.name))
+    model.annotation.__metadata__[0].autocompletion = completion(names)
     if task.output is Output.SCORES:
         (out,) = options_of(labels_out)
         of_runs = [out if option.name == "out" else option for option in of_runs]
