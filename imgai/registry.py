@@ -17,6 +17,7 @@ HOST_OPTIONS = frozenset(
         *("inputs", "out", "model", "force", "dry_run", "fail_fast", "json", "json_", "null", "quiet", "verbose"),
         *("as", "as_", "threshold", "format", "format_", "quality", "scale", "width", "height", "megapixels"),
         *("top", "sort_into", "link", "write_xmp", "explain", "explain_label", "keep", "folder"),
+        *("watch", "recipe", "save_recipe"),
         *("device", "precision", "batch", "tile", "threads", "memory", "max_pixels", "help", "version"),
     ]
 )

@@ -101,7 +101,7 @@ def _save(
     path: Path = values["save_recipe"]
     if path.exists() and not values["force"]:
         raise UsageError(f"--save-recipe {path}: there is such a file", "name another, or add --force")
-    of_occasion = ("out", "force", "json_", "quiet", "verbose", "null")
+    of_occasion = ("out", "force", "json_", "quiet", "verbose", "null", "watch")
     defaults = {
         flag_of(option): values[option.name]
         for option in run_parameters()

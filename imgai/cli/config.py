@@ -21,7 +21,7 @@ from imgai.errors import UsageError
 from imgai.registry import Registry
 
 NAME = "imgai.toml"
-NOT_IN_CONFIGURATION = ("inputs", "model", "out", "force", "dry_run", "null", "json_")
+NOT_IN_CONFIGURATION = ("inputs", "model", "out", "force", "dry_run", "null", "json_", "watch")
 """Options of a run that are of one occasion."""
 OF_EVERY = "every task"
 

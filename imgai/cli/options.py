@@ -62,6 +62,9 @@ def run_options(
     json_: Annotated[
         bool, typer.Option("--json", help="Print one record a line on stdout.", rich_help_panel=_RUN)
     ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: take what comes into the folders.", rich_help_panel=_RUN)
+    ] = False,
     null: Annotated[
         bool, typer.Option("--null", "-0", help="Names in @lists end with NUL, not a new line.", rich_help_panel=_RUN)
     ] = False,

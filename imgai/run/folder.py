@@ -46,12 +46,19 @@ class Folder:
     """
 
     def __init__(
-        self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, console: Console, stdin: Stdin
+        self,
+        specs: Sequence[StepSpec],
+        options: RunOptions,
+        writer: Writer,
+        console: Console,
+        stdin: Stdin,
+        chains: list[Chain] | None = None,
     ) -> None:
+        """chains: those of an earlier run over the same steps, on the same devices."""
         self._options = options
         self._stdin = stdin
         self._writer = writer
-        self._chains = _load(specs, options, console)
+        self.chains = chains or _load(specs, options, console)
         self.finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.fatal: BaseException | None = None
         self._stop = Event()
@@ -60,7 +67,7 @@ class Folder:
         self._specs = specs
         self._least = _least_side(specs, options)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
-        ahead = max(4, 2 * max(chain.steps[0].batch for chain in self._chains))
+        ahead = max(4, 2 * max(chain.steps[0].batch for chain in self.chains))
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
         self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
         self._under_way: dict[Source, tuple[Job, int]] = {}
@@ -72,7 +79,7 @@ class Folder:
         todo, most = iter(jobs), count if count is not None else sys.maxsize
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
         decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
-        chains = _one_a_core(self._chains, most)
+        chains = _one_a_core(self.chains, most)
         predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
         encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
         Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()

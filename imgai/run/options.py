@@ -115,12 +115,13 @@ class RunOptions:
 
 @dataclass(slots=True)
 class Summary:
-    """How a run ended: how many inputs were done, skipped because nothing changed, or failed."""
+    """How a run ended: how many inputs were done, skipped because nothing changed, or failed, and which files did."""
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
     interrupted: bool = False
+    failures: list[Path] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:

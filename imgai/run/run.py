@@ -34,16 +34,32 @@ from imgai.run.tell import tell_labels
 if TYPE_CHECKING:
     from types import FrameType
 
+    from imgai.chain import Chain
     from imgai.outputs.table import Row
     from imgai.run.folder import Folder
 
 
+@dataclass(slots=True)
+class Kept:
+    """What a run leaves for the next one over the same steps: the loaded models."""
+
+    chains: list[Chain] | None = None
+
+
 def run(
-    specs: Sequence[StepSpec], options: RunOptions, console: Console, collect: Callable[[Row], None] | None = None
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    console: Console,
+    collect: Callable[[Row], None] | None = None,
+    *,
+    accept: Callable[[Input], bool] | None = None,
+    kept: Kept | None = None,
 ) -> Summary:
     """Take every input through the steps and write what they find.
 
     collect: is given the labels of each input, in place of showing them.
+    accept: whether an input is taken at all; if it is given, that there is nothing to do is no error, and not told.
+    kept: of an earlier run over the same steps, on the same devices.
 
     Raises UsageError if there is nothing to do or what was asked makes no sense, PluginError if a model
     cannot be loaded. A file that fails is told, recorded and passed over.
@@ -51,7 +67,7 @@ def run(
     check_format(options.outputs)
     stdin = Stdin()
     if not is_piped(options.out):
-        return _run(specs, options, console, collect, stdin)
+        return _run(specs, options, console, collect, stdin, accept=accept, kept=kept)
     if options.json:
         raise UsageError("--json and --out - both want standard output", "leave out one of them")
     if "coco" in options.outputs.kinds:
@@ -86,11 +102,16 @@ def _run(
     collect: Callable[[Row], None] | None,
     stdin: Stdin,
     stdout: Stdout | None = None,
+    *,
+    accept: Callable[[Input], bool] | None = None,
+    kept: Kept | None = None,
 ) -> Summary:
     folder = _folder_of(options)
     if STDIN in options.inputs and stdin.is_tar():
         return _run_stream(specs, options, console, collect, stdin, stdout)
     inputs = scan(options.inputs, out=folder, null=options.null, tell=console.warn)
+    if accept is not None and not inputs:
+        return Summary()
     if not inputs:
         raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
     keeps = [spec.keep for spec in specs if spec.keep is not None]
@@ -104,8 +125,12 @@ def _run(
     if not exact:
         records.load()
     jobs, skipped = _divide(plans, specs, options, records)
+    if accept is not None:
+        jobs = [job for job in jobs if accept(job.plan.input)]
+        if not jobs:
+            return Summary(skipped=len(skipped))
     summary = Summary(skipped=len(skipped))
-    if options.json:
+    if options.json and accept is None:
         for each, mark in skipped:
             console.out_line(
                 to_line({"schema": SCHEMA, "input": each.input.shown, "status": "skipped", "digest": mark})
@@ -118,7 +143,7 @@ def _run(
             sweep(out, below=not exact and table is None)  # beside a single file may lie a whole home
         paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
         work = Work(jobs, len(jobs), exact, out, paths)
-        _work(work, specs, options, records, summary, console, stdin, stdout)
+        _work(work, specs, options, records, summary, console, stdin, stdout, kept)
     _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
     return summary
 
@@ -233,6 +258,7 @@ def _work(
     console: Console,
     stdin: Stdin,
     stdout: Stdout | None,
+    kept: Kept | None = None,
 ) -> None:
     from imgai.device import tune_allocator
 
@@ -241,7 +267,10 @@ def _work(
     from imgai.run.write import Writer
 
     broken: BrokenPipeError | None = None
-    folder = Folder(specs, options, Writer(work.out, specs, options.outputs, work.inputs), console, stdin)
+    writer = Writer(work.out, specs, options.outputs, work.inputs)
+    folder = Folder(specs, options, writer, console, stdin, None if kept is None else kept.chains)
+    if kept is not None:
+        kept.chains = folder.chains
     with _interrupts(folder, summary, console), Progress(console, work.count) as progress:
         folder.start(work.jobs, work.count)
         while (job := _next(folder)) is not None:
@@ -265,6 +294,8 @@ def _work(
                     folder.stop()
             else:
                 summary.failed += 1
+                if job.plan.input.path is not None:
+                    summary.failures.append(job.plan.input.path)
                 console.fail(str(job.error))
                 if options.fail_fast:
                     folder.stop()

@@ -25,7 +25,8 @@ TASK = Task(name="paint", summary="Paint.", default_model="oil", output=Output.I
 MODELS = tuple(
     Model(name=name, task="paint", summary="So.", license="MIT", load="nowhere:load") for name in ("oil", "olive", "ink")
 )
-cli.load_registry = lambda: Registry([Plugin("paint", "paint", "1", (TASK,), MODELS)])
+REGISTRY = Registry([Plugin("paint", "paint", "1", (TASK,), MODELS)])
+cli.load_registry = lambda: REGISTRY
 try:
     cli.main()
 finally:
@@ -58,13 +59,13 @@ def test_shells_complete(shell: str, words: str, offered: set[str], tmp_path: Pa
     }
     program = tmp_path / "imgai"
     program.write_text(PROGRAM)
-    answer = subprocess.run(
-        [sys.executable, program], env=environment, capture_output=True, text=True, timeout=60
-    )
+    answer = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=60)
     found = {line.replace('"', "").split("\t")[0].split(":")[0].strip() for line in answer.stdout.splitlines()}
     if shell == "zsh":  # _arguments '*: :(("oil" "olive"))'
         found = {
-            part.split('"')[1] for part in answer.stdout.replace("((", "\n").replace("))", "\n").splitlines() if '"' in part
+            part.split('"')[1]
+            for part in answer.stdout.replace("((", "\n").replace("))", "\n").splitlines()
+            if '"' in part
         }
     assert found - {""} == offered, answer.stdout + answer.stderr
     assert answer.stderr.strip() == ""
