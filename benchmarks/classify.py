@@ -56,7 +56,7 @@ from imgai.run.folder import Folder
 registry = load_registry()
 begun = []
 start = Folder.start
-Folder.start = lambda self, jobs: (begun.append(time.perf_counter()), start(self, jobs))[1]
+Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("classify"), registry.model("classify", "imagenet"))
 table = Path(sys.argv[1]).parent / "labels.csv"
 options = RunOptions(

@@ -64,7 +64,7 @@ from imgai.run.folder import Folder
 registry = load_registry()
 begun = []
 start = Folder.start
-Folder.start = lambda self, jobs: (begun.append(time.perf_counter()), start(self, jobs))[1]
+Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
 names = [str(path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))[: int(sys.argv[3])]]
 options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(("mask",)), force=True, device="cpu")
@@ -133,7 +133,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     paths = sorted(source.glob("*.jpg"))[:count]
     options = OutputOptions(("mask",))
     plans = plan(scan([str(path) for path in paths], out=target), target, options)
-    writer = Writer(target, spec, options, frozenset())
+    writer = Writer(target, [spec], options, frozenset())
 
     def decode(path: Path) -> Sample:
         return next(read(path, Source(path, path.name)))

@@ -57,7 +57,7 @@ task, name = sys.argv[1].split("/")
 registry = load_registry()
 begun = []
 start = Folder.start
-Folder.start = lambda self, jobs: (begun.append(time.perf_counter()), start(self, jobs))[1]
+Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task(task), registry.model(task, name), params=registry.task(task).params())
 paths = sorted(Path(sys.argv[2]).glob("*.jpg"))
 options = RunOptions(

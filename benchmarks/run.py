@@ -10,7 +10,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import classify, edges, folder, memory, network, restoration, segment, startup
+from benchmarks import (
+    chain,
+    classify,
+    edges,
+    enhance,
+    folder,
+    memory,
+    network,
+    restoration,
+    segment,
+    startup,
+    stylize,
+)
 
 
 def main() -> None:
@@ -27,6 +39,9 @@ def main() -> None:
             "folder": lambda: folder.measure(scratch / "folder"),
             "classify": lambda: classify.measure(scratch / "classify"),
             "restoration": lambda: restoration.measure(scratch / "restoration"),
+            "chain": lambda: chain.measure(scratch / "chain"),
+            "enhance": enhance.measure,
+            "stylize": stylize.measure,
             "many-files": lambda: memory.many_against_few(scratch / "many"),
             "100-megapixels": lambda: memory.hundred_megapixels(scratch / "large"),
         }

@@ -23,7 +23,8 @@ class Params:
 
 TASK = Task(name="paint", summary="Paint.", default_model="oil", output=Output.IMAGE, params=Params)
 MODELS = tuple(
-    Model(name=name, task="paint", summary="So.", license="MIT", load="nowhere:load") for name in ("oil", "olive", "ink")
+    Model(name=name, task="paint", summary="So.", license="MIT", load="nowhere:load")
+    for name in ("oil", "olive", "ink")
 )
 REGISTRY = Registry([Plugin("paint", "paint", "1", (TASK,), MODELS)])
 cli.load_registry = lambda: REGISTRY
