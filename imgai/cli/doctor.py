@@ -25,6 +25,9 @@ _EXTRAS = {
     "heic": ("pillow_heif", "HEIC pictures of phones"),
     "raw": ("rawpy", "camera RAW"),
     "dicom": ("pydicom", "DICOM"),
+    "parquet": ("pyarrow", "tables for data frames"),
+    "evaluate": ("sklearn", "imgai evaluate"),
+    "watch": ("watchfiles", "--watch"),
 }
 
 
