@@ -1,0 +1,122 @@
+"""imgai stylize: pictures repainted, in built-in styles or in that of any picture."""
+
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+PAINTINGS = (
+    "tahiti",
+    "houses-at-auvers",
+    "cafe-terrace",
+    "olive-trees",
+    "self-portrait",
+    "starry-night",
+    "wheat-field",
+    "great-wave",
+)
+"""Styles of the network, in the order of its table."""
+DRAWINGS = ("mosaic", "pencil", "halftone", "watercolour")
+"""Styles that are drawn by rules; as in `imgai_stylize.drawn`, which needs torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class StylizeParams:
+    """What can be asked of both models."""
+
+    strength: float = param(1.0, "How much of the style is seen.", minimum=0, maximum=1)
+    style_scale: float = param(
+        1.0, "How large the brush strokes are: 2 is twice as large in the picture.", minimum=0.1, maximum=8
+    )
+    keep_colors: bool = param(False, "Keep the picture's own colours.")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltInParams:
+    """What can be asked of `built-in` alone."""
+
+    style: tuple[str, ...] = param(
+        ("starry-night",),
+        "The style; several are blended, by weights if they have any: --style great-wave:0.7 --style mosaic:0.3.",
+        choices=(*PAINTINGS, *DRAWINGS),
+        weighted=True,
+        metavar="STYLE",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AnyParams:
+    """What can be asked of `any` alone."""
+
+    style_image: str | None = param(
+        None, "A picture whose style is taken; stands for --model any.", file=True, selects=True, metavar="FILE"
+    )
+
+
+TASK = Task(
+    name="stylize",
+    summary="Repaint pictures in the style of a painting, of any picture, or as a drawing.",
+    default_model="built-in",
+    output=Output.IMAGE,
+    params=StylizeParams,
+)
+
+MODELS = (
+    Model(
+        name="built-in",
+        task="stylize",
+        summary="Eight paintings and four ways to draw, by name.",
+        license="Apache-2.0",
+        load="imgai_stylize.painting:load_built_in",
+        weights=Weights(
+            file="imgai_stylize:weights/paintings.safetensors",
+            sha256="242417cf33e5427e8c313d44fe9fc418e7e22a8bc7848b9b62dc73cd38e63a98",
+            size=1_916_672,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0), eight paintings (public domain)",
+        ),
+        parameters=957_516,
+        bfloat16=True,
+        longest=1280,
+        overview=1280,
+        multiple_of=8,
+        minimum=16,
+        tile=1280,
+        overlap=288,
+        params=BuiltInParams,
+    ),
+    Model(
+        name="any",
+        task="stylize",
+        summary="The style of any picture, seen for the first time.",
+        license="Apache-2.0",
+        load="imgai_stylize.painting:load_any",
+        weights=Weights(
+            file="imgai_stylize:weights/any.safetensors",
+            sha256="4c1f21b1b7cab375160992b7ec47b5dad36c7070ba59d158bd7831ab0d8f85a0",
+            size=3_828_680,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0), eight paintings (public domain), ImageNet",
+        ),
+        parameters=1_910_956,
+        bfloat16=True,
+        longest=1280,
+        overview=1280,
+        multiple_of=8,
+        minimum=16,
+        tile=1280,
+        overlap=288,
+        params=AnyParams,
+    ),
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models, the default first."""
+    return MODELS

@@ -1,0 +1,105 @@
+"""The network that repaints a picture, and what tells it how.
+
+A picture goes down to an eighth of its size, through residual blocks, and up again (Johnson, Alahi, Fei-Fei 2016,
+arXiv:1603.08155). A style is nothing but how strongly each channel speaks and where it begins, after each instance
+normalisation (Dumoulin, Shlens, Kudlur 2017, arXiv:1610.07629): the convolutions are the same for all, and styles blend
+as their numbers do. It begins with the four pixels of each 2x2 cell as channels, which costs a quarter of what
+convolutions of whole pictures cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WIDTHS = (24, 48, 96)
+"""Channels at 1/2, 1/4 and 1/8 of the picture's size."""
+BLOCKS = 5
+"""Residual blocks at an eighth of the size."""
+SIZE = 2 * (sum(WIDTHS) + 2 * BLOCKS * WIDTHS[2] + WIDTHS[1] + WIDTHS[0])
+"""How many numbers a style is: a scale and a shift for each channel of each normalisation."""
+
+Statistics = tuple[Tensor, Tensor]
+"""Mean and reciprocal of the deviation of each channel, each ``(B, C, 1, 1)``."""
+
+
+def measure(x: Tensor) -> Statistics:
+    """The statistics of features. Shape: ``(B, C, H, W)``"""
+    variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
+    return mean, (variance + 1e-4).rsqrt()
+
+
+class Painter:
+    """Normalises features one layer after the other, and gives each the numbers that a style has for it.
+
+    style: ``(B, SIZE)``: how far each scale is from 1, and each shift from 0.
+    statistics: those of the whole picture, where what is painted is a part of it; its own, where None.
+    """
+
+    def __init__(self, style: Tensor, statistics: Sequence[Statistics] | None) -> None:
+        self.used: list[Statistics] = []
+        self._style = style
+        self._statistics = statistics
+        self._place = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The next normalisation. Shape: ``(B, C, H, W)``, kept."""
+        mean, rate = measure(x) if self._statistics is None else self._statistics[len(self.used)]
+        self.used.append((mean, rate))
+        channels = x.shape[1]
+        scale, shift = self._style[:, self._place : self._place + 2 * channels, None, None].chunk(2, dim=1)
+        self._place += 2 * channels
+        gain = (1 + scale) * rate
+        return torch.addcmul((shift - mean * gain).to(x.dtype), x, gain.to(x.dtype))
+
+
+class Conv(nn.Conv2d):
+    """A 3x3 convolution of a picture continued by mirroring, without bias: a normalisation follows."""
+
+    def __init__(self, channels: int, out: int, stride: int = 1, *, bias: bool = False) -> None:
+        super().__init__(channels, out, 3, stride, padding=1, bias=bias, padding_mode="reflect")
+
+
+class StyleNet(nn.Module):
+    """The network. Shape: ``(B, 3, H, W)`` in [0, 1] -> the same, H and W multiples of 8 and at least 16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        half, quarter, eighth = WIDTHS
+        self.down = nn.ModuleList([Conv(12, half), Conv(half, quarter, 2), Conv(quarter, eighth, 2)])
+        self.first = nn.ModuleList(Conv(eighth, eighth) for _ in range(BLOCKS))
+        self.second = nn.ModuleList(Conv(eighth, eighth) for _ in range(BLOCKS))
+        self.up = nn.ModuleList([Conv(eighth, quarter), Conv(quarter, half)])
+        self.head = Conv(half, 12, bias=True)
+
+    def forward(self, x: Tensor, style: Tensor, statistics: Sequence[Statistics] | None = None) -> Tensor:
+        return self.paint(x, Painter(style, statistics))
+
+    def paint(self, x: Tensor, painter: Painter) -> Tensor:
+        """Repaint, and leave in the painter the statistics that were met on the way."""
+        x = F.pixel_unshuffle(x * 2 - 1, 2)
+        for conv in self.down:
+            x = F.relu(painter(conv(x)))
+        for first, second in zip(self.first, self.second, strict=True):
+            x = x + painter(second(F.relu(painter(first(x)))))
+        for conv in self.up:
+            x = F.relu(painter(conv(F.interpolate(x, scale_factor=2.0))))
+        return torch.sigmoid(F.pixel_shuffle(self.head(x).float(), 2))
+
+
+def pack(statistics: Sequence[Statistics]) -> Tensor:
+    """All statistics of a picture in a row. Shape: ``(B, SIZE)``"""
+    return torch.cat([part.flatten(1) for pair in statistics for part in pair], dim=1)
+
+
+def unpack(row: Tensor) -> list[Statistics]:
+    """Undo `pack`. Shape: ``(B, SIZE)``"""
+    half, quarter, eighth = WIDTHS
+    widths = [half, quarter, eighth, *[eighth] * (2 * BLOCKS), quarter, half]
+    cuts = list(accumulate(width for width in widths for _ in range(2)))[:-1]
+    parts = [part[:, :, None, None] for part in row.tensor_split(cuts, dim=1)]
+    return list(zip(parts[::2], parts[1::2], strict=True))

@@ -1,0 +1,139 @@
+"""Styles are told apart, blend, keep to one look across tiles and do not flicker."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from imgai_stylize import DRAWINGS, MODELS, PAINTINGS, TASK, AnyParams, BuiltInParams, StylizeParams
+from imgai_stylize.drawn import DRAWINGS as DRAWN
+from kornia.color import rgb_to_ycbcr
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.chain import load_step
+from imgai.errors import UsageError
+from imgai.params import as_values
+from imgai.sample import Metadata, Sample, Source
+from imgai.step import Step
+
+CPU = torch.device("cpu")
+SCANS = Path(__file__).parents[3] / "examples" / "scans"
+
+
+def stylizer(*styles: str, image: Path | None = None, **params: Any) -> Step:
+    model = MODELS[0] if image is None else MODELS[1]
+    own = BuiltInParams(style=styles) if image is None else AnyParams(style_image=str(image))
+    return load_step(TASK, model, device=CPU, params=StylizeParams(**params), model_params=own)
+
+
+def picture(name: str = "astronaut", size: tuple[int, int] | None = None) -> Tensor:
+    pixels = np.array(Image.open(SCANS / f"{name}.jpg").convert("RGB"))
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    return image if size is None else F.interpolate(image, size, mode="bilinear", antialias=True)
+
+
+def through(step: Step, image: Tensor) -> Tensor:
+    return step(Sample(image, Source(None, "x"), Metadata("PNG"))).image
+
+
+def test_every_style_is_another() -> None:
+    image = picture(size=(256, 256))
+    made = {name: through(stylizer(name), image) for name in (*PAINTINGS, *DRAWINGS)}
+    for (one, first), (other, second) in combinations({"": image, **made}.items(), 2):
+        assert (first - second).abs().mean() > 0.02, (one, other)
+
+
+def test_the_names_that_are_offered_are_those_that_are_drawn() -> None:
+    assert tuple(DRAWN) == DRAWINGS
+
+
+def test_styles_blend_by_their_weights() -> None:
+    image = picture(size=(192, 192))
+    plain = through(stylizer("great-wave"), image)
+    assert torch.equal(through(stylizer("great-wave:0.3"), image), plain)
+    assert torch.equal(through(stylizer("great-wave", "tahiti:0"), image), plain)
+    blended = through(stylizer("great-wave:0.5", "tahiti:0.5"), image)
+    other = through(stylizer("tahiti"), image)
+    for one in (plain, other):
+        assert (blended - one).abs().mean() < (plain - other).abs().mean()
+    drawn = through(stylizer("great-wave:3", "halftone:1"), image)
+    halftone = through(stylizer("halftone"), image)
+    assert (drawn - (0.75 * plain + 0.25 * halftone)).abs().mean() < 0.01
+
+
+def test_any_picture_is_a_style() -> None:
+    image = picture("coffee", (256, 256))
+    red, grey = (through(stylizer(image=SCANS / name), image) for name in ("coffee.jpg", "rocket.jpg"))
+    assert (red - grey).abs().mean() > 0.02
+
+
+def test_a_style_image_that_is_no_picture_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "style.jpg"
+    file.write_text("no picture")
+    with pytest.raises(UsageError, match=f"--style-image {file} cannot be read"):
+        stylizer(image=file)
+    with pytest.raises(UsageError, match="the model any needs a picture for its style; add --style-image FILE"):
+        load_step(TASK, MODELS[1], device=CPU, params=StylizeParams(), model_params=AnyParams())
+
+
+def test_a_misspelt_style_is_guessed() -> None:
+    with pytest.raises(UsageError, match="did you mean 'starry-night'"):
+        as_values(BuiltInParams, {"style": ["stary-night"]})
+
+
+def test_no_strength_gives_the_very_picture() -> None:
+    image = (picture() * 255).to(torch.uint8)
+    assert through(stylizer("tahiti", strength=0.0), image) is image
+    assert through(stylizer(image=SCANS / "rocket.jpg", strength=0.0), image) is image
+
+
+def test_a_little_strength_keeps_the_detail_of_a_large_picture() -> None:
+    grain = torch.rand((1, 3, 1500, 300), generator=torch.manual_seed(3))
+    made = through(stylizer("pencil", strength=0.3, style_scale=4.0), grain)
+    difference = made.diff(dim=3).flatten() - 0.7 * grain.diff(dim=3).flatten()
+    assert difference.abs().mean() < 0.1
+
+
+def test_colours_can_be_kept() -> None:
+    image = picture(size=(256, 256))
+    kept = rgb_to_ycbcr(through(stylizer("starry-night", keep_colors=True), image))
+    changed = rgb_to_ycbcr(through(stylizer("starry-night"), image))
+    true = rgb_to_ycbcr(image)
+    errors = [float((found - true)[:, 1:].abs().mean()) for found in (kept, changed)]
+    assert errors[0] < 0.25 * errors[1]
+    assert (kept - true)[:, 0].abs().mean() > 0.05
+
+
+def test_strokes_are_as_large_as_asked() -> None:
+    """Strokes twice as large have edges half as often."""
+    image = picture(size=(512, 512))
+    fine, coarse = (through(stylizer("starry-night", style_scale=scale), image) for scale in (2.5, 6.0))
+    assert coarse.diff(dim=3).abs().mean() < 0.75 * fine.diff(dim=3).abs().mean()
+
+
+@pytest.mark.parametrize("style", ["starry-night", *DRAWINGS])
+def test_tiles_have_one_style_and_no_seam(style: str) -> None:
+    image = picture(size=(1000, 200))
+    step = stylizer(style)
+    model = dataclasses.replace(step.model, overlap=200)
+    tiled, whole = (Step(TASK, model, step.predictor, device=CPU, tile=tile) for tile in (520, 1280))
+    difference = (through(tiled, image) - through(whole, image)).abs()
+    assert difference.max() < 6 / 255
+    assert difference.mean() < 0.2 / 255
+
+
+@pytest.mark.parametrize("style", ["starry-night", "great-wave", "watercolour"])
+def test_frames_do_not_flicker_more_than_their_grain(style: str) -> None:
+    frame, step = picture(size=(320, 320)), stylizer(style)
+    generator = torch.manual_seed(4)
+    frames = [(frame + 0.02 * torch.randn(frame.shape, generator=generator)).clamp(0, 1) for _ in range(3)]
+    painted = [through(step, each) for each in frames]
+    flicker = [float(np.mean([(a - b).abs().mean() for a, b in pairwise(those)])) for those in (frames, painted)]
+    assert flicker[1] <= flicker[0]
