@@ -15,6 +15,7 @@ from PIL import Image
 from imgai.errors import InputError
 from imgai.images import color, orientation, ppm, tiff
 from imgai.images.header import check_pixels, format_of, open_picture, reasons
+from imgai.images.optional import develop, raw_size
 from imgai.sample import Metadata, Sample, Source
 
 DEFAULT_MAX_PIXELS = 200_000_000
@@ -37,6 +38,9 @@ def read(
     with reasons(name, format_):
         if format_ == "TIFF":
             yield from _pages(source, origin, max_pixels)
+        elif format_ == "RAW":
+            check_pixels(*raw_size(source, name), name, max_pixels)
+            yield make_sample(develop(source, name), None, origin, Metadata("RAW", depth=16))
         else:
             yield from _frames(source, format_, origin, max_pixels, least)
 
@@ -60,7 +64,7 @@ def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int,
         for number in range(count):
             if count > 1:
                 image.seek(number)
-            turn = int(image.getexif().get(274, 1) or 1) if format_ not in ("HEIC", "RAW", "DICOM") else 1
+            turn = int(image.getexif().get(274, 1) or 1) if format_ not in ("HEIC", "DICOM") else 1
             decoded = _decoded_fast(content, format_, image, least) if count == 1 else None
             if decoded is None:
                 image.load()

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from imgai.errors import InputError
 from imgai.images.formats import HEAD, sniff
-from imgai.images.optional import open_optional
+from imgai.images.optional import open_optional, raw_size
 
 # Pillow's own limit is a warning at one size and an error at twice that, both of the whole program;
 # ours is `max_pixels`, checked below before anything is decoded.
@@ -44,6 +44,10 @@ def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
             width, height, pages = tiff_size(source)
             check_pixels(width, height, name, max_pixels)
             return Header(format_, width, height, pages, size)
+        if format_ == "RAW":
+            width, height = raw_size(source, name)
+            check_pixels(width, height, name, max_pixels)
+            return Header(format_, width, height, 1, size)
     with reasons(name, format_), open_picture(source, format_, name) as image:
         width, height = image.size
         check_pixels(width, height, name, max_pixels)
@@ -82,7 +86,7 @@ def format_of(source: Path | bytes, name: str) -> str:
 
 def open_picture(source: Path | bytes, format_: str, name: str) -> Image.Image:
     """Open with Pillow, without decoding."""
-    if format_ in ("HEIC", "RAW", "DICOM"):
+    if format_ in ("HEIC", "DICOM"):
         return open_optional(source, format_, name)
     return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=[format_])
 

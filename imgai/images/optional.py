@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imgai.errors import InputError
@@ -16,25 +17,41 @@ _MODULE = {"HEIC": ("pillow_heif", "heic"), "RAW": ("rawpy", "raw"), "DICOM": ("
 
 
 def open_optional(source: Path | bytes, format_: str, name: str) -> Image.Image:
-    """Open a HEIC, RAW or DICOM file. Raises InputError naming the extra if it is not installed."""
-    module_name, extra = _MODULE[format_]
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError:
-        raise InputError(f"{name}: reading {format_} needs an extra", f'pip install "imgai[{extra}]"') from None
+    """Open a HEIC or DICOM file. Raises InputError naming the extra if it is not installed."""
+    module = _module(format_, name)
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     if format_ == "HEIC":
         image: Image.Image = module.open_heif(file, convert_hdr_to_8bit=True).to_pillow()
         return image
-    if format_ == "RAW":
-        return _develop(module, file)
     return _window(module, file)
 
 
-def _develop(rawpy: Any, file: Path | io.BytesIO) -> Image.Image:
-    """The camera's white balance, sRGB, 8 bit, turned as the camera noted."""
-    with rawpy.imread(str(file) if isinstance(file, Path) else file) as raw:
-        return Image.fromarray(raw.postprocess(use_camera_wb=True))
+def raw_size(source: Path | bytes, name: str) -> tuple[int, int]:
+    """Width and height of a camera RAW once it is developed and upright; nothing is decoded."""
+    with _open_raw(source, name) as raw:
+        sizes = raw.sizes
+        turned = sizes.flip in (5, 6)  # LibRaw's: a quarter to the left, to the right
+        return (sizes.iheight, sizes.iwidth) if turned else (sizes.iwidth, sizes.iheight)
+
+
+def develop(source: Path | bytes, name: str) -> NDArray[np.uint16]:
+    """A camera RAW with the camera's white balance, in sRGB, turned as the camera noted. Shape: ``(H, W, 3)``"""
+    with _open_raw(source, name) as raw:
+        pixels: NDArray[np.uint16] = raw.postprocess(use_camera_wb=True, output_bps=16)
+    return pixels
+
+
+def _open_raw(source: Path | bytes, name: str) -> Any:
+    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+    return _module("RAW", name).imread(file)
+
+
+def _module(format_: str, name: str) -> Any:
+    module, extra = _MODULE[format_]
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise InputError(f"{name}: reading {format_} needs an extra", f'pip install "imgai[{extra}]"') from None
 
 
 def _window(pydicom: Any, file: Path | io.BytesIO) -> Image.Image:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 from PIL import Image
 
 from imgai.errors import InputError
@@ -34,6 +36,50 @@ def test_a_phones_picture(tmp_path: Path) -> None:
     assert (header.format, header.width, header.height) == ("HEIC", 60, 40)
     pixels = sample.image[0].permute(1, 2, 0).numpy().astype(int)
     assert np.abs(pixels - photograph()).mean() < 4
+
+
+def negative(path: Path, orientation: int = 1) -> None:
+    """A camera's RAW (DNG 1.4): 96 x 64, red on the left, blue on the right, each cell red, green, green, blue."""
+    light = np.zeros((64, 96, 3))
+    light[:, :48], light[:, 48:] = (0.6, 0.3, 0.1), (0.1, 0.3, 0.6)
+    light *= np.linspace(0.5, 1, 64)[:, None, None]
+    mosaic = light[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = light[::2, ::2, 0], light[1::2, 1::2, 2]
+    xyz_to_srgb = (3.2406, -1.5372, -0.4986, -0.9689, 1.8758, 0.0415, 0.0557, -0.2040, 1.0570)
+    tags = [
+        (274, "H", 1, orientation, True),
+        (33421, "H", 2, (2, 2), True),  # the mosaic's cell and its colours
+        (33422, "B", 4, bytes([0, 1, 1, 2]), True),
+        (50706, "B", 4, bytes([1, 4, 0, 0]), True),  # DNGVersion
+        (50708, "s", 0, "imgai test", True),
+        (50721, 10, 9, [part for value in xyz_to_srgb for part in (round(value * 10000), 10000)], True),
+        (50728, 5, 3, [1, 1] * 3, True),  # AsShotNeutral
+        (50778, "H", 1, 21, True),  # D65
+    ]
+    data = (mosaic * 60000).astype(np.uint16)
+    tifffile.imwrite(path, data, photometric=32803, extratags=tags, metadata=None)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (96, 64)), (6, (64, 96))])
+def test_a_cameras_raw_is_developed_to_16_bits_and_upright(
+    tmp_path: Path, orientation: int, size: tuple[int, int]
+) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "a.dng"
+    negative(path, orientation)
+    header, sample = probe(path, "a.dng", max_pixels=MOST), first(path)
+    assert (header.format, header.width, header.height) == ("RAW", *size)
+    assert sample.image.shape == (1, 3, size[1], size[0])
+    assert (sample.metadata.depth, sample.metadata.format) == (16, "RAW")
+    red, _, blue = sample.image[0].to(torch.int32).unbind()
+    upper, left = red[: size[1] // 2], red[:, : size[0] // 2]
+    if orientation == 1:
+        assert left.float().mean() > 2 * blue[:, : size[0] // 2].float().mean()
+    else:  # turned to the right: what was on the left is above
+        assert upper.float().mean() > 2 * blue[: size[1] // 2].float().mean()
+    assert (red % 257 != 0).any()  # no 8 bits made longer
+    with pytest.raises(InputError, match="--max-pixels"):
+        next(read(path, Source(path, path.name), max_pixels=1000))
 
 
 def dicom(path: Path, pixels: np.ndarray, photometric: str = "MONOCHROME2") -> None:
