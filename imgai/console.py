@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,13 @@ class Console:
         if self._err is None:
             from rich.console import Console as RichConsole
 
-            self._err = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+            class Words(RichConsole):
+                def on_broken_pipe(self) -> None:
+                    """Nobody reads the words any more; the work goes on without them."""
+                    self.quiet = True
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+            self._err = Words(stderr=True, highlight=False, soft_wrap=True)
         return self._err
 
     def say(self, text: str) -> None:

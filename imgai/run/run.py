@@ -280,18 +280,16 @@ def _work(
             line = to_line(record) if work.exact else _append(records, record, console)
             for words in job.words:
                 console.warn(words)
-            if options.json:
-                console.out_line(line)
+            try:
+                if options.json and broken is None:
+                    console.out_line(line)
+                if stdout is not None and job.error is None and broken is None:
+                    _send(job, work.out, stdout)
+            except BrokenPipeError as error:  # nobody reads any more: what is in hand is finished, and no more begun
+                broken = error
+                folder.stop()
             if job.error is None:
                 summary.done += 1
-                try:
-                    if stdout is not None and broken is None:
-                        _send(job, work.out, stdout)
-                except (
-                    BrokenPipeError
-                ) as error:  # nobody reads any more: what is in hand is finished, and no more begun
-                    broken = error
-                    folder.stop()
             else:
                 summary.failed += 1
                 if job.plan.input.path is not None:

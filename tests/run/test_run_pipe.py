@@ -116,6 +116,26 @@ def test_a_reader_that_leaves_ends_the_command_quietly(
     assert answer.stderr == b""
 
 
+def test_a_reader_of_records_that_leaves_ends_the_command_quietly(
+    shell: Shell, tmp_path: Path, make_picture: Callable[..., Path]
+) -> None:
+    for number in range(12):
+        make_picture(tmp_path / "in" / f"{number}.png", size=(200, 150))
+    found = shell("imgai brighten in -o out --json -q | head -n 1")
+    assert (found.returncode, found.stderr) == (141, b"")
+    assert found.stdout.count(b"\n") == 1
+
+
+def test_a_run_whose_words_nobody_hears_goes_on(
+    shell: Shell, tmp_path: Path, make_picture: Callable[..., Path]
+) -> None:
+    for number in range(4):
+        make_picture(tmp_path / "in" / f"{number}.png", size=(200, 150))
+    found = shell("{ imgai brighten in -o out --verbose; echo $? > code; } 2>&1 | head -c 1")
+    assert (tmp_path / "code").read_text() == "0\n", found
+    assert len(list((tmp_path / "out").glob("*.png"))) == 4
+
+
 def test_a_writer_that_is_killed_leaves_whole_files_and_a_word(
     shell: Shell, tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:
