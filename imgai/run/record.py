@@ -34,7 +34,7 @@ class Records:
         self.path = self.folder / (f"{table}.jsonl" if table else "records.jsonl")
         self.keep = keep
         self._lock = Lock()
-        self._known: dict[str, tuple[str, list[tuple[str, int]]]] = {}
+        self._known: dict[str, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
     def load(self) -> None:
@@ -53,7 +53,13 @@ class Records:
         known = self._known.get(path)
         if known is None or known[0] != digest:
             return False
-        return all(_size(self.out / output) == size for output, size in known[1])
+        return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(path))
+
+    def outputs(self, path: str) -> list[dict[str, Any]]:
+        """What an input became in an earlier run; nothing, if it became none."""
+        known = self._known.get(path)
+        found: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
+        return found
 
     def row(self, path: str) -> dict[str, Any] | None:
         """The last record of an input, of this run or an earlier one; only runs that make tables have them."""
@@ -86,11 +92,11 @@ class Records:
             record = json.loads(line)
             self._known.pop(record["path"], None)
             if record["schema"] == SCHEMA and record["status"] == "done":
-                outputs = [(output["path"], output["bytes"]) for output in record["outputs"]]
-                self._known[record["path"]] = (record["digest"], outputs)
+                assert all("path" in output and "bytes" in output for output in record["outputs"])
+                self._known[record["path"]] = (record["digest"], json.dumps(record["outputs"]))
                 if self._rows is not None:
                     self._rows[record["path"]] = _cells(record)
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AssertionError):
             return
 
 

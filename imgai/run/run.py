@@ -132,9 +132,8 @@ def _run(
     summary = Summary(skipped=len(skipped))
     if options.json and accept is None:
         for each, mark in skipped:
-            console.out_line(
-                to_line({"schema": SCHEMA, "input": each.input.shown, "status": "skipped", "digest": mark})
-            )
+            told = {"schema": SCHEMA, "input": each.input.shown, "path": key_of(each), "status": "skipped"}
+            console.out_line(to_line(told | {"outputs": records.outputs(key_of(each)), "digest": mark}))
     if options.dry_run:
         _tell_plans(jobs, skipped, options, console)
         return summary

@@ -90,7 +90,11 @@ def test_a_chain_saves_itself_as_a_recipe(pictures: Path, tmp_path: Path) -> Non
     }
     # Done again by the recipe, nothing has changed.
     again = imgai("run", saved, pictures, "--out", tmp_path / "one", "--json")
-    assert [json.loads(line)["status"] for line in again.stdout.splitlines()] == ["skipped"] * 3
+    told = [json.loads(line) for line in again.stdout.splitlines()]
+    assert [record["status"] for record in told] == ["skipped"] * 3
+    outputs = [tmp_path / "one" / output["path"] for record in told for output in record["outputs"]]
+    assert len(outputs) == 9
+    assert all(path.is_file() for path in outputs)
     refused = imgai(*line, "--save-recipe", saved)
     assert refused.exit_code == 2
     assert "there is such a file" in refused.stderr

@@ -17,6 +17,8 @@ from torch import Tensor
 
 CROP, POOL, SHEETS, SHEET = 256, 2048, 160, 640
 """Side of a crop, crops in the pool, pages from which they are cut at any time, side of such a page."""
+TALL, WIDE = 1024, 800
+"""Of a page that is photographed whole, its border and the desk around it."""
 Pages = list[tuple[NDArray[np.uint8], NDArray[np.bool_]]]
 """Pictures ``(H, W, 3)`` and where their ink is ``(H, W)``."""
 
@@ -41,6 +43,7 @@ def fill(
     parent = os.getppid()
     rng = np.random.default_rng(seed)
     sheets: list[NDArray[np.uint8]] = []
+    pages: list[NDArray[np.uint8]] = []
     count = 0
     while os.getppid() == parent:
         if len(sheets) < SHEETS or rng.random() < 0.1:
@@ -49,15 +52,26 @@ def fill(
                 sheets.append(sheet)
             else:
                 sheets[rng.integers(SHEETS)] = sheet
-        front, back = (sheets[rng.integers(len(sheets))].astype(np.float32) / 255 for _ in range(2))
-        image, mask = photograph(rng, front, back[..., :3], CROP, CROP, photos=photos)
-        slot = count % len(pool)
-        pool[slot, :3] = torch.from_numpy(image.copy()).permute(2, 0, 1)
-        pool[slot, 3] = torch.from_numpy(mask)
-        count += 1
-        filled[0] = count
-        if count >= len(pool):  # full: leave the processor to the training
-            time.sleep(pause)
+        if count % 12 == 11:  # a page as a whole, and four pieces of it: every third crop is of such a page
+            if len(pages) < SHEETS // 8 or rng.random() < 0.2:
+                page = (draw_sheet(rng, faces, TALL, WIDE) * 255).astype(np.uint8)
+                pages = [*pages[-(SHEETS // 8) + 1 :], page]
+            front, back = (pages[rng.integers(len(pages))].astype(np.float32) / 255 for _ in range(2))
+            picture, ink = photograph(rng, front, back[..., :3], TALL - 32, WIDE - 32, photos=photos, whole=True)
+            tops, lefts = (rng.integers(0, size - CROP + 1, 4) for size in ink.shape)
+            places = [(slice(y, y + CROP), slice(x, x + CROP)) for y, x in zip(tops, lefts, strict=True)]
+            pieces = [(picture[place], ink[place]) for place in places]
+        else:
+            front, back = (sheets[rng.integers(len(sheets))].astype(np.float32) / 255 for _ in range(2))
+            pieces = [photograph(rng, front, back[..., :3], CROP, CROP, photos=photos)]
+        for image, mask in pieces:
+            slot = count % len(pool)
+            pool[slot, :3] = torch.from_numpy(image.copy()).permute(2, 0, 1)
+            pool[slot, 3] = torch.from_numpy(mask)
+            count += 1
+            filled[0] = count
+            if count >= len(pool):  # full: leave the processor to the training
+                time.sleep(pause)
 
 
 def draw_pages(faces: list[Face], count: int, *, seed: int, held_out: bool) -> Pages:
