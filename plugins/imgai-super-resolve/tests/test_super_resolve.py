@@ -58,6 +58,21 @@ def bicubic(image: Tensor, scale: int) -> Tensor:
     return F.interpolate(image, scale_factor=scale, mode="bicubic", antialias=True).clamp(0, 1)
 
 
+def test_eight_orientations_are_truer_than_one(step: Callable[[str], Step]) -> None:
+    averaged = load_step(TASK, MODELS["clean-x2"], device=CPU, params=imgai_super_resolve.SuperResolveParams(tta=True))
+    gained = []
+    for name, top, left in (("astronaut", 0, 150), ("coffee", 100, 200), ("chelsea", 60, 120)):
+        truth = picture(name, top, left)
+        small = Sample(shrunk(truth, 2), Source(None, "x"), Metadata("PNG"))
+        one, eight = (each(small).image for each in (step("clean-x2"), averaged))
+        assert eight.shape == truth.shape
+        gained.append(float(10 * ((one - truth).square().mean() / (eight - truth).square().mean()).log10()))
+    assert np.mean(gained) > 0.02, gained
+    # Whichever way a picture is turned, the answer is the same one, turned.
+    turned = Sample(torch.rot90(small.image, 1, (2, 3)), small.source, small.metadata)
+    assert (torch.rot90(averaged(turned).image, -1, (2, 3)) - eight).abs().max() < 1e-4
+
+
 def run(step: Step, image: Tensor) -> Tensor:
     return step(Sample(image, Source(None, "x"), Metadata("PNG"))).image
 

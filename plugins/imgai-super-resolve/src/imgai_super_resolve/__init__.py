@@ -1,12 +1,23 @@
 """imgai super-resolve: larger pictures, with the detail that is in them and none that is not."""
 
-from imgai.plugin import Model, Output, Task, Weights, hookimpl
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+
+@dataclass(frozen=True, slots=True)
+class SuperResolveParams:
+    """What can be asked of every model."""
+
+    tta: bool = param(False, "Average eight turned and mirrored answers: eight times as slow, a little truer.")
+
 
 TASK = Task(
     name="super-resolve",
     summary="Enlarge pictures by any factor from 1 to 8.",
     default_model="photo",
     output=Output.IMAGE,
+    params=SuperResolveParams,
 )
 
 DATA = "photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)"

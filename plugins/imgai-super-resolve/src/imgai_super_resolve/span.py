@@ -75,6 +75,28 @@ class Span(nn.Module):
         return cast("Tensor", self.upsampler(self.conv_cat(kept)))
 
 
+class Turned(nn.Module):
+    """The mean of a network's answers to a picture in its eight orientations, each turned back.
+
+    Geometric self-ensemble (Timofte, Rothe, Van Gool 2016, arXiv:1511.02228). Shape: that of the network
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for turns in range(4):
+            for mirrored in (False, True):
+                seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3)).contiguous()
+                answer = torch.rot90(self.network(seen), -turns, (2, 3))
+                answer = answer.flip(3) if mirrored else answer
+                total = answer if total is None else total + answer
+        assert total is not None
+        return total / 8
+
+
 def load_weights(file: Path, scale: int) -> Span:
     """The network of a file. Raises RuntimeError if the weights are those of another network."""
     state = load_file(file)
@@ -102,4 +124,7 @@ def load(context: LoadContext) -> Predictor:
     """
     if context.weights is None:
         raise ValueError(f"the model {context.model.name} needs its weights")
-    return Predictor(network=load_weights(context.weights, context.model.scale).to(context.device))
+    network: nn.Module = load_weights(context.weights, context.model.scale)
+    if getattr(context.params, "tta", False):
+        network = Turned(network)
+    return Predictor(network=network.to(context.device))
