@@ -1,0 +1,90 @@
+"""imgai enhance: exposure, contrast, white balance, saturation and haze, corrected as an editor would."""
+
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+PARTS = ("white-balance", "exposure", "haze", "contrast", "saturation")
+"""What can be touched; as in `imgai_enhance.look`, which needs torch."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnhanceParams:
+    """What can be asked of both models."""
+
+    strength: float = param(1.0, "How much of the change is made.", minimum=0, maximum=1)
+    only: tuple[str, ...] = param(
+        (), "What may be touched: one or more, with commas between; all, if left out.", choices=PARTS, metavar="PARTS"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LowLightParams:
+    """What can be asked of `low-light` alone."""
+
+    noise: float = param(
+        0.4, "How much of the grain is taken out; of coloured noise, 2.5 times as much.", minimum=0, maximum=1
+    )
+
+
+TASK = Task(
+    name="enhance",
+    summary="Correct exposure, contrast, white balance, saturation and haze.",
+    default_model="auto",
+    output=Output.IMAGE,
+    params=EnhanceParams,
+)
+
+MODELS = (
+    Model(
+        name="auto",
+        task="enhance",
+        summary="Photographs of any kind; good ones stay as they are.",
+        license="Apache-2.0",
+        load="imgai_enhance.network:load",
+        weights=Weights(
+            file="imgai_enhance:weights/auto.safetensors",
+            sha256="1d6e8445340a5408db5467634edf2d18171da8e14254d9e9ed81602dab107b29",
+            size=1_688_644,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0); first layers: ImageNet",
+        ),
+        parameters=840_994,
+        overview=(160, 160),
+        tile=1024,
+        overlap=0,
+    ),
+    Model(
+        name="low-light",
+        task="enhance",
+        summary="Night and indoor pictures, next to black, with the noise that light brings out.",
+        license="Apache-2.0",
+        load="imgai_enhance.network:load",
+        weights=Weights(
+            file="imgai_enhance:weights/low-light.safetensors",
+            sha256="431a19f2ddc46bf373f48acac20416b9ff522af7d085114c4d98ac8a12bc55c8",
+            size=5_550_460,
+            license="Apache-2.0",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0); first layers: ImageNet",
+        ),
+        parameters=2_770_338,
+        overview=(160, 160),
+        multiple_of=8,
+        minimum=16,
+        tile=512,
+        overlap=48,
+        params=LowLightParams,
+    ),
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models, the default first."""
+    return MODELS

@@ -1,0 +1,178 @@
+"""The look of a picture in numbers, and its application, pixel by pixel.
+
+Each part is what an editor's slider does, and does nothing where its numbers are 0, so that any of them can be left
+out. They are applied in this order: white balance, exposure and haze in linear light, contrast and saturation in
+display values (sRGB). No part looks at a pixel's neighbours, so there are no halos, and all are smooth functions of
+the pixel, so 16 bits stay 16 bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
+from torch import Tensor
+
+PARTS = ("white-balance", "exposure", "haze", "contrast", "saturation")
+"""In the order of their application."""
+DEGREE = 8
+"""Of the tone curve."""
+BINS, CELLS = 4, 6
+"""The haze's bilateral grid: so many bins of brightness, and so many cells down and across."""
+PLACES = {
+    "white-balance": slice(0, 2),
+    "exposure": slice(2, 3),
+    "haze": slice(3, 3 + BINS * CELLS * CELLS),
+    "contrast": slice(147, 148 + DEGREE),
+    "saturation": slice(148 + DEGREE, 149 + DEGREE),
+    "shoulders": slice(149 + DEGREE, 151 + DEGREE),
+    "airlight": slice(151 + DEGREE, 154 + DEGREE),
+}
+"""Where in a look each part's numbers are; the last two only say how those of other parts act."""
+SIZE = 154 + DEGREE
+"""How many numbers make a look."""
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Weights of red, green and blue in brightness (ITU-R BT.709)."""
+LEAST = 0.08
+"""Of a scene's light, what haze is taken to let through at least; more amplification shows noise alone."""
+
+
+def apply(
+    image: Tensor, look: Tensor, place: Tensor, parts: Collection[str] = PARTS, *, keep: Tensor | None = None
+) -> Tensor:
+    """Give pictures, or parts of pictures, their look.
+
+    Shape: ``(B, 3, H, W)`` in [0, 1] -> the same, cut to [0, 1]
+
+    look: ``(B, SIZE)``.
+    place: ``(B, 4)``: top, left, height and width of each part in its picture, as fractions of the picture's sides.
+    parts: which of PARTS are applied.
+    keep: ``(B, 5)``, 0 where a picture is to go without a part, else 1; for training, where it differs in a batch.
+    """
+    if keep is None:
+        keep = look.new_ones(len(look), len(PARTS))
+    keeps = {part: keep[:, index, None] for index, part in enumerate(PARTS)}
+    numbers = {part: look[:, PLACES[part]] * keeps[part] for part in PARTS}
+    shoulder = look[:, PLACES["shoulders"]].sigmoid()[:, :, None, None, None]
+    if {"white-balance", "exposure", "haze"} & set(parts):
+        image = rgb_to_linear_rgb(image)
+        if "white-balance" in parts:
+            image = expose(image, balance(numbers["white-balance"]), shoulder[:, 0])
+        if "exposure" in parts:
+            image = expose(image, numbers["exposure"][:, :, None, None].clamp(-4, 8), shoulder[:, 1])
+        image = image.clamp(0, 1)
+        if "haze" in parts:
+            airlight = look[:, PLACES["airlight"]].sigmoid()[:, :, None, None]
+            image = clear(image, depth(look[:, PLACES["haze"]]) * keeps["haze"], airlight, place)
+        image = linear_rgb_to_rgb(image).clamp(0, 1)
+    if "contrast" in parts:
+        image = tone(image, numbers["contrast"])
+    if "saturation" in parts:
+        image = saturate(image, numbers["saturation"][:, :, None, None])
+    return image.clamp(0, 1)
+
+
+def luma(image: Tensor) -> Tensor:
+    """Brightness. Shape: ``(B, 3, H, W)`` -> ``(B, 1, H, W)``"""
+    red, green, blue = image.chunk(3, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
+def balance(numbers: Tensor) -> Tensor:
+    """Red against blue, and both against green, as a gain for each channel that leaves grey's brightness.
+
+    Shape: ``(B, 2)`` -> ``(B, 3, 1, 1)`` in stops
+    """
+    warmth, tint = numbers.unbind(1)
+    stops = torch.stack((warmth + tint, -tint, tint - warmth), dim=1).clamp(-1.5, 1.5)
+    grey = (stops.exp2() * torch.tensor(LUMA, device=stops.device)).sum(1, keepdim=True).log2()
+    return (stops - grey)[:, :, None, None]
+
+
+def expose(light: Tensor, stops: Tensor, shoulder: Tensor) -> Tensor:
+    """More light or less: ``k x / (1 + s (k - 1) x)`` with k = 2 ** stops.
+
+    With a shoulder s of 0 that is a plain gain, and whites clip or turn grey; with 1, black and white stay where
+    they are and the rest moves between them.
+
+    Shape: ``(B, 3, H, W)`` in linear light -> the same
+    """
+    gain = stops.exp2()
+    return light * gain / (1 + shoulder * (gain - 1) * light)
+
+
+def depth(numbers: Tensor) -> Tensor:
+    """Optical depth, above 0: soft there, so that a network can learn how much haze there is where it found none."""
+    return F.softplus(numbers - 0.3, beta=8)
+
+
+def bare(depth: Tensor) -> Tensor:
+    """Undo `depth`; 0 becomes next to nothing."""
+    return (8 * depth.clamp(min=1e-4)).expm1().log() / 8 + 0.3
+
+
+def clear(light: Tensor, depth: Tensor, airlight: Tensor, place: Tensor) -> Tensor:
+    """Take away the light that haze scatters into the picture: I = J t + A (1 - t), solved for J.
+
+    The model is Koschmieder's (Narasimhan and Nayar 2002, doi:10.1023/A:1016328200723). The transmission t comes from a
+    bilateral grid (Chen, Paris and Durand 2007, doi:10.1145/1276377.1276506): it varies over the picture and with
+    brightness, and so follows edges.
+
+    Shape: ``(B, 3, H, W)`` in linear light -> the same
+
+    depth: ``(B, BINS * CELLS ** 2)``, optical depth.
+    airlight: ``(B, 3, 1, 1)``.
+    """
+    count, _, height, width = light.shape
+    grid = depth.view(count, 1, BINS, CELLS, CELLS)
+    top, left, tall, wide = place[:, :, None, None].unbind(1)
+    down = (torch.arange(height, device=light.device) + 0.5).view(1, -1, 1) / height
+    across = (torch.arange(width, device=light.device) + 0.5).view(1, 1, -1) / width
+    y = (top + tall * down).expand(count, height, width) * 2 - 1
+    x = (left + wide * across).expand(count, height, width) * 2 - 1
+    z = luma(light)[:, 0].clamp(1e-6, 1).sqrt() * 2 - 1
+    points = torch.stack((x, y, z), dim=-1)[:, None]
+    thick = F.grid_sample(grid, points, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
+    through = torch.exp(-thick).clamp(min=LEAST)
+    return ((light - airlight) / through + airlight).clamp(0, 1)
+
+
+def tone(image: Tensor, numbers: Tensor) -> Tensor:
+    """A tone curve that never falls: a Bernstein polynomial whose coefficients never do.
+
+    Shape: ``(B, 3, H, W)`` in [0, 1] -> the same, not cut
+
+    numbers: ``(B, DEGREE + 1)``: where black goes, and how much more or less than evenly each coefficient rises.
+    """
+    black = 0.5 * torch.tanh(numbers[:, :1])
+    rises = torch.exp(2 * torch.tanh(numbers[:, 1:])) / DEGREE
+    levels = torch.cat((black, black + rises.cumsum(1)), dim=1)
+    powers = (levels.double() @ _powers(levels.device)).to(image.dtype)
+    offset = image - 0.5
+    result = powers[:, DEGREE, None, None, None] * offset + powers[:, DEGREE - 1, None, None, None]
+    for power in range(DEGREE - 2, -1, -1):
+        result = result * offset + powers[:, power, None, None, None]
+    return result
+
+
+def saturate(image: Tensor, stops: Tensor) -> Tensor:
+    """Colours further from grey, or nearer to it, by a factor of 2 ** stops. Shape: ``(B, 3, H, W)``, kept."""
+    grey = luma(image)
+    return grey + stops.clamp(-2, 2).exp2() * (image - grey)
+
+
+def _powers(device: torch.device) -> Tensor:
+    """From Bernstein coefficients to those of the powers of x - 1/2, which lose few digits. ``(DEGREE + 1,) * 2``"""
+    rows = []
+    for index in range(DEGREE + 1):
+        # C(n, i) (u + 1/2)^i (1/2 - u)^(n - i), multiplied out
+        row = [0.0] * (DEGREE + 1)
+        for first in range(index + 1):
+            for second in range(DEGREE - index + 1):
+                term = math.comb(index, first) * math.comb(DEGREE - index, second) * (-1) ** second
+                row[first + second] += math.comb(DEGREE, index) * term * 0.5 ** (DEGREE - first - second)
+        rows.append(row)
+    return torch.tensor(rows, dtype=torch.float64, device=device)

@@ -1,0 +1,93 @@
+"""The two models as the host runs them: a look is found once for a picture, and given to all of its tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from imgai.plugin import LoadContext, Predictor, identity
+from imgai_enhance.cleaner import Cleaner
+from imgai_enhance.editor import Editor
+from imgai_enhance.look import PARTS, apply, luma
+from imgai_enhance.survey import leveled, spared
+
+MARGIN = 8
+"""Pixels by which a tile is continued, mirrored, before it is cleaned."""
+COLOUR = 2.5
+"""How much more of the noise in colours is taken out than of that in brightness, where detail is."""
+
+
+class Enhancer(nn.Module):
+    """A tile in the look of its picture.
+
+    Shape: ``(B, 3, H, W)`` in [0, 1], ``(B, SIZE)``, ``(B, 4)`` -> ``(B, 3, H, W)``
+
+    parts: which of PARTS are touched.
+    strength: how much of the change is made, 0 to 1.
+    cleaner: takes out the noise that more light shows; None where there is none to.
+    noise: how much of it in brightness, 0 to 1, and COLOUR times as much in colours.
+    """
+
+    def __init__(
+        self,
+        parts: Collection[str] = PARTS,
+        strength: float = 1.0,
+        cleaner: nn.Module | None = None,
+        noise: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.parts = tuple(parts)
+        self.strength = strength
+        self.cleaner = cleaner
+        self.noise = noise
+
+    def forward(self, image: Tensor, look: Tensor, place: Tensor) -> Tensor:
+        made = apply(image, look, place, self.parts)
+        if self.cleaner is not None and self.noise > 0:
+            padded = F.pad(made, (MARGIN,) * 4, mode="reflect")
+            found = self.cleaner(padded)[..., MARGIN:-MARGIN, MARGIN:-MARGIN].float()
+            grain = luma(found)
+            made = made - self.noise * grain - min(1.0, COLOUR * self.noise) * (found - grain)
+        return made if self.strength == 1 else image + self.strength * (made - image)
+
+
+def load(context: LoadContext) -> Predictor:
+    """Load either model: `low-light` has a second network, which takes out noise.
+
+    Shape: ``(B, 3, h, w)`` in [0, 1] -> the same; of `low-light`, h and w are multiples of 8 and at least 16
+
+    Raises:
+        ValueError: the context names no weights, or the file holds those of another network.
+    """
+    strength = float(getattr(context.params, "strength", 1.0))
+    if strength == 0:
+        return Predictor(network=identity)
+    name = context.model.name
+    if context.weights is None:
+        raise ValueError(f"the model {name} needs its weights")
+    dark = name == "low-light"
+    editor, cleaner = Editor(dark=dark), Cleaner() if dark else None
+    state = {
+        key: value.to(torch.float32) for key, value in load_file(context.weights, device=str(context.device)).items()
+    }
+    try:
+        if cleaner is not None:
+            mine = [key for key in state if key.startswith("cleaner.")]
+            cleaner.load_state_dict({key.removeprefix("cleaner."): state.pop(key) for key in mine})
+        editor.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{context.weights.name} does not hold the weights of {name}") from error
+    editor.to(context.device).eval().requires_grad_(False)
+    parts = getattr(context.params, "only", ()) or PARTS
+    noise = float(getattr(context.model_params, "noise", 1.0))
+    enhancer = Enhancer(parts, strength, cleaner, noise).to(context.device)
+
+    def survey(view: Tensor) -> Tensor:
+        look = spared(view, editor(view), parts)
+        return (leveled(view, look, parts) if dark else look)[0]
+
+    return Predictor(network=enhancer, survey=survey)
