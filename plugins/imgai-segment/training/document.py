@@ -131,7 +131,9 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
         image = chain((batch[:, torch.randperm(3)].float() / 255 * gain).clamp(0, 1)).contiguous(
             memory_format=torch.channels_last
         )
-        loss = loss_of(network(image), batch[:, 3:].float())
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < 0.85):
+            answer = network(image)
+        loss = loss_of(answer.float(), batch[:, 3:].float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -227,6 +229,7 @@ def main() -> None:
     parser.add_argument("--drawers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bf16", action="store_true", help="train the first 85 %% of the time in bfloat16")
     parser.add_argument("--pages", type=int, default=48, help="validation pages")
     parser.add_argument("--resume", type=Path, help="a last.pt to start from")
     parser.add_argument("--measure", type=Path, metavar="WEIGHTS", help="measure these weights, do not train")
