@@ -82,6 +82,41 @@ def load_weights(file: Path) -> DocumentNet:
     return network.eval()
 
 
+def unfold(plain: DocumentNet, batches: list[Tensor]) -> DocumentNet:
+    """The folded network with batch normalisation once more, to train on: statistics from a few batches of pictures."""
+    network = DocumentNet(norm=True)
+    source = dict(plain.named_modules())
+    norms: dict[str, nn.BatchNorm2d] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Sequential) and len(module) == 2:
+            folded = source[f"{name}.0"]
+            module[0].weight.data.copy_(folded.weight.data)  # type: ignore[operator, union-attr]
+            module[1].bias.data.copy_(folded.bias.data)  # type: ignore[operator, union-attr]
+            norms[name] = module[1]
+    network.head.load_state_dict(plain.head.state_dict())
+    sums: dict[str, list[Tensor]] = {name: [] for name in norms}
+    hooks = [
+        norm.register_forward_hook(
+            lambda _, inputs, __, kept=sums[name]: kept.append(
+                torch.stack([inputs[0].mean((0, 2, 3)), inputs[0].square().mean((0, 2, 3))])
+            )
+        )
+        for name, norm in norms.items()
+    ]
+    with torch.inference_mode():
+        for batch in batches:
+            network.eval()(batch)  # normalises by mean 0 and variance 1: the folded network itself
+    for hook in hooks:
+        hook.remove()
+    for name, norm in norms.items():
+        mean, square = torch.stack(sums[name]).mean(0).clone()
+        norm.running_mean = mean
+        norm.running_var = (square - mean**2).clamp(min=1e-6)
+        norm.weight.data.copy_((norm.running_var + norm.eps).sqrt())
+        norm.bias.data.add_(mean)
+    return network.train()
+
+
 def loss_of(logits: Tensor, mask: Tensor) -> Tensor:
     """Binary cross-entropy plus soft Dice over the batch."""
     ink = torch.sigmoid(logits)
@@ -106,14 +141,18 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
             target=fill, args=(part, count, faces, photos, options.seed + worker, options.pause), daemon=True
         ).start()
     torch.manual_seed(options.seed)
-    network = DocumentNet(norm=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-2)
-    if options.resume:
-        network.load_state_dict(torch.load(options.resume, weights_only=True)["average"])
-    average = copy.deepcopy(network)
     chain, begin = preprocess(), time.time()
     while int(filled) * options.drawers < 128:
         time.sleep(1)
+    network = DocumentNet(norm=True)
+    if options.resume:
+        network.load_state_dict(torch.load(options.resume, weights_only=True)["average"])
+    elif options.start:
+        seen = [chain(part[:, :3].float() / 255) for part in pool[:128].split(16)]
+        network = unfold(load_weights(options.start), seen)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-2)
+    average = copy.deepcopy(network)
     for step in range(options.steps):
         progress = step / options.steps
         if options.minutes:
@@ -232,6 +271,7 @@ def main() -> None:
     parser.add_argument("--bf16", action="store_true", help="train the first 85 %% of the time in bfloat16")
     parser.add_argument("--pages", type=int, default=48, help="validation pages")
     parser.add_argument("--resume", type=Path, help="a last.pt to start from")
+    parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="folded weights to start from")
     parser.add_argument("--measure", type=Path, metavar="WEIGHTS", help="measure these weights, do not train")
     parser.add_argument(
         "--calibrate", type=Path, metavar="WEIGHTS", help="move the threshold of these weights, in place"
