@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -39,6 +41,16 @@ def tune_allocator() -> None:
     libc.mallopt(_M_TRIM_THRESHOLD, 1 << 30)
     # What one thread frees the others must be able to use, or each keeps a store of large blocks of its own.
     libc.mallopt(_M_ARENA_MAX, 2)
+
+
+@contextlib.contextmanager
+def threads_kept() -> Iterator[None]:
+    """Give this thread's share of torch's threads back at the end: each thread has a count of its own."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_devices(asked: str = "auto") -> list[torch.device]:

@@ -63,7 +63,6 @@ class Folder:
         self.fatal: BaseException | None = None
         self._stop = Event()
         self._budget = Budget(options.memory)
-        self._threads = torch.get_num_threads()
         self._specs = specs
         self._least = _least_side(specs, options)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
@@ -75,7 +74,7 @@ class Folder:
         self._todo_lock = Lock()
 
     def start(self, jobs: Iterable[Job], count: int | None) -> None:
-        """Begin. Does not wait. count: of the jobs; None where they come one by one."""
+        """Begin. Does not wait, and may leave torch one thread. count: of the jobs; None where they come one by one."""
         todo, most = iter(jobs), count if count is not None else sys.maxsize
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
         decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
@@ -102,7 +101,6 @@ class Folder:
                 following.put(None)
         for thread in encoders:
             thread.join()
-        torch.set_num_threads(self._threads)
         self.finished.put(None)
 
     def _decode(self, todo: Iterator[Job]) -> None:

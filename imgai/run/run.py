@@ -259,7 +259,7 @@ def _work(
     stdout: Stdout | None,
     kept: Kept | None = None,
 ) -> None:
-    from imgai.device import tune_allocator
+    from imgai.device import threads_kept, tune_allocator
 
     tune_allocator()
     from imgai.run.folder import Folder
@@ -270,7 +270,7 @@ def _work(
     folder = Folder(specs, options, writer, console, stdin, None if kept is None else kept.chains)
     if kept is not None:
         kept.chains = folder.chains
-    with _interrupts(folder, summary, console), Progress(console, work.count) as progress:
+    with threads_kept(), _interrupts(folder, summary, console), Progress(console, work.count) as progress:
         folder.start(work.jobs, work.count)
         while (job := _next(folder)) is not None:
             if "coco" in options.outputs.kinds:

@@ -56,6 +56,21 @@ def test_memory_does_not_grow_with_the_folder(tmp_path: Path, make_picture: Any)
     assert more < 1.25 * few
 
 
+def test_a_run_gives_torch_its_threads_back(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
+    """Or the next one in the same process, as of `--watch`, would have one core alone."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for place in ("a", "b"):
+            folder = many(tmp_path / place, 3, make_picture)
+            find_light([folder], tmp_path / f"out-{place}")
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
     program = """
         import sys
