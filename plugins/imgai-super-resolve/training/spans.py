@@ -48,6 +48,19 @@ class Chained(nn.Module):
         bias = three @ (torch.einsum("mkhw,k->m", second.weight, first.bias) + second.bias) + third.bias
         return weight + F.pad(self.sk.weight, (1, 1, 1, 1)), bias + self.sk.bias
 
+    @torch.no_grad()
+    def become(self, weight: Tensor, bias: Tensor) -> None:
+        """Take the kernel of one convolution: between two turns that undo each other, nothing beside it."""
+        first, second, third = self.conv
+        one = nn.init.orthogonal_(first.weight[:, :, 0, 0].clone())  # orthonormal columns
+        three = nn.init.orthogonal_(third.weight[:, :, 0, 0].clone())  # orthonormal rows
+        first.weight.copy_(one[:, :, None, None])
+        second.weight.copy_(torch.einsum("om,onhw,kn->mkhw", three, weight, one))
+        third.weight.copy_(three[:, :, None, None])
+        for zero in (first.bias, second.bias, self.sk.weight, self.sk.bias):
+            zero.zero_()
+        third.bias.copy_(bias)
+
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             weight, bias = self.product()
@@ -126,6 +139,21 @@ def merged(network: Spans, scale: int) -> Span:
     state |= {f"upsampler.0.{name}": value for name, value in network.upsampler[str(scale)][0].state_dict().items()}
     plain.load_state_dict(state)
     return plain.eval()
+
+
+def unmerged(plain: Span, scale: int) -> Spans:
+    """A network of one scale to train on with, which answers as the one that is shipped."""
+    network = Spans((scale,), width=plain.conv_cat.weight.shape[0])
+    source = dict(plain.named_modules())
+    for name, module in network.named_modules():
+        if isinstance(module, Chained):
+            kernel = source[name]
+            assert isinstance(kernel, nn.Conv2d)
+            assert kernel.bias is not None
+            module.become(kernel.weight, kernel.bias)
+    network.conv_cat.load_state_dict(plain.conv_cat.state_dict())
+    network.upsampler[str(scale)][0].load_state_dict(plain.upsampler[0].state_dict())
+    return network
 
 
 def save_weights(network: Span, file: Path) -> None:

@@ -27,7 +27,7 @@ from degradations import bicubic, degrade, whole_levels
 from imgai_super_resolve.span import load_weights
 from numpy.typing import NDArray
 from PIL import Image
-from spans import Spans, merged, save_weights
+from spans import Spans, merged, save_weights, unmerged
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -87,11 +87,11 @@ def smaller(rng: np.random.Generator, images: Tensor, scale: int, family: str) -
     return whole_levels(bicubic(images, (images.shape[2] // scale, images.shape[3] // scale)))
 
 
-def gains(network: Spans, tiles: Tiles, family: str) -> dict[int, float]:
+def gains(network: Spans, tiles: Tiles, family: str, scales: tuple[int, ...] = SCALES) -> dict[int, float]:
     """By how many dB the network is better than bicubic enlargement, on 16 of the pictures held out."""
     rng, found = np.random.default_rng(7), {}
     images = torch.from_numpy(tiles[-HELD_OUT:][:16, 100:388, 100:388].copy()).permute(0, 3, 1, 2).float() / 255
-    for scale in SCALES:
+    for scale in scales:
         given = smaller(rng, images, scale, family)
         gain = 0.0
         for small, truth in zip(given.split(1), images.split(1), strict=True):
@@ -106,13 +106,18 @@ def train(options: argparse.Namespace, tiles: Tiles) -> None:
     """Train one family by the clock."""
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    network = Spans().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    scales = SCALES
+    network = Spans()
+    if options.start and options.start.suffix == ".safetensors":
+        scales = (int(options.start.stem[-1]),)
+        network = unmerged(load_weights(options.start, scales[0]), scales[0])
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
-    file = options.out / f"{options.family}.pt"
-    if options.start or options.resume:
-        state = torch.load(options.start or file, weights_only=True)
-        network.load_state_dict(state["ema" if options.start else "net"])
+    file = options.out / f"{options.family}{'' if len(scales) > 1 else f'-x{scales[0]}'}.pt"
+    if (options.start and len(scales) > 1) or options.resume:
+        state = torch.load(file if options.resume else options.start, weights_only=True)
+        network.load_state_dict(state["net" if options.resume else "ema"])
         average.load_state_dict(state["ema"])
         if options.resume:
             optimizer.load_state_dict(state["opt"])
@@ -122,13 +127,14 @@ def train(options: argparse.Namespace, tiles: Tiles) -> None:
         rate = options.rate * min(1, (step + 1) / 100) * (0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        scale = int(rng.choice(SCALES, p=SHARES))
+        scale = int(rng.choice(SCALES, p=SHARES)) if len(scales) > 1 else scales[0]
         side = options.side - 8 if progress < 0.7 else options.side + 8
         truth = cut(rng, training, options.batch, side * scale)
         given = smaller(rng, truth, scale, options.family).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
             answer = network(given, scale)
-        loss = (answer.float() - truth).abs().mean()
+        error = answer.float() - truth
+        loss = error.square().mean() if options.squared else error.abs().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(network.parameters(), 0.2))
@@ -142,8 +148,8 @@ def train(options: argparse.Namespace, tiles: Tiles) -> None:
         step += 1
         if step % 1000 == 0 or progress >= 1:
             entry = {"step": step, "seconds": round(time.time() - begin), "loss": round(float(loss.detach()), 5)}
-            with (options.out / f"{options.family}.jsonl").open("a") as log:
-                log.write(json.dumps({**entry, "gain": gains(average, tiles, options.family)}) + "\n")
+            with file.with_suffix(".jsonl").open("a") as log:
+                log.write(json.dumps({**entry, "gain": gains(average, tiles, options.family, scales)}) + "\n")
             parts = {"net": network.state_dict(), "ema": average.state_dict(), "opt": optimizer.state_dict()}
             torch.save(parts, file.with_suffix(".new"))
             file.with_suffix(".new").replace(file)
@@ -201,7 +207,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 for most of the time, on CPUs that have it")
-    parser.add_argument("--start", type=Path, help="a .pt whose moving average to begin from")
+    parser.add_argument("--squared", action="store_true", help="mean squared error instead of the absolute")
+    parser.add_argument(
+        "--start", type=Path, help="a .pt whose moving average to begin from, or shipped weights, for their scale alone"
+    )
     parser.add_argument("--resume", action="store_true", help="go on from OUT/FAMILY.pt")
     parser.add_argument("--export", type=Path, metavar="PT", help="write the weights of this .pt, do not train")
     parser.add_argument("--weights", type=Path, help="where --measure finds weights; those that are shipped by default")
@@ -211,9 +220,11 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = Path(__file__).parents[1] / "src" / "imgai_super_resolve" / "weights"
     if options.export:
-        network = Spans()
-        network.load_state_dict(torch.load(options.export, weights_only=True)["ema"])
-        for scale in SCALES:
+        state = torch.load(options.export, weights_only=True)["ema"]
+        scales = tuple(scale for scale in SCALES if f"upsampler.{scale}.0.weight" in state)
+        network = Spans(scales)
+        network.load_state_dict(state)
+        for scale in scales:
             save_weights(merged(network, scale), options.out / f"{options.family}-x{scale}.safetensors")
         return
     tiles = read_photos(options.photos, options.out)
