@@ -181,7 +181,8 @@ class Model:
         antialiased; as the network was trained. None: the whole image, whatever its shape.
     longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
         to it (antialiased) and what comes back is enlarged (bicubic). None: every image at its own size.
-    overview: how large a view of the whole image `Predictor.survey` is given: (H, W), whatever the image's shape, or
+    fraction: with `longest`: the largest part of an image's own sides that the model works at, 1 being all of them.
+    overview: how large a view of what is worked at `Predictor.survey` is given: (H, W), whatever the image's shape, or
         the longer side at most, in the image's shape.
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
     tile, overlap: the side of a tile and how far neighbours overlap (pixels).
@@ -206,6 +207,7 @@ class Model:
     input_size: tuple[int, int] | None = None
     crop: float | None = None
     longest: int | None = None
+    fraction: float = 1.0
     overview: tuple[int, int] | int | None = None
     multiple_of: int = 1
     minimum: int = 1
@@ -239,6 +241,8 @@ class Model:
             raise ValueError(f"model {self.name}: variant must name a field of params, not {self.variant!r}")
         if self.longest is not None and (self.scale != 1 or self.input_size is not None):
             raise ValueError(f"model {self.name}: longest is of a model with scale 1 and without an input_size")
+        if not 0 < self.fraction <= 1 or (self.fraction < 1 and self.longest is None):
+            raise ValueError(f"model {self.name}: fraction is over 0 and at most 1, of a model with longest")
         if self.auxiliary < 0:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:
@@ -284,6 +288,7 @@ class Predictor:
         float32 in [0, 1] to ``(N,)`` numbers of one's own. The network then takes three: ``network(prepared, notes,
         place)`` with notes ``(B, N)``, what the survey said of each image, and place ``(B, 4)``, where in it the tile
         is: top, left, height and width as fractions of the image's sides.
+    sees_whole: the network needs no survey of an image that is one tile: its notes are then ``(B, 0)``.
     detail: for models that declare `longest`: how much of the image's own fine detail, lost in shrinking it, is added
         to what comes back: 0 none, 1 all.
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
@@ -297,6 +302,7 @@ class Predictor:
     preprocess: Callable[[Tensor], Tensor] = identity
     postprocess: Callable[[Tensor], Tensor] = identity
     survey: Callable[[Tensor], Tensor] | None = None
+    sees_whole: bool = False
     detail: float = 0.0
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
     explain: Callable[[Tensor, int], Tensor] | None = None

@@ -116,13 +116,17 @@ class Step:
                 sample, model, output, predictor, self.name, self.device, quantized=quantized, explain=self._explain
             )
         work = TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
-        if predictor.survey is not None:
-            try:
-                with torch.inference_mode():
-                    work.notes = predictor.survey(work.overview().to(self.device))
-            except Exception as error:  # one image that the plugin cannot look at must not end the run
-                work.error = failed(work, error)
+        if predictor.survey is not None and not (predictor.sees_whole and work.single):
+            self._survey(work)
         return work
+
+    def _survey(self, work: Work) -> None:
+        assert work.predictor.survey is not None
+        try:
+            with torch.inference_mode():
+                work.notes = work.predictor.survey(work.overview().to(self.device))
+        except Exception as error:  # one image that the plugin cannot look at must not end the run
+            work.error = failed(work, error)
 
     def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:
         while open_:
@@ -178,6 +182,10 @@ class Step:
                 "use another --device, or close what else uses it",
             )
         self.tile = min(self.tile, side // 2)
+        if item.work.predictor.survey is not None and item.work.notes is None:
+            self._survey(item.work)  # it was one tile, and is no longer
+            if item.work.error is not None:
+                return item.work.error
         height, width = item.pixels.shape[-2:]
         grid = make_grid(model, height, width, self.tile)
         parts: list[Tensor] = []
@@ -217,7 +225,7 @@ class Step:
         casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
         prepared: tuple[Tensor, ...] = (predictor.preprocess(images),)
         if predictor.survey is not None:
-            notes = [item.work.notes for item in items if item.work.notes is not None]
+            notes = [images.new_empty(0) if item.work.notes is None else item.work.notes for item in items]
             place = torch.tensor([item.place for item in items], device=images.device)
             prepared += (torch.stack(notes), place)
         with casting:
@@ -230,7 +238,8 @@ class Step:
 
 def _alike(item: Item, other: Item) -> bool:
     """Whether two work items may be in one batch."""
-    return item.work.predictor is other.work.predictor and item.pixels.shape == other.pixels.shape
+    surveyed = (item.work.notes is None) == (other.work.notes is None)
+    return surveyed and item.work.predictor is other.work.predictor and item.pixels.shape == other.pixels.shape
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -45,7 +45,7 @@ class Work:
     """What is under way for one sample in one step.
 
     quantized: whether an image is given back at the sample's depth, not in float.
-    notes: what the predictor's survey said of the image, ``(N,)``; None where it has none.
+    notes: what the predictor's survey said of the image, ``(N,)``; None where there was none.
     error: set when an item of it failed; the others of it are then of no use.
     """
 
@@ -67,6 +67,7 @@ class Work:
         self.quantized = quantized
         self.notes: Tensor | None = None
         self.error: Exception | None = None
+        self._image = self._seen()
         self._result: Tensor | None = None
 
     def items(self) -> Iterator[Item]:
@@ -76,6 +77,11 @@ class Work:
     def add(self, item: Item, output: Tensor) -> None:
         """Take what the predictor returned for one item. Shape: ``(C, h * scale, w * scale)`` or ``(K,)``."""
         raise TypeError("ask WholeWork or TiledWork")
+
+    @property
+    def single(self) -> bool:
+        """Whether the network sees the whole image at once."""
+        return True
 
     @property
     def done(self) -> bool:
@@ -104,8 +110,8 @@ class Work:
         return dataclasses.replace(sample, scores={**sample.scores, self.name: scores})
 
     def overview(self) -> Tensor:
-        """The whole image at the size of the model's overview. Shape: ``(1, 3, h, w)`` in [0, 1]"""
-        size, image = self.model.overview, self._seen()
+        """All that items are cut from, at the size of the model's overview. Shape: ``(1, 3, h, w)`` in [0, 1]"""
+        size, image = self.model.overview, self._image
         height, width = int(image.shape[-2]), int(image.shape[-1])
         if size is None:
             size = (height, width)
@@ -145,7 +151,7 @@ class WholeWork(Work):
     ) -> None:
         super().__init__(sample, model, output, predictor, name, quantized=quantized)
         self._explain = explain
-        self._image = self._seen().to(device, non_blocking=True)  # 8 bits cross to the device, not floats
+        self._image = self._image.to(device, non_blocking=True)  # 8 bits cross to the device, not floats
 
     def items(self) -> Iterator[Item]:
         size, crop = self.model.input_size, self.model.crop
@@ -197,9 +203,8 @@ class TiledWork(Work):
         quantized: bool = False,
     ) -> None:
         super().__init__(sample, model, output, predictor, name, quantized=quantized)
-        self._image = self._seen()
         if model.longest is not None:
-            self._image = resize(self._image, fitted(sample.height, sample.width, model.longest))
+            self._image = resize(self._image, fitted(sample.height, sample.width, model.longest, model.fraction))
         height, width = self._image.shape[-2:]
         self._grid = make_grid(model, height, width, tile)
         self._blender = Blender(self._grid, self._finish, model.scale)
@@ -233,6 +238,10 @@ class TiledWork(Work):
             made[:, rows] = self._at_depth(part.clamp(0, 1))
         return made
 
+    @property
+    def single(self) -> bool:
+        return len(self._grid) == 1
+
     def add(self, item: Item, output: Tensor) -> None:
         assert item.window is not None
         self._blender.add(item.window, output)
@@ -248,9 +257,9 @@ class TiledWork(Work):
         self._result[:, first : first + rows.shape[1]] = rows
 
 
-def fitted(height: int, width: int, longest: int) -> tuple[int, int]:
-    """A size of the same shape whose longer side is at most `longest`; never larger."""
-    factor = min(1.0, longest / max(height, width))
+def fitted(height: int, width: int, longest: int, fraction: float = 1.0) -> tuple[int, int]:
+    """A size of the same shape, at most `fraction` of it, whose longer side is at most `longest`; never larger."""
+    factor = min(1.0, fraction, longest / max(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

@@ -332,6 +332,35 @@ def test_a_survey_that_fails_costs_one_image() -> None:
     assert isinstance(light, Sample)
 
 
+@pytest.mark.parametrize("poor", [False, True])
+def test_a_network_that_sees_the_whole_needs_no_survey(poor: bool) -> None:
+    seen, told = [], []
+
+    def survey(view: Tensor) -> Tensor:
+        seen.append(tuple(view.shape[-2:]))
+        return view.mean((0, 2, 3))
+
+    def network(image: Tensor, notes: Tensor, place: Tensor) -> Tensor:
+        if poor and image.shape[-1] > 40:
+            raise MemoryError
+        told.append(tuple(notes.shape))
+        return image
+
+    model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=8)
+    predictor = Predictor(network=network, survey=survey, sees_whole=True)
+    looking = Step(fake.BRIGHTEN, model, predictor, device=CPU, batch=1)
+    small, large = looking.stream([sample(noise(50, 64)), sample(noise(64, 100))])
+    assert isinstance(small, Sample)
+    assert isinstance(large, Sample)
+    if poor:  # what was one tile is cut for want of memory, and its tiles must know of each other
+        assert seen == [(50, 64), (64, 100)]
+        assert set(told) == {(1, 3)}
+    else:
+        assert seen == [(64, 100)]
+        assert told[0] == (1, 0)
+        assert set(told[1:]) == {(1, 3)}
+
+
 def test_a_large_image_is_worked_on_small_where_the_model_says_so() -> None:
     seen = []
 
@@ -343,6 +372,10 @@ def test_a_large_image_is_worked_on_small_where_the_model_says_so() -> None:
     result = Step(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(150, 300)))
     assert seen == [(50, 100)]
     assert result.image.shape == (1, 3, 150, 300)
+    seen.clear()
+    model = dataclasses.replace(model, fraction=0.5)
+    Step(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(60, 100)))
+    assert seen == [(30, 50)]
     assert (result.image - (1 - gradient(150, 300))).abs().mean() < 0.02
 
 

@@ -64,7 +64,7 @@ def test_styles_blend_by_their_weights() -> None:
     for one in (plain, other):
         assert (blended - one).abs().mean() < (plain - other).abs().mean()
     drawn = through(stylizer("great-wave:3", "halftone:1"), image)
-    halftone = through(stylizer("halftone"), image)
+    halftone = through(stylizer("halftone", style_scale=1.25), image)  # what is painted is painted at 0.8 of its size
     assert (drawn - (0.75 * plain + 0.25 * halftone)).abs().mean() < 0.01
 
 
@@ -109,6 +109,13 @@ def test_colours_can_be_kept() -> None:
     errors = [float((found - true)[:, 1:].abs().mean()) for found in (kept, changed)]
     assert errors[0] < 0.25 * errors[1]
     assert (kept - true)[:, 0].abs().mean() > 0.05
+
+
+def test_a_small_picture_gets_larger_strokes_too() -> None:
+    image = picture(size=(256, 256))
+    for style in ("starry-night", "pencil"):
+        fine, coarse = (through(stylizer(style, style_scale=scale), image) for scale in (1.0, 2.0))
+        assert coarse.diff(dim=3).abs().mean() < 0.8 * fine.diff(dim=3).abs().mean()
 
 
 def test_strokes_are_as_large_as_asked() -> None:

@@ -21,6 +21,8 @@ from imgai_stylize.network import Painter, StyleNet, pack, unpack
 
 LONGEST, DRAWN_LONGEST = 1280, 2560
 """Pixels along the longer side at which pictures are painted, and drawn, at a style-scale of 1."""
+FRACTION = 0.8
+"""Of their own sides, at which small pictures are painted: the finest strokes are then more than a pixel wide."""
 LARGEST_STYLE = 640
 """The longer side at which a style's picture is looked at."""
 
@@ -70,12 +72,14 @@ class Mixture(nn.Module):
         made = torch.zeros_like(image)
         if self.network is not None and self.style is not None:
             style = self.style.expand(len(image), -1)
-            made = self.share * self.network(image, style, unpack(notes[:, 2:])).float()
+            whole = unpack(notes[:, 2:]) if notes.shape[1] else None  # None: the tile is the picture
+            made = self.share * self.network(image, style, whole).float()
         # A tile's place is told in fractions of the picture, so that its size in pixels follows from its own.
         height, width = image.shape[-2:]
         origin = (place[:, :2] / place[:, 2:] * torch.tensor([height, width], device=image.device)).round()
+        planes = image.float().contiguous()
         for drawing, share in self.drawings:
-            made = made + share * drawing(image.float(), origin)
+            made = made + share * drawing(planes, origin)
         if self.keep_colors:
             luma = rgb_to_ycbcr(made.clamp(0, 1))[:, :1]
             made = ycbcr_to_rgb(torch.cat((luma, rgb_to_ycbcr(image)[:, 1:]), dim=1)).clamp(0, 1)
@@ -93,7 +97,10 @@ def steadied(image: Tensor) -> Tensor:
 
     Shape: ``(B, 3, H, W)``, kept
     """
-    return gaussian_blur2d(image, (5, 5), (0.7, 0.7), border_type="replicate")
+    planes = (
+        image.contiguous()
+    )  # filters of each channel alone take twenty times as long where channels are interleaved
+    return gaussian_blur2d(planes, (5, 5), (0.7, 0.7), border_type="replicate")
 
 
 def load_built_in(context: LoadContext) -> Predictor:
@@ -129,7 +136,7 @@ def load_built_in(context: LoadContext) -> Predictor:
         strength=_strength(context),
         keep_colors=_keep_colors(context),
     )
-    return _predictor(context, mixture, LONGEST if share > 0 else DRAWN_LONGEST)
+    return _predictor(context, mixture)
 
 
 def load_any(context: LoadContext) -> Predictor:
@@ -158,7 +165,7 @@ def load_any(context: LoadContext) -> Predictor:
     with torch.inference_mode():
         style = eye(picture(Path(file)).to(context.device))
     mixture = Mixture(network, style.clone(), 1.0, [], strength=_strength(context), keep_colors=_keep_colors(context))
-    return _predictor(context, mixture, LONGEST)
+    return _predictor(context, mixture)
 
 
 def picture(file: Path) -> Tensor:
@@ -177,15 +184,19 @@ def picture(file: Path) -> Tensor:
     return pixels.view(image.height, image.width, 3).permute(2, 0, 1)[None].float() / 255
 
 
-def _predictor(context: LoadContext, mixture: Mixture, longest: int) -> Predictor:
+def _predictor(context: LoadContext, mixture: Mixture) -> Predictor:
     scale = float(getattr(context.params, "style_scale", 1.0))
+    longest, fraction = (DRAWN_LONGEST, 1.0) if mixture.network is None else (LONGEST, FRACTION)
     at = max(64, round(longest / scale))
-    model = dataclasses.replace(context.model, longest=at, overview=min(at, LONGEST))
+    model = dataclasses.replace(
+        context.model, longest=at, fraction=min(1.0, fraction / scale), overview=min(at, LONGEST)
+    )
     mixture.to(context.device).eval()
     return Predictor(
         preprocess=steadied if mixture.network is not None else identity,
         network=mixture,
         survey=lambda view: mixture.survey(steadied(view)),
+        sees_whole=True,
         detail=1 - mixture.strength,
         model=model,
     )
