@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from imgai.images.optional import develop, raw_size
 from imgai.sample import Metadata, Sample, Source
 
 DEFAULT_MAX_PIXELS = 200_000_000
+
+for _library in ("imagecodecs", "tifffile"):  # what they log would be printed, of a picture that can be read
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 def read(
