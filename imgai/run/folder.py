@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _CHANNELS = 4  # three of the picture, one of its alpha
 _MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
+_SHARES = 4  # in which a core takes its part of a few pictures, so that none has a batch left when the others are done
 
 
 class Folder:
@@ -72,6 +73,7 @@ class Folder:
         self._under_way: dict[Source, tuple[Job, int]] = {}
         self._lock = Lock()
         self._todo_lock = Lock()
+        self._at_once = sys.maxsize
 
     def start(self, jobs: Iterable[Job], count: int | None) -> None:
         """Begin. Does not wait, and may leave torch one thread. count: of the jobs; None where they come one by one."""
@@ -79,6 +81,8 @@ class Folder:
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
         decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
         chains = _one_a_core(self.chains, most)
+        if len(chains) > len(self.chains):
+            self._at_once = max(1, -(-most // (_SHARES * len(chains))))
         predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
         encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
         Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
@@ -147,8 +151,15 @@ class Folder:
             self._finish(job)
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
-        """What is decoded; None whenever nothing is, so that no work item waits for one that may not come."""
+        """What is decoded; None whenever nothing is, so that no work item waits for one that may not come.
+
+        None also after as many as one core is to take at once.
+        """
+        taken = 0
         while True:
+            if taken >= self._at_once:
+                taken = 0
+                yield None
             try:
                 entry = self._decoded.get_nowait()
             except queue.Empty:
@@ -160,6 +171,7 @@ class Folder:
             job, sample, size = entry
             with self._lock:
                 self._under_way[sample.source] = (job, size)
+            taken += 1
             yield sample
 
     def _predict(self, chain: Chain) -> None:

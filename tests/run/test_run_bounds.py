@@ -71,6 +71,39 @@ def test_a_run_gives_torch_its_threads_back(tmp_path: Path, find_light: Any, mak
         torch.set_num_threads(before)
 
 
+def test_a_few_pictures_are_shared_evenly_among_cores(
+    tmp_path: Path, find_light: Any, make_picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight pictures in batches of four may leave a core without work for half of the time."""
+    import threading
+    import time
+
+    import torch
+
+    from imgai.plugin import Predictor
+    from imgai.testing import fake
+
+    taken: list[tuple[int, int]] = []
+
+    def network(image: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.1 * len(image))
+        taken.append((threading.get_ident(), len(image)))
+        return image[:, :1]
+
+    monkeypatch.setattr(fake, "load_lightness", lambda context: Predictor(network=network))
+    for number in range(8):
+        make_picture(tmp_path / "in" / f"{number}.png")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        find_light([tmp_path / "in"], tmp_path / "out")
+    finally:
+        torch.set_num_threads(before)
+    threads = [thread for thread, _ in taken]
+    assert [size for _, size in taken] == [1] * 8
+    assert sorted(threads.count(thread) for thread in set(threads)) in ([4, 4], [3, 5])
+
+
 def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
     program = """
         import sys
