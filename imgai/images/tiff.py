@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,12 @@ def _read(page: Any, source: Path | bytes, number: int) -> Page:
     dpi = _dpi(page)
     if _plain_pixels(page):
         pixels, alpha = _through_tifffile(page)
+        pixels = orientation.apply(pixels, turn)
+        alpha = None if alpha is None else orientation.apply(alpha, turn)
     else:
-        # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours. It applies no orientation of its own here.
+        # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours, and turns what it decodes.
         with _opened(source, number) as picture:
             pixels, alpha, icc = color.to_pixels(picture)
-    pixels = orientation.apply(pixels, turn)
-    alpha = None if alpha is None else orientation.apply(alpha, turn)
     if turn in (5, 6, 7, 8) and dpi is not None:
         dpi = dpi[::-1]
     about = Metadata(
@@ -61,10 +62,13 @@ def _read(page: Any, source: Path | bytes, number: int) -> Page:
     return pixels, alpha, about
 
 
-def _opened(source: Path | bytes, number: int) -> Image.Image:
-    picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=["TIFF"])
-    picture.seek(number)
-    return picture
+@contextmanager
+def _opened(source: Path | bytes, number: int) -> Iterator[Image.Image]:
+    # A file, not its path: that Pillow would map into memory, with the sides of the turned picture.
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        picture = Image.open(file, formats=["TIFF"])
+        picture.seek(number)
+        yield picture
 
 
 def _plain_pixels(page: Any) -> bool:
@@ -94,19 +98,18 @@ def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
 def _exif(source: Path | bytes, number: int) -> bytes | None:
     """What the page says of the photograph, without what describes the file's own layout."""
     try:
-        picture = _opened(source, number)
+        with _opened(source, number) as picture:
+            theirs = picture.getexif()
+            ours = Image.Exif()
+            for tag in _DESCRIPTIVE:
+                if tag in theirs:
+                    ours[tag] = theirs[tag]
+            for directory in (_EXIF, _GPS):
+                if directory in theirs:
+                    ours.get_ifd(directory).update(theirs.get_ifd(directory))
     except (UnidentifiedImageError, EOFError):
         return None  # a kind of pixels that Pillow does not know, such as 16-bit grey with alpha
-    with picture:
-        theirs = picture.getexif()
-        ours = Image.Exif()
-        for tag in _DESCRIPTIVE:
-            if tag in theirs:
-                ours[tag] = theirs[tag]
-        for directory in (_EXIF, _GPS):
-            if directory in theirs:
-                ours.get_ifd(directory).update(theirs.get_ifd(directory))
-        return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
+    return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:

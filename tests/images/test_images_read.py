@@ -97,6 +97,20 @@ def test_each_orientation_is_applied_once_and_reset(orientation: int, format_: s
     assert again.get(274, 1) == 1
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("mode", ["P", "CMYK", "YCbCr"])
+def test_a_tiff_in_other_colours_is_turned_once(tmp_path: Path, mode: str, compression: str) -> None:
+    upright = Image.fromarray(photograph()).convert(mode)
+    stored = upright.transpose(Image.Transpose.ROTATE_90)  # as a camera stores what is to be turned to the right
+    content = encoded(stored, "TIFF", compression=compression, tiffinfo={274: 6})
+    (tmp_path / "a.tif").write_bytes(content)
+    plain = one(encoded(upright, "TIFF", compression=compression))
+    for source in (content, tmp_path / "a.tif"):
+        (found,) = samples(source)
+        assert pixels(found).shape == (HEIGHT, WIDTH, 3)
+        assert np.abs(pixels(found).astype(int) - pixels(plain)).max() <= 2
+
+
 DEEP = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
 
 
