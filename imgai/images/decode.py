@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Iterator
@@ -65,17 +66,25 @@ def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int,
     with open_picture(content, format_, origin.name) as image:
         check_pixels(*image.size, origin.name, max_pixels)
         count = int(getattr(image, "n_frames", 1))
+        if format_ == "PNG" and "exif" not in image.info:
+            image.load()  # it may stand behind the pixels
+        exif, xmp = _exif(image), _xmp(image)
+        turn = 1 if format_ in ("HEIC", "DICOM") else orientation.noted(exif, xmp)
+        about = Metadata(
+            format_,
+            exif=None if exif is None else orientation.reset(exif),
+            xmp=None if xmp is None else orientation.reset_in_xmp(xmp),
+        )
         for number in range(count):
             if count > 1:
                 image.seek(number)
-            turn = int(image.getexif().get(274, 1) or 1) if format_ not in ("HEIC", "DICOM") else 1
             decoded = _decoded_fast(content, format_, image, least) if count == 1 else None
             if decoded is None:
                 image.load()
                 decoded = color.to_pixels(image)
             pixels, alpha, icc = decoded
             turned = turn in (5, 6, 7, 8)
-            metadata = _metadata(image, format_, pixels, icc, animated=count > 1, turned=turned)
+            metadata = _metadata(about, image, pixels, icc, animated=count > 1, turned=turned)
             if pixels.shape[0] < image.height:
                 full = (image.width, image.height) if turned else (image.height, image.width)
                 metadata = dataclasses.replace(metadata, full=full)
@@ -117,19 +126,28 @@ def _decoded_fast(
     return None
 
 
+def _exif(image: Image.Image) -> bytes | None:
+    exif: bytes | None = image.info.get("exif") or None
+    if exif is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG, in hexadecimals
+        with contextlib.suppress(ValueError):
+            return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+    return exif
+
+
+def _xmp(image: Image.Image) -> bytes | None:
+    xmp: bytes | str | None = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
+    return xmp.encode() if isinstance(xmp, str) else xmp
+
+
 def _metadata(
-    image: Image.Image, format_: str, pixels: np.ndarray, icc: bytes | None, *, animated: bool, turned: bool
+    about: Metadata, image: Image.Image, pixels: np.ndarray, icc: bytes | None, *, animated: bool, turned: bool
 ) -> Metadata:
-    exif = image.info.get("exif") or None
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
     dpi = image.info.get("dpi")
-    return Metadata(
-        format=format_,
+    return dataclasses.replace(
+        about,
         depth=16 if pixels.dtype == np.uint16 else 8,
         gray=pixels.ndim == 2,
         icc=icc,
-        exif=None if exif is None else orientation.reset(exif),
-        xmp=xmp.encode() if isinstance(xmp, str) else xmp,
         dpi=None if not dpi else (float(dpi[turned]), float(dpi[not turned])),
         duration=int(image.info.get("duration", 100)) if animated else None,
         loop=int(image.info.get("loop", 0)) if animated else None,

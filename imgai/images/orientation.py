@@ -1,12 +1,16 @@
-"""The orientation that a camera notes in EXIF: applied once to the pixels, then reset."""
+"""The orientation that a camera notes in EXIF, or a program in XMP: applied once to the pixels, then reset."""
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
 
 _ORIENTATION = 0x0112
+_SHORT, _LONG = 3, 4
+_XMP = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)(\d+)""")  # an attribute or an element
+_PREFIX = b"Exif\0\0"  # JPEG has it before the block, PNG has not, WebP may
 
 
 def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -24,23 +28,54 @@ def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
-def reset(exif: bytes) -> bytes:
-    """The same EXIF block with orientation 1, every other byte as it was."""
-    start = 6 if exif.startswith(b"Exif\0\0") else 0
-    order = {b"II": "<", b"MM": ">"}.get(exif[start : start + 2])
-    if order is None or len(exif) < start + 8:
-        return exif
-    block = bytearray(exif)
-    try:
-        (directory,) = struct.unpack_from(order + "L", block, start + 4)
-        (count,) = struct.unpack_from(order + "H", block, start + directory)
-        for entry in range(count):
-            at = start + directory + 2 + 12 * entry
-            (tag,) = struct.unpack_from(order + "H", block, at)
-            if tag == _ORIENTATION:
-                # The value may have been written as a SHORT or as a LONG.
-                (kind,) = struct.unpack_from(order + "H", block, at + 2)
-                struct.pack_into(order + ("L" if kind == 4 else "H"), block, at + 8, 1)
-    except struct.error:
-        return exif
-    return bytes(block)
+def noted(exif: bytes | None, xmp: bytes | None) -> int:
+    """What EXIF says, or XMP where EXIF says nothing; 1 where it cannot be read."""
+    block = (exif or b"").removeprefix(_PREFIX)
+    place = _place(block)
+    if place is None:
+        return noted_in_xmp(xmp)
+    order, at = place
+    kind: int = struct.unpack_from(order + "H", block, at + 2)[0]
+    value: int = struct.unpack_from(order + ("L" if kind == _LONG else "H"), block, at + 8)[0]
+    return value if kind in (_SHORT, _LONG) else 1
+
+
+def noted_in_xmp(xmp: bytes | None) -> int:
+    """What XMP says; 1 if it says nothing."""
+    found = _XMP.search(xmp or b"")
+    return int(found[2]) if found else 1
+
+
+def reset(exif: bytes) -> bytes | None:
+    """The same EXIF block, begun as in JPEG, with orientation 1; None for what is no EXIF."""
+    block = bytearray(exif.removeprefix(_PREFIX))
+    if _order(block) is None:
+        return None
+    place = _place(block)
+    if place is not None:
+        order, at = place
+        struct.pack_into(order + "HLHH", block, at + 2, _SHORT, 1, 1, 0)
+    return _PREFIX + bytes(block)
+
+
+def reset_in_xmp(xmp: bytes) -> bytes:
+    """The same XMP with orientation 1."""
+    return _XMP.sub(rb"\g<1>1", xmp)
+
+
+def _order(block: bytes | bytearray) -> str | None:
+    return {b"II": "<", b"MM": ">"}.get(bytes(block[:2])) if len(block) >= 8 else None
+
+
+def _place(block: bytes | bytearray) -> tuple[str, int] | None:
+    """The byte order, and where the entry of the orientation begins."""
+    order = _order(block)
+    if order is None:
+        return None
+    (directory,) = struct.unpack_from(order + "L", block, 4)
+    whole = block[directory : directory + 2]
+    count = struct.unpack(order + "H", whole)[0] if len(whole) == 2 else 0
+    for at in range(directory + 2, min(directory + 2 + 12 * count, len(block) - 11), 12):
+        if struct.unpack_from(order + "H", block, at)[0] == _ORIENTATION:
+            return order, at
+    return None

@@ -38,7 +38,10 @@ def pages(source: Path | bytes, name: str, *, max_pixels: int) -> Iterator[tuple
 
 def _read(page: Any, source: Path | bytes, number: int) -> Page:
     icc: bytes | None = getattr(page.tags.get("InterColorProfile"), "value", None) or None
-    turn = int(getattr(page.tags.get("Orientation"), "value", 1) or 1)
+    xmp = getattr(page.tags.get("XMP"), "value", None)
+    xmp = xmp if xmp and isinstance(xmp, bytes) else None
+    noted = getattr(page.tags.get("Orientation"), "value", None)
+    turn = orientation.noted_in_xmp(xmp) if noted is None else noted if isinstance(noted, int) else 1
     dpi = _dpi(page)
     if _plain_pixels(page):
         pixels, alpha = _through_tifffile(page)
@@ -56,7 +59,7 @@ def _read(page: Any, source: Path | bytes, number: int) -> Page:
         gray=pixels.ndim == 2,
         icc=icc,
         exif=_exif(source, number),
-        xmp=getattr(page.tags.get("XMP"), "value", None) or None,
+        xmp=None if xmp is None else orientation.reset_in_xmp(xmp),
         dpi=dpi,
     )
     return pixels, alpha, about

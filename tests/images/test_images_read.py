@@ -111,6 +111,50 @@ def test_a_tiff_in_other_colours_is_turned_once(tmp_path: Path, mode: str, compr
         assert np.abs(pixels(found).astype(int) - pixels(plain)).max() <= 2
 
 
+ATTRIBUTE = b'<x:xmpmeta xmlns:x=\'adobe:ns:meta/\'><rdf:Description tiff:Orientation="%d" xmp:Rating="3"/></x:xmpmeta>'
+ELEMENT = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><tiff:Orientation>%d</tiff:Orientation></x:xmpmeta>"
+
+
+@pytest.mark.parametrize("xmp", [ATTRIBUTE, ELEMENT])
+@pytest.mark.parametrize("format_", ["JPEG", "WEBP", "TIFF"])
+def test_an_orientation_in_xmp_alone_is_applied_once_and_reset(format_: str, xmp: bytes) -> None:
+    stored = Image.fromarray(np.ascontiguousarray(turned(6)))
+    options: dict[str, Any] = {"tiffinfo": {700: xmp % 6}} if format_ == "TIFF" else {"xmp": xmp % 6}
+    sample = one(encoded(stored, format_, **options))
+    assert pixels(sample).shape == (HEIGHT, WIDTH, 3)
+    assert sample.metadata.xmp == xmp % 1
+
+
+def test_an_orientation_in_exif_counts_before_that_in_xmp_and_both_are_reset() -> None:
+    exif = Image.Exif()
+    exif[274] = 1
+    sample = one(encoded(Image.fromarray(photograph()), "JPEG", exif=exif, xmp=ATTRIBUTE % 6))
+    assert pixels(sample).shape == (HEIGHT, WIDTH, 3)
+    assert sample.metadata.xmp == ATTRIBUTE % 1
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize(
+    "exif", [b"", b"II", b"nothing", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff\x01\x12\0"]
+)
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+def test_exif_that_cannot_be_read_refuses_no_picture(format_: str, exif: bytes) -> None:
+    sample = one(encoded(Image.fromarray(photograph()), format_, exif=b"Exif\0\0" + exif))
+    assert pixels(sample).shape == (HEIGHT, WIDTH, 3)
+    assert sample.metadata.exif is None or len(exif) >= 8
+    Image.Exif().load(sample.metadata.exif or b"")
+
+
+def test_an_orientation_that_is_a_text_is_none() -> None:
+    entry = struct.pack("<HHLL", 274, 2, 12, 26)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\1\0" + entry + b"\0\0\0\0Rotate 90 CW"
+    sample = one(encoded(Image.fromarray(photograph()), "JPEG", exif=exif))
+    assert pixels(sample).shape == (HEIGHT, WIDTH, 3)
+    again = Image.Exif()
+    again.load(sample.metadata.exif)
+    assert again[274] == 1
+
+
 DEEP = np.random.default_rng(0).integers(0, 65536, (HEIGHT, WIDTH, 4), dtype=np.uint16)
 
 
