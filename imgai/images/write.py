@@ -18,6 +18,7 @@ from imgai.sample import Metadata, Sample
 _QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "GIF": 65_535}  # pixels along a side that a format can hold
 _FULL_COLOR = 90  # from this JPEG quality on, colour is stored at full resolution
+_ROOM = {"exif": 65_533, "xmp": 65_504}  # bytes in one segment of a JPEG, after what begins it
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 
 
@@ -26,9 +27,9 @@ def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, qual
 
     ICC profile, EXIF, XMP and resolution go with the picture as the format allows. What a format
     cannot hold: JPEG, BMP and PPM have no alpha, so the picture is laid over white; only PNG, TIFF and
-    PPM have 16 bits, others get the nearest 8-bit value; only TIFF, GIF, PNG, WebP and AVIF have several
-    pages, and giving several to another format raises UsageError. Raises InputError for a picture with
-    longer sides than the format knows.
+    PPM have 16 bits, others get the nearest 8-bit value; JPEG has no EXIF and no XMP above 64 KB; only
+    TIFF, GIF, PNG, WebP and AVIF have several pages, and giving several to another format raises
+    UsageError. Raises InputError for a picture with longer sides than the format knows.
 
     file: a real file opened for writing in binary mode.
     quality: 1 to 100, for JPEG, WebP and AVIF.
@@ -182,6 +183,8 @@ def _options(metadata: Metadata, format_: str, quality: int | None) -> dict[str,
         options["exif"] = metadata.exif
     if metadata.xmp and format_ in ("JPEG", "WEBP", "AVIF"):
         options["xmp"] = metadata.xmp
+    if format_ == "JPEG":
+        options = {name: value for name, value in options.items() if name not in _ROOM or len(value) <= _ROOM[name]}
     if metadata.dpi and format_ in ("JPEG", "PNG", "BMP"):
         options["dpi"] = metadata.dpi
     return options

@@ -79,6 +79,26 @@ def test_xmp_goes_along(format_: str) -> None:
     assert after.metadata.xmp == before.metadata.xmp
 
 
+@pytest.mark.parametrize("name", ["exif", "xmp"])
+def test_what_a_jpeg_cannot_hold_is_left_out(name: str) -> None:
+    prefix = {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", "xmp": b"http://ns.adobe.com/xap/1.0/\0"}[name]
+    content = prefix if name == "exif" else b""
+    content += b" " * (65_533 - len(prefix))
+    for more, due in ((b"", content), (b" ", None)):
+        (after,) = again([sample(3, **{name: content + more})], "JPEG")
+        assert getattr(after.metadata, name) == due
+
+
+def test_exif_of_a_webp_goes_into_a_jpeg(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[271] = "A camera"
+    (webp,) = again([sample(3, exif=exif.tobytes())], "WEBP")
+    with (tmp_path / "a.jpg").open("wb") as file:
+        write_image([webp], file, "JPEG")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert image.getexif()[271] == "A camera"
+
+
 def test_float_pixels_are_rounded_and_clamped() -> None:
     values = torch.tensor([-0.5, 0.0, 0.49 / 255, 0.51 / 255, 1.0, 2.0])[None, None, None].expand(1, 3, 1, 6)
     (after,) = again([Sample(values, Source(None, "x"), Metadata("PNG"))], "PNG")
