@@ -19,6 +19,7 @@ from imgai.sample import Metadata
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
 _EXIF, _GPS = 34665, 34853
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
+_ASSOCIATED = 1
 
 Page = tuple[np.ndarray, np.ndarray | None, Metadata]
 
@@ -87,15 +88,23 @@ def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
         # 12 bits in 16 and the like: the largest number is white.
         values = (values.astype(np.float64) * (65535 / (2**bits - 1)) + 0.5).astype(np.uint16)
     pixels = color.scaled(values)
+    alpha = None
+    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
+        pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
     if int(page.photometric) == _MINISWHITE:
         pixels = np.iinfo(pixels.dtype).max - pixels
-    if pixels.ndim == 2:
-        return pixels, None
-    if pixels.shape[-1] in (2, 4):
-        alpha = np.ascontiguousarray(pixels[..., -1])
-        rest = np.ascontiguousarray(pixels[..., :-1])
-        return (rest[..., 0] if rest.shape[-1] == 1 else rest), alpha
-    return (np.ascontiguousarray(pixels[..., 0]) if pixels.shape[-1] == 1 else pixels), None
+    if alpha is not None and _ASSOCIATED in page.extrasamples:
+        pixels = _divided(pixels, alpha)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    return np.ascontiguousarray(pixels), alpha
+
+
+def _divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colour that the file holds times its alpha, as it is. Shape: ``(H, W, C)``; alpha ``(H, W)``."""
+    white, cover = np.uint32(np.iinfo(pixels.dtype).max), alpha[..., None].astype(np.uint32)
+    whole: np.ndarray = (pixels * white + cover // 2) // np.maximum(cover, 1)  # below 2 ** 32
+    return np.minimum(whole, white).astype(pixels.dtype)
 
 
 def _exif(source: Path | bytes, number: int) -> bytes | None:

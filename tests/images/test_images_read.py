@@ -187,6 +187,22 @@ def test_sixteen_bits_stay_sixteen_bits(channels: int, format_: str) -> None:
         assert sample.alpha is None
 
 
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("channels", [2, 4])
+def test_colour_that_a_tiff_holds_times_alpha_is_read_as_it_is(channels: int, depth: int) -> None:
+    white = 2**depth - 1
+    values = np.full((2, 2, channels), white * 100 // 255, np.uint16 if depth == 16 else np.uint8)
+    values[..., -1] = white * 128 // 255
+    values[0, 0] = 0
+    file = io.BytesIO()
+    about = {"photometric": "rgb" if channels == 4 else "minisblack", "planarconfig": "contig"}
+    tifffile.imwrite(file, values, extrasamples=["assocalpha"], **about)
+    sample = one(file.getvalue())
+    assert np.abs(pixels(sample)[1, 1].astype(int) - white * 100 / 128).max() <= 1
+    assert pixels(sample)[0, 0].tolist() == [0, 0, 0]
+    assert np.array_equal(sample.alpha[0, 0].numpy(), values[..., -1])
+
+
 def test_sixteen_bit_netpbm() -> None:
     header = b"P6\n# by hand\n%d %d\n65535\n" % (WIDTH, HEIGHT)
     sample = one(header + DEEP[..., :3].astype(">u2").tobytes())
