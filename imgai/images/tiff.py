@@ -12,6 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
+from imgai.errors import InputError
 from imgai.images import color, orientation
 from imgai.images.header import check_pixels, is_reduced
 from imgai.sample import Metadata
@@ -34,6 +35,8 @@ def pages(source: Path | bytes, name: str, *, max_pixels: int) -> Iterator[tuple
         for place, number in enumerate(wanted):
             page: Any = file.pages[number]
             check_pixels(page.imagewidth, page.imagelength, name, max_pixels)
+            if page.is_volumetric:
+                raise InputError(f"{name}: the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
             yield place, len(wanted), _read(page, source, number)
 
 
@@ -103,8 +106,8 @@ def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
 def _divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Colour that the file holds times its alpha, as it is. Shape: ``(H, W, C)``; alpha ``(H, W)``."""
     white, cover = np.uint32(np.iinfo(pixels.dtype).max), alpha[..., None].astype(np.uint32)
-    whole: np.ndarray = (pixels * white + cover // 2) // np.maximum(cover, 1)  # below 2 ** 32
-    return np.minimum(whole, white).astype(pixels.dtype)
+    whole = (pixels * white + cover // 2) // np.maximum(cover, 1)  # below 2 ** 32
+    return np.asarray(np.minimum(whole, white), dtype=pixels.dtype)
 
 
 def _exif(source: Path | bytes, number: int) -> bytes | None:

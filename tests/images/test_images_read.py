@@ -400,6 +400,13 @@ def test_kinds_that_pillow_does_not_know_have_a_header_too(values: np.ndarray) -
     )
 
 
+def test_a_volume_is_no_picture() -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((3, 32, 48), np.uint8), photometric="minisblack", volumetric=True, tile=(1, 16, 16))
+    with pytest.raises(InputError, match="holds a volume of 3 slices"):
+        samples(file.getvalue())
+
+
 def test_a_large_page_behind_a_small_one_is_refused_from_the_header() -> None:
     file = io.BytesIO()
     with tifffile.TiffWriter(file) as writer:
