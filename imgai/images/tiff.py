@@ -17,7 +17,7 @@ from imgai.images import color, orientation
 from imgai.images.header import check_pixels, is_reduced
 from imgai.sample import Metadata
 
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
+DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
 _EXIF, _GPS = 34665, 34853
 _MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
 _ASSOCIATED = 1
@@ -116,15 +116,25 @@ def _exif(source: Path | bytes, number: int) -> bytes | None:
         with _opened(source, number) as picture:
             theirs = picture.getexif()
             ours = Image.Exif()
-            for tag in _DESCRIPTIVE:
-                if tag in theirs:
-                    ours[tag] = theirs[tag]
+            ours.update({tag: _as_stored(theirs[tag]) for tag in DESCRIPTIVE if tag in theirs})
             for directory in (_EXIF, _GPS):
                 if directory in theirs:
-                    ours.get_ifd(directory).update(theirs.get_ifd(directory))
+                    found = theirs.get_ifd(directory)
+                    ours.get_ifd(directory).update({tag: _as_stored(value) for tag, value in found.items()})
     except (UnidentifiedImageError, EOFError):
         return None  # a kind of pixels that Pillow does not know, such as 16-bit grey with alpha
     return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
+
+
+class _Text(str):
+    """A text that Pillow writes with the bytes that it read, not with a question mark for all beyond ASCII."""
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return str.encode(self, "latin-1")
+
+
+def _as_stored(value: Any) -> Any:
+    return _Text(value) if isinstance(value, str) else value
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:

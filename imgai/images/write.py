@@ -13,13 +13,13 @@ from imgai.depth import quantize
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import WRITABLE
 from imgai.images.png import encode_png
+from imgai.images.tiff import DESCRIPTIVE
 from imgai.sample import Metadata, Sample
 
 _QUALITY = {"JPEG": 95, "WEBP": 90, "AVIF": 85}
 _LONGEST = {"JPEG": 65_500, "WEBP": 16_383, "AVIF": 65_536, "GIF": 65_535}  # pixels along a side that a format can hold
 _FULL_COLOR = 90  # from this JPEG quality on, colour is stored at full resolution
 _ROOM = {"exif": 65_533, "xmp": 65_504}  # bytes in one segment of a JPEG, after what begins it
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 
 
 def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, quality: int | None = None) -> None:
@@ -107,13 +107,16 @@ def _write_tiff(samples: Iterator[Sample], file: BinaryIO) -> None:
             )
 
 
-def _descriptions(metadata: Metadata) -> list[tuple[int, int, int, str, bool]]:
+def _descriptions(metadata: Metadata) -> list[tuple[int, int, int, bytes, bool]]:
     if not metadata.exif:
         return []
     exif = Image.Exif()
     exif.load(metadata.exif)
-    # Type 2 is ASCII; tifffile counts and ends the text.
-    return [(tag, 2, 0, str(exif[tag]), True) for tag in _DESCRIPTIVE if tag in exif]
+    found = [(tag, exif[tag]) for tag in DESCRIPTIVE if tag in exif]
+    # Type 2 is a text; tifffile counts and ends it. Pillow reads its bytes, often UTF-8, as if they were Latin-1.
+    return [
+        (tag, 2, 0, value if isinstance(value, bytes) else str(value).encode("latin-1"), True) for tag, value in found
+    ]
 
 
 def _write_frames(samples: Iterator[Sample], file: BinaryIO, format_: str, quality: int | None) -> None:

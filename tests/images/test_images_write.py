@@ -79,6 +79,27 @@ def test_xmp_goes_along(format_: str) -> None:
     assert after.metadata.xmp == before.metadata.xmp
 
 
+@pytest.mark.parametrize("text", ["Größe 5 µm".encode(), "José".encode("latin-1"), "写真".encode()])
+def test_texts_go_along_to_the_byte(text: bytes) -> None:
+    exif = Image.Exif()
+    exif[270] = exif[315] = text
+    before = sample(3, exif=exif.tobytes())
+    for format_ in ("JPEG", "TIFF", "TIFF", "JPEG"):
+        (before,) = again([before], format_)
+        assert before.metadata.exif is not None
+        assert before.metadata.exif.count(text + b"\0") == 2
+
+
+def test_texts_of_the_camera_leave_a_tiff_to_the_byte() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "TIFF", tiffinfo={34665: {42036: "A lens"}})
+    content = file.getvalue().replace(b"A lens", b"\xc4 lens")
+    (found,) = read(content, Source(None, "picture"))
+    again = Image.Exif()
+    again.load(found.metadata.exif or b"")
+    assert again.get_ifd(34665)[42036] == "Ä lens"
+
+
 @pytest.mark.parametrize("name", ["exif", "xmp"])
 def test_what_a_jpeg_cannot_hold_is_left_out(name: str) -> None:
     prefix = {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", "xmp": b"http://ns.adobe.com/xap/1.0/\0"}[name]
