@@ -20,4 +20,6 @@ def bleed(image: Tensor, alpha: Tensor) -> Tensor:
         return image
     nearest = distance_transform_edt(hidden.numpy(), return_distances=False, return_indices=True)
     rows, columns = torch.from_numpy(nearest).to(image.device, torch.int64)
-    return image[..., rows, columns]
+    channels = image.shape[1]
+    source = image[:, :1] if image.stride(1) == 0 else image  # one channel, repeated
+    return source[..., rows, columns].expand(-1, channels, -1, -1)

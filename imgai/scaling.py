@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imgai.alpha import bleed
 from imgai.depth import quantize
 from imgai.errors import InputError
 from imgai.plugin import Model, Predictor, Task
@@ -112,8 +113,12 @@ class Scaling:
         size = sample.target
         if size is None or (sample.height, sample.width) == size:
             return dataclasses.replace(sample, target=None)
-        alpha = None if sample.alpha is None else self._resized(sample, sample.alpha, size)
-        image = self._resized(sample, sample.image, size)
+        image, alpha = sample.image, sample.alpha
+        if alpha is not None:
+            if not sample.edited:  # or a step saw to it
+                image = bleed(image, alpha)
+            alpha = self._resized(sample, alpha, size)
+        image = self._resized(sample, image, size)
         masks = resized(sample.masks, size)
         return dataclasses.replace(sample, image=image, alpha=alpha, masks=masks, target=None, edited=True)
 

@@ -133,6 +133,23 @@ def test_alpha_follows_and_brings_no_dark_fringe() -> None:
     assert result.image[0, 0][seen].min() > 0.99
 
 
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("quantized", [False, True])
+def test_a_picture_that_shrinks_gets_no_dark_fringe(quantized: bool, gray: bool) -> None:
+    image, alpha = torch.zeros(1, 1, 30, 40), torch.zeros(1, 1, 30, 40)
+    image[..., 7:23, 9:31] = alpha[..., 7:23, 9:31] = 1  # white on transparent black
+    image = image.expand(-1, 3, -1, -1)
+    given = quantize(image if gray else image.contiguous(), 8)
+    given = given[:, :1].expand(-1, 3, -1, -1) if gray else given
+    result = scaling(Size(width=20), quantized=quantized)(sample(given, quantize(alpha, 8), gray=gray))
+    assert result.alpha is not None
+    cover = quantize(result.alpha, 8)
+    assert bool(((cover > 0) & (cover < 255)).any())
+    assert quantize(result.image, 8)[:, :1][cover > 0].min() == 255
+    if gray:
+        assert result.image.stride(1) == 0, "a grey picture is held once"
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.float32])
 def test_colours_bleed_from_the_nearest_visible_pixel(dtype: torch.dtype) -> None:
     image = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.5]).expand(1, 3, 2, -1)
