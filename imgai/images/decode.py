@@ -16,7 +16,7 @@ from PIL import Image
 
 from imgai.errors import InputError
 from imgai.images import color, orientation, ppm, tiff
-from imgai.images.header import check_pixels, format_of, open_picture, reasons
+from imgai.images.header import check_pixels, format_of, frames, open_picture, reasons
 from imgai.images.optional import develop, raw_size
 from imgai.sample import Metadata, Sample, Source
 
@@ -65,7 +65,7 @@ def _frames(source: Path | bytes, format_: str, origin: Source, max_pixels: int,
         content = source.read_bytes()
     with open_picture(content, format_, origin.name) as image:
         check_pixels(*image.size, origin.name, max_pixels)
-        count = int(getattr(image, "n_frames", 1))
+        count = frames(image, format_)
         if format_ == "PNG" and "exif" not in image.info:
             image.load()  # it may stand behind the pixels
         exif, xmp = _exif(image), _xmp(image)

@@ -51,8 +51,13 @@ def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
     with reasons(name, format_), open_picture(source, format_, name) as image:
         width, height = image.size
         check_pixels(width, height, name, max_pixels)
-        pages = int(getattr(image, "n_frames", 1))
+        pages = frames(image, format_)
     return Header(format_, width, height, pages, size)
+
+
+def frames(image: Image.Image, format_: str) -> int:
+    """How many pictures the file holds; what a phone or a stereo camera puts behind a JPEG's (MPO) is not counted."""
+    return 1 if format_ == "JPEG" else int(getattr(image, "n_frames", 1))
 
 
 def tiff_size(source: Path | bytes) -> tuple[int, int, int]:

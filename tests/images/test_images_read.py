@@ -329,6 +329,15 @@ def test_frames_of_an_animation_are_whole_pictures(format_: str) -> None:
         assert np.abs(pixels(sample).astype(int) - np.asarray(frame)).max() <= limit
 
 
+def test_a_jpeg_with_a_second_picture_in_it_is_one_picture() -> None:
+    both = [Image.fromarray(values) for values in (photograph(), photograph()[::-1].copy())]
+    content = encoded(both[0], "MPO", save_all=True, append_images=both[1:], quality=100)
+    assert probe(content, "picture", max_pixels=10**9).pages == 1
+    sample = one(content)
+    assert (sample.metadata.format, sample.metadata.duration, sample.source.pages) == ("JPEG", None, 1)
+    assert np.abs(pixels(sample).astype(int) - photograph()).mean() < 3
+
+
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"])
 def test_a_truncated_file_is_refused_whole(format_: str) -> None:
     noisy = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
