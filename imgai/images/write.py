@@ -133,13 +133,15 @@ def _write_frames(samples: Iterator[Sample], file: BinaryIO, format_: str, quali
     options = _options(first.metadata, format_, quality)
     if format_ == "GIF":
         options["disposal"] = 2
+    loop = first.metadata.loop if first.metadata.duration is not None else 0  # pages that were no animation: for ever
+    if loop is not None or format_ != "GIF":  # a GIF that is shown once does not say how often
+        options["loop"] = 1 if loop is None else loop
     _to_pillow(to_pixels(first), format_).save(
         file,
         format=format_,
         save_all=True,
         append_images=frames,
         duration=durations,
-        loop=first.metadata.loop or 0,
         **options,
     )
 

@@ -165,6 +165,15 @@ def test_pages_stay_together(format_: str) -> None:
         assert after[0].metadata.loop == 3
 
 
+def test_an_animation_that_is_shown_once_stays_so() -> None:
+    once = [dataclasses.replace(each, metadata=dataclasses.replace(each.metadata, loop=None)) for each in frames(3)]
+    gif = again(once, "GIF")
+    assert gif[0].metadata.loop is None
+    assert again(gif, "GIF")[0].metadata.loop is None
+    assert again(gif, "WEBP")[0].metadata.loop == 1
+    assert again(again(frames(3), "TIFF"), "GIF")[0].metadata.loop == 0
+
+
 def test_pages_in_a_format_of_one_are_refused() -> None:
     with pytest.raises(UsageError, match="JPEG holds one picture, and picture has 2"):
         again(frames(2), "JPEG")
