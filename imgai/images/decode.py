@@ -150,7 +150,8 @@ def _metadata(
         icc=icc,
         dpi=None if not dpi else (float(dpi[turned]), float(dpi[not turned])),
         duration=int(image.info.get("duration", 100)) if animated else None,
-        loop=int(image.info.get("loop", 0)) if animated else None,
+        # A GIF that does not say how often is shown once.
+        loop=image.info.get("loop", None if about.format == "GIF" else 0) if animated else None,
     )
 
 
