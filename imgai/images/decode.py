@@ -116,7 +116,7 @@ def _decoded_fast(
         except ValueError:  # it stops at oddities that Pillow reads through, and Pillow says better what is wrong
             return None
         return (pixels if image.mode == "RGB" else pixels[..., 0]), None, icc
-    if format_ == "PNG" and content[24] in (8, 16) and content[25] != 3 and "transparency" not in image.info:
+    if format_ == "PNG" and content[25] != 3 and content[24] >= (16 if "transparency" in image.info else 8):
         # Pillow would cut 16-bit colour to 8 bits without a word.
         pixels = imagecodecs.png_decode(content)
         if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):

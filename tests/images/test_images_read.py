@@ -6,6 +6,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,18 @@ def test_colour_that_a_tiff_holds_times_alpha_is_read_as_it_is(channels: int, de
     assert np.abs(pixels(sample)[1, 1].astype(int) - white * 100 / 128).max() <= 1
     assert pixels(sample)[0, 0].tolist() == [0, 0, 0]
     assert np.array_equal(sample.alpha[0, 0].numpy(), values[..., -1])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_of_sixteen_bits_keeps_its_transparent_colour(channels: int) -> None:
+    values = DEEP[..., :channels].squeeze()
+    content = encode_png(values)
+    key = b"tRNS" + np.atleast_1d(values[2, 3]).astype(">u2").tobytes()
+    chunk = struct.pack(">L", len(key) - 4) + key + struct.pack(">L", zlib.crc32(key))
+    sample = one(content[:33] + chunk + content[33:])  # behind the header
+    assert np.array_equal(pixels(sample)[..., :channels].squeeze(), values)
+    hidden = sample.alpha[0, 0].numpy() == 0
+    assert np.array_equal(hidden, (values == values[2, 3]).reshape(HEIGHT, WIDTH, -1).all(axis=-1))
 
 
 def test_sixteen_bit_netpbm() -> None:
