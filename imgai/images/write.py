@@ -60,7 +60,7 @@ def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, qual
         _write_ppm(_over_white(pixels), file)
     else:
         image = _to_pillow(pixels, format_)
-        image.save(file, format=format_, **_options(metadata, format_, quality))
+        image.save(file, format=format_, **_options(first, format_, quality))
 
 
 def to_pixels(sample: Sample) -> np.ndarray:
@@ -130,7 +130,7 @@ def _write_frames(samples: Iterator[Sample], file: BinaryIO, format_: str, quali
 
     # Pillow wants every duration before it writes the first frame.
     frames = list(rest())
-    options = _options(first.metadata, format_, quality)
+    options = _options(first, format_, quality)
     if format_ == "GIF":
         options["disposal"] = 2
     loop = first.metadata.loop if first.metadata.duration is not None else 0  # pages that were no animation: for ever
@@ -176,13 +176,17 @@ def _write_ppm(pixels: np.ndarray, file: BinaryIO) -> None:
     file.write((pixels.astype(">u2") if deep else pixels).tobytes())
 
 
-def _options(metadata: Metadata, format_: str, quality: int | None) -> dict[str, Any]:
+def _options(sample: Sample, format_: str, quality: int | None) -> dict[str, Any]:
+    metadata = sample.metadata
     options: dict[str, Any] = {}
     if format_ in _QUALITY:
         options["quality"] = quality or _QUALITY[format_]
     if format_ == "JPEG" and options["quality"] >= _FULL_COLOR:
         options["subsampling"] = 0
-    if metadata.icc and format_ in ("JPEG", "PNG", "WEBP", "AVIF"):
+    # WebP holds grey as colour, and so does AVIF with alpha; a profile for grey does not fit that.
+    colored = format_ == "WEBP" or (format_ == "AVIF" and sample.alpha is not None)
+    fits = not colored or (metadata.icc or b"")[16:20] != b"GRAY"
+    if metadata.icc and fits and format_ in ("JPEG", "PNG", "WEBP", "AVIF"):
         options["icc_profile"] = metadata.icc
     if metadata.exif and format_ in ("JPEG", "PNG", "WEBP", "AVIF"):
         options["exif"] = metadata.exif

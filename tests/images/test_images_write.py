@@ -120,6 +120,24 @@ def test_exif_of_a_webp_goes_into_a_jpeg(tmp_path: Path) -> None:
         assert image.getexif()[271] == "A camera"
 
 
+@pytest.mark.parametrize(
+    ("format_", "channels", "kept"),
+    [
+        ("PNG", 1, True),
+        ("JPEG", 1, True),
+        ("AVIF", 1, True),
+        ("AVIF", 2, False),
+        ("WEBP", 1, False),
+        ("WEBP", 2, False),
+    ],
+)
+def test_a_profile_for_grey_goes_along_with_grey_alone(format_: str, channels: int, kept: bool) -> None:
+    icc = (128).to_bytes(4, "big") + bytes(12) + b"GRAY" + bytes(108)
+    (after,) = again([sample(channels, icc=icc)], format_)
+    assert after.metadata.icc == (icc if kept else None)
+    assert after.metadata.gray is kept
+
+
 def test_float_pixels_are_rounded_and_clamped() -> None:
     values = torch.tensor([-0.5, 0.0, 0.49 / 255, 0.51 / 255, 1.0, 2.0])[None, None, None].expand(1, 3, 1, 6)
     (after,) = again([Sample(values, Source(None, "x"), Metadata("PNG"))], "PNG")
