@@ -2,9 +2,10 @@
 
     python training/clean.py --photos PHOTOS --start photo.safetensors --look low-light.safetensors --out OUT/clean
 
-PHOTOS as for looks.py; --start are the weights of `photo` of imgai-denoise. Crops are taken to the dark (1/4 to 1/60 of
-their light), get the noise of a sensor there, 8 bits and mostly JPEG, and are brought back to the light; one in six
-has no noise. OUT gets log.jsonl, last.pt and the moving average of the weights in half precision.
+PHOTOS as for looks.py; --start are the weights of `photo` of imgai-denoise, or of low-light, to go on. Crops are taken
+to the dark (1/4 to 1/60 of their light), get the noise of a sensor there, 8 bits and mostly JPEG, and are brought back
+to the light; one in six has no noise. OUT gets log.jsonl, last.pt and the moving average of the weights in half
+precision. Needs pytorch-optimizer besides the plugin.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ import torch
 from imgai_enhance.cleaner import Cleaner
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from kornia.filters import gaussian_blur2d
+from kornia.losses import ssim_loss
+from kornia.metrics import ssim
 from photographs import HELD_OUT, crops, read
 from PIL import Image
+from pytorch_optimizer import Muon
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
+
+ALIKE = 0.25
+"""Weight of the structural dissimilarity beside the absolute error (Zhao et al. 2017, doi:10.1109/TCI.2016.2644865):
+what takes texture away with the grain costs more."""
 
 
 def spoil(rng: np.random.Generator, clean: Tensor) -> Tensor:
@@ -58,6 +66,20 @@ def spoil(rng: np.random.Generator, clean: Tensor) -> Tensor:
     return linear_rgb_to_rgb((rgb_to_linear_rgb(seen) * gain).clamp(0, 1)).clamp(0, 1)
 
 
+def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
+    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
+
+    ends: the layers that begin and end it; they, and what is no kernel, get Adam at a tenth of the rate.
+    """
+    inside = {name: p.ndim == 4 and not name.startswith(ends) for name, p in network.named_parameters()}
+    kernels, others = ([p for name, p in network.named_parameters() if inside[name] is kind] for kind in (True, False))
+    groups = [
+        {"params": kernels, "use_muon": True, "highest": rate, "weight_decay": 0.01},
+        {"params": others, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
+    ]
+    return Muon(groups)
+
+
 def main() -> None:
     """Read the options, train, log, and keep the moving average."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -66,7 +88,7 @@ def main() -> None:
     parser.add_argument("--look", type=Path, help="weights of looks.py: both are packed into low-light.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="where the weights and the log go")
     parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--rate", type=float, default=0.01, help="of Muon; Adam has a tenth of it")
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--threads", type=int, default=1)
@@ -79,24 +101,28 @@ def main() -> None:
     photographs = read(options.photos, options.out / "photographs.npy")
     known, held_out = photographs[:-HELD_OUT], photographs[-HELD_OUT:]
     network = Cleaner().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.load_state_dict({name: value.float() for name, value in load_file(options.start).items()})
+    state = load_file(options.start)
+    state = {name.removeprefix("cleaner."): x for name, x in state.items() if name.startswith("cleaner.")} or state
+    network.load_state_dict({name: value.float() for name, value in state.items()})
     average = copy.deepcopy(network)
     fixed = np.random.default_rng(9)
     good = crops(fixed, held_out, 16, 192)
     bad = torch.cat([spoil(fixed, picture[None]) for picture in good])
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99))
+    optimizer = muon(network, options.rate, ("stem", "head"))
     begin, step, progress, mean = time.monotonic(), 0, 0.0, 0.0
     while progress < 1:
         progress = min(1.0, (time.monotonic() - begin) / 60 / options.minutes)
-        rate = options.rate * min(1, (step + 1) / 100) * (0.005 + 0.995 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+        fall = min(1, (step + 1) / 100) * (0.005 + 0.995 * (0.5 + 0.5 * math.cos(math.pi * progress)))
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["highest"] * fall
         clean = crops(rng, known, options.batch, options.size if progress < 0.7 else options.size + 64)
         noisy = torch.cat([spoil(rng, picture[None]) for picture in clean])
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < 0.85):
             found = network(noisy.contiguous(memory_format=torch.channels_last)).float()
-        loss = (noisy - found - clean).abs().mean() + 0.3 * gradient_error(noisy - found, clean)
-        optimizer.zero_grad(set_to_none=True)
+        made = noisy - found
+        loss = (made - clean).abs().mean() + 0.3 * gradient_error(made, clean)
+        loss = loss + ALIKE * ssim_loss(made, clean, 11, padding="valid")
+        optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
         if torch.isfinite(norm):
@@ -112,7 +138,8 @@ def main() -> None:
                 float((-10 * (x - good).square().mean((1, 2, 3)).clamp(min=1e-5).log10()).mean()) for x in (bad, after)
             )
             entry = {"step": step, "seconds": round(time.monotonic() - begin), "loss": mean}
-            entry |= {"before": round(before_db, 3), "after": round(after_db, 3)}
+            alike = [round(float(ssim(x, good, 11, padding="valid").mean()), 4) for x in (bad, after)]
+            entry |= {"before": round(before_db, 3), "after": round(after_db, 3), "ssim": alike}
             with (options.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
             half = {name: value.half().contiguous() for name, value in average.state_dict().items()}

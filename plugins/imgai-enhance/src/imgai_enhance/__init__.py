@@ -23,7 +23,7 @@ class LowLightParams:
     """What can be asked of `low-light` alone."""
 
     noise: float = param(
-        0.4, "How much of the grain is taken out; of coloured noise, 2.5 times as much.", minimum=0, maximum=1
+        0.5, "How much of the grain is taken out; of coloured noise, twice as much.", minimum=0, maximum=1
     )
 
 
@@ -62,7 +62,7 @@ MODELS = (
         load="imgai_enhance.network:load",
         weights=Weights(
             file="imgai_enhance:weights/low-light.safetensors",
-            sha256="431a19f2ddc46bf373f48acac20416b9ff522af7d085114c4d98ac8a12bc55c8",
+            sha256="a0428f9bb24a45100d72805148ef71cc5c7e985d19212bd7c1847aaec2601ef3",
             size=5_550_460,
             license="Apache-2.0",
             data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0); first layers: ImageNet",

@@ -17,7 +17,7 @@ from imgai_enhance.survey import leveled, spared
 
 MARGIN = 8
 """Pixels by which a tile is continued, mirrored, before it is cleaned."""
-COLOUR = 2.5
+COLOUR = 2.0
 """How much more of the noise in colours is taken out than of that in brightness, where detail is."""
 
 

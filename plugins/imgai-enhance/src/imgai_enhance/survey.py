@@ -8,7 +8,7 @@ from torch import Tensor
 
 from imgai_enhance.look import BINS, PARTS, PLACES, apply, bare, depth, luma
 
-LEVEL, REACH = 0.47, 1.0
+LEVEL, REACH = 0.455, 1.0
 """Mean brightness of a scene that is exposed for the scene; the stops that a look may be moved to come there."""
 BLACK, CRUSHED = 0.012, 0.15
 """Below what all of a pixel's values count as black, and the share of a picture that haze may be cleared into it."""
