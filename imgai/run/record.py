@@ -35,6 +35,7 @@ class Records:
         self.keep = keep
         self._lock = Lock()
         self._known: dict[str, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
+        self._owner: dict[str, str] = {}  # by output, the input that became it last
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
     def load(self) -> None:
@@ -93,11 +94,20 @@ class Records:
             self._known.pop(record["path"], None)
             if record["schema"] == SCHEMA and record["status"] == "done":
                 assert all("path" in output and "bytes" in output for output in record["outputs"])
+                for output in record["outputs"]:
+                    self._claim(output, record["path"])
                 self._known[record["path"]] = (record["digest"], json.dumps(record["outputs"]))
                 if self._rows is not None:
                     self._rows[record["path"]] = _cells(record)
         except (ValueError, KeyError, TypeError, AssertionError):
             return
+
+    def _claim(self, output: dict[str, Any], path: str) -> None:
+        """An output is of the input that was written there last; what was there before is gone."""
+        owner = self._owner.get(output["path"], path)
+        if owner != path and output.get("kind") != "sorted":  # equal files are sorted into one place
+            self._known.pop(owner, None)
+        self._owner[output["path"]] = path
 
 
 def _cells(record: dict[str, Any]) -> dict[str, Any]:
@@ -110,8 +120,11 @@ def to_line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=True, separators=(", ", ": "))
 
 
-def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> str:
-    """What an input's outputs depend on: the file's size and time, the weights, the params, what is written."""
+def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str) -> str:
+    """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
+
+    base: what their paths below the output folder begin with; other inputs of the run may change it.
+    """
     if item.path is None or item.stream:
         return ""
     status = item.path.stat()
@@ -134,6 +147,8 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions) -> st
         ],
         "outputs": _what_counts(options),
     }
+    if options.kinds or any(spec.keep for spec in specs):
+        what["base"] = base
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
 
 

@@ -223,7 +223,8 @@ def _divide(
     jobs, skipped = [], []
     for each in plans:
         try:
-            mark = digest(each.input, specs, options.outputs)
+            base = "" if each.exact else each.base.relative_to(records.out).as_posix()
+            mark = digest(each.input, specs, options.outputs, base)
         except OSError:
             mark = ""
         if not options.force and mark and each.exact is None and records.unchanged(key_of(each), mark):

@@ -94,3 +94,29 @@ def test_records_say_what_was_done(three: Path, tmp_path: Path, find_light: Any)
     assert 0 < record["classes"]["light"] < 1
     _, words = find_light([three / "0.png"], tmp_path / "out", json=True)
     assert json.loads(words.lines[0])["status"] == "skipped"
+
+
+def test_a_new_input_takes_no_output_of_one_that_was_done(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
+    years = [make_picture(tmp_path / year / "a.png", seed=seed).parent for seed, year in enumerate("123")]
+    find_light(years[1:], tmp_path / "out")
+    find_light(years, tmp_path / "out")
+    made = {path.read_bytes() for path in (tmp_path / "out").glob("*.png")}
+    for year in years:
+        find_light([year], tmp_path / "alone" / year.name)
+        assert (tmp_path / "alone" / year.name / "a.png").read_bytes() in made
+    assert counts(find_light(years, tmp_path / "out")) == (0, 3, 0)
+    assert counts(find_light([years[0], years[2], years[1]], tmp_path / "out")) == (2, 1, 0)
+
+
+def test_an_output_is_of_the_input_that_was_written_there_last(
+    tmp_path: Path, find_light: Any, make_picture: Any
+) -> None:
+    one, other = (make_picture(tmp_path / name / "a.png", seed=seed) for seed, name in enumerate("pq"))
+    find_light([one], tmp_path / "out")
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    size = len(before)
+    find_light([other], tmp_path / "out")
+    # As if both were of one size, as BMP files are.
+    (tmp_path / "out" / "a.png").write_bytes(bytes(size))
+    assert counts(find_light([one], tmp_path / "out")) == (1, 0, 0)
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
