@@ -97,4 +97,4 @@ def _relative(path: Path, out: Path) -> str:
     try:
         return path.relative_to(out).as_posix()
     except ValueError:
-        return path.as_posix()
+        return path.absolute().as_posix()

@@ -131,6 +131,15 @@ def test_files_are_sorted_and_none_is_moved_or_overwritten(folder: Path, tmp_pat
     assert again == found, "what is there is not copied once more"
 
 
+def test_what_was_sorted_is_skipped_whatever_folders_are_relative(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for skipped in (0, 3):
+        summary, _ = go([Path("in")], Path("res/labels.csv"), sort_into=Path("sorted"), xmp=True)
+        assert summary.skipped == skipped
+
+
 def test_files_are_linked_where_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
     go([folder], tmp_path / "labels.csv", sort_into=tmp_path / "sorted", link=True)
     assert (tmp_path / "sorted" / "light" / "light.png").samefile(folder / "light.png")
