@@ -46,7 +46,7 @@ class Records:
             with self.path.open(encoding="ascii", errors="replace") as file:
                 for line in file:
                     self._learn(line)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
 
     def unchanged(self, path: str, digest: str) -> bool:
@@ -61,6 +61,11 @@ class Records:
         known = self._known.get(path)
         found: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
         return found
+
+    def made(self) -> set[str]:
+        """The real paths of all that earlier runs wrote."""
+        out = os.path.realpath(self.out)
+        return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in self._owner}  # noqa: PTH118
 
     def row(self, path: str) -> dict[str, Any] | None:
         """The last record of an input, of this run or an earlier one; only runs that make tables have them."""
@@ -105,8 +110,9 @@ class Records:
     def _claim(self, output: dict[str, Any], path: str) -> None:
         """An output is of the input that was written there last; what was there before is gone."""
         owner = self._owner.get(output["path"], path)
-        if owner != path and output.get("kind") != "sorted":  # equal files are sorted into one place
-            self._known.pop(owner, None)
+        shared = owner == path or output.get("kind") == "sorted"  # equal files are sorted into one place
+        if not shared and any(each["path"] == output["path"] for each in self.outputs(owner)):
+            self._known.pop(owner)
         self._owner[output["path"]] = path
 
 

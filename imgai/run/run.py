@@ -109,21 +109,27 @@ def _run(
     folder = _folder_of(options)
     if STDIN in options.inputs and stdin.is_tar():
         return _run_stream(specs, options, console, collect, stdin, stdout)
-    inputs = scan(options.inputs, out=folder, null=options.null, tell=console.warn)
+    table = options.outputs.table
+    out = folder if table is None else table.parent
+    keep = options.out is not None and stdout is None
+    records = Records(out, table="" if table is None else table.name, keep=keep)
+    records.load()
+    avoid = [folder] if keep else []
+    if options.outputs.sort_into is not None:
+        avoid.append(options.outputs.sort_into)
+    inputs = scan(options.inputs, avoid=avoid, made=records.made(), null=options.null, tell=console.warn)
     if accept is not None and not inputs:
         return Summary()
     if not inputs:
         raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
     keeps = [spec.keep for spec in specs if spec.keep is not None]
     plans = plan(inputs, folder, options.outputs, tell=console.warn, keeps=keeps)
-    exact, table = plans[0].exact is not None, options.outputs.table
-    out = folder.parent if exact else folder
+    exact = plans[0].exact is not None
+    if exact:
+        out = folder.parent
+        records = Records(out, keep=keep)
     if table is not None:
-        out = table.parent
         _refuse_to_overwrite(table, inputs)
-    records = Records(out, table="" if table is None else table.name, keep=options.out is not None and stdout is None)
-    if not exact:
-        records.load()
     jobs, skipped = _divide(plans, specs, options, records)
     if accept is not None:
         jobs = [job for job in jobs if accept(job.plan.input)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,19 +38,26 @@ class Input:
 
 
 def scan(
-    named: list[str], *, out: Path, null: bool = False, tell: Callable[[str], None] = lambda _: None
+    named: list[str],
+    *,
+    avoid: Collection[Path] = (),
+    made: Collection[str] = (),
+    null: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[Input]:
     """Every input that the names mean, each file once, in the order named and sorted within a folder.
 
-    Folders are searched with all that is below them, but for hidden names, for the output folder, and
+    Folders are searched with all that is below them, but for hidden names, for the folders of outputs, and
     for folders that a link leads back to. In a folder, files with a picture's suffix are taken, and
     those with another or none if they begin as pictures do. What is named itself is always taken.
+
+    avoid: the folders of outputs. made: outputs of earlier runs, by their real paths; they are no inputs either.
 
     Raises UsageError for a name that means nothing.
     """
     found: dict[object, Input] = {}
     for name in _expanded(named, null):
-        for item in _inputs(name, out, tell):
+        for item in _inputs(name, avoid, made, tell):
             found.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
     return list(found.values())
 
@@ -81,21 +88,21 @@ def _listed(name: str, null: bool) -> Iterator[str]:
             yield os.fsdecode(line)
 
 
-def _inputs(name: str, out: Path, tell: Callable[[str], None]) -> Iterator[Input]:
+def _inputs(name: str, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None]) -> Iterator[Input]:
     if name == STDIN:
         yield Input(None, "stdin")
         return
     path = Path(name)
     if path.is_dir():
-        yield from _below(path, out, tell)
+        yield from _below(path, avoid, made, tell)
     elif os.path.lexists(path):
         yield Input(path, path.name)
     else:
         raise UsageError(f"there is no file or folder {name}", "check the name")
 
 
-def _below(root: Path, out: Path, tell: Callable[[str], None]) -> Iterator[Input]:
-    avoided = _identity(out)
+def _below(root: Path, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None]) -> Iterator[Input]:
+    avoided = {_identity(folder): folder for folder in avoid}
     walked: set[tuple[int, int]] = set()
     stack = [root]
     while stack:
@@ -103,8 +110,8 @@ def _below(root: Path, out: Path, tell: Callable[[str], None]) -> Iterator[Input
         identity = _identity(folder)
         if identity is None or identity in walked:
             continue  # a link that leads back
-        if identity == avoided and folder != root:
-            tell(f"the output folder {out} lies inside the input; it is left out")
+        if identity in avoided and folder != root:
+            tell(f"the output folder {avoided[identity]} lies inside the input; it is left out")
             continue
         walked.add(identity)
         try:
@@ -114,7 +121,10 @@ def _below(root: Path, out: Path, tell: Callable[[str], None]) -> Iterator[Input
             yield Input(folder, name, InputError(f"{folder}: the folder cannot be read: {error.strerror}"))
             continue
         visible = [entry for entry in entries if not entry.name.startswith(".")]
+        real = os.path.realpath(folder)
         for entry in visible:
+            if made and os.path.join(real, entry.name) in made:  # noqa: PTH118 - there are many
+                continue
             if not _is_folder(entry) and _is_picture(entry):
                 path = Path(entry.path)
                 yield Input(path, path.relative_to(root).as_posix())

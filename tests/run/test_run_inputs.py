@@ -93,6 +93,17 @@ def test_an_output_folder_inside_the_input_is_left_out(tmp_path: Path, find_ligh
     assert "lies inside the input" in words.text
 
 
+def test_outputs_beside_the_inputs_become_no_inputs(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
+    make_picture(tmp_path / "in" / "deep" / "a.jpg")
+    assert find_light([tmp_path / "in"], tmp_path / "in")[0].done == 1
+    assert outputs(tmp_path / "in") == ["deep/a.jpg", "deep/a.png"]
+    summary, _ = find_light([tmp_path / "in"], tmp_path / "in")
+    assert (summary.done, summary.skipped) == (0, 1)
+    find_light([tmp_path / "in"], tmp_path / "in", kinds=("binary", "mask"))
+    find_light([tmp_path / "in"], tmp_path / "in", force=True)
+    assert outputs(tmp_path / "in") == ["deep/a-binary.png", "deep/a-mask.png", "deep/a.jpg", "deep/a.png"]
+
+
 def test_an_input_is_never_overwritten(tmp_path: Path, find_light: Any, brighten: Any, make_picture: Any) -> None:
     path = make_picture(tmp_path / "a.png")
     before = path.read_bytes()

@@ -140,6 +140,22 @@ def test_what_was_sorted_is_skipped_whatever_folders_are_relative(
         assert summary.skipped == skipped
 
 
+def test_what_was_sorted_below_the_inputs_is_not_sorted_again(folder: Path) -> None:
+    for _ in range(3):
+        summary, _ = go([folder], None, sort_into=folder / "sorted")
+        assert summary.done == 3
+    assert not (folder / "sorted" / "light" / "sorted").exists()
+
+
+def test_without_an_output_folder_none_is_left_out(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "below")
+    summary, words = go([Path("..")], None)
+    assert summary.done == 3
+    assert "left out" not in words.text
+
+
 def test_files_are_linked_where_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
     go([folder], tmp_path / "labels.csv", sort_into=tmp_path / "sorted", link=True)
     assert (tmp_path / "sorted" / "light" / "light.png").samefile(folder / "light.png")
