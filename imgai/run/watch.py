@@ -6,11 +6,11 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
@@ -44,16 +44,17 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
             raise UsageError(f"--watch is for folders, and {folder} is none", "name folders alone")
     if is_piped(options.out) or options.dry_run:
         raise UsageError("--watch goes on without an end, so there is neither --out - nor --dry-run")
-    state, total = _State(), Summary()
+    state, total = _State(changes, once=options.out is None), Summary()
     with _ending(state.stop):
         while not state.stop.is_set():
             there = [folder for folder in folders if folder.is_dir()]
+            state.listen(folders)
             if there:
                 _take(specs, options, console, state, total, there)
             if not state.said:
                 console.say("watching; Ctrl-C ends it")
                 state.said = True
-            state.wait(there, changes)
+            state.wait()
             options = dataclasses.replace(options, force=False)  # once is enough
     return EXIT_FAILED if total.failed else EXIT_OK
 
@@ -61,18 +62,24 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
 class _State:
     """What is known from one look to the next.
 
-    seen: of each file that failed or is growing, its size and time when it was looked at. growing: some were.
+    once: no records are kept, so what was taken is remembered here.
+    seen: of each file that failed or was taken once, its size and time then. growing: some files were.
+    looks: what changed since it was last asked; of the folders that had these identities.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Callable[..., Iterator[Any]], *, once: bool) -> None:
         self.stop = Event()
         self.kept = Kept()
-        self.failed: dict[str, tuple[int, int]] = {}
+        self.once = once
+        self.seen: dict[str, tuple[int, int]] = {}
         self.growing = False
         self.said = False
+        self._changes = changes
+        self._looks: Iterator[Any] | None = None
+        self._known: dict[Path, tuple[int, int] | None] = {}
 
     def accept(self, item: Input) -> bool:
-        """Whether an input is to be taken: whole, and not as it was when it failed."""
+        """Whether an input is to be taken: whole, and not as it was when it failed, or was taken once."""
         if item.path is None:
             return True
         try:
@@ -82,7 +89,12 @@ class _State:
         if abs(time.time() - status.st_mtime) < SETTLED:
             self.growing = True
             return False
-        return self.failed.get(os.fspath(item.path)) != (status.st_size, status.st_mtime_ns)
+        path, now = os.fspath(item.path), (status.st_size, status.st_mtime_ns)
+        if self.seen.get(path) == now:
+            return False
+        if self.once:
+            self.seen[path] = now
+        return True
 
     def note(self, failed: list[Path]) -> None:
         """Remember what failed, as it is."""
@@ -91,30 +103,44 @@ class _State:
                 status = path.stat()
             except OSError:
                 continue
-            self.failed[os.fspath(path)] = (status.st_size, status.st_mtime_ns)
+            self.seen[os.fspath(path)] = (status.st_size, status.st_mtime_ns)
 
-    def wait(self, folders: list[Path], changes: object) -> None:
+    def listen(self, folders: list[Path]) -> None:
+        """Hear of changes from now on, also of those that come during a run."""
+        known = {folder: _identity(folder) for folder in folders}
+        if self._looks is not None and known == self._known:
+            return
+        # A folder that was moved away takes its watch along; what comes in its place is watched anew.
+        self._known, self._looks = known, None
+        if not any(known.values()):
+            return
+        looks = self._changes(
+            *(folder for folder, identity in known.items() if identity is not None),
+            stop_event=self.stop,
+            rust_timeout=LOOK,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            debounce=LOOK // 2,
+        )
+        try:
+            next(looks, None)  # before this it hears nothing
+        except OSError:
+            return
+        self._looks = looks
+
+    def wait(self) -> None:
         """Return when something may have come, or it is time to end."""
-        if not folders or self.growing:
+        if self._looks is None or self.growing:
             self.growing = False
             self.stop.wait(LOOK / 1000)
             return
-        known = [_identity(folder) for folder in folders]
         try:
-            looks: Iterator[object] = changes(  # type: ignore[operator]
-                *folders,
-                stop_event=self.stop,
-                rust_timeout=LOOK,
-                yield_on_timeout=True,
-                raise_interrupt=False,
-                debounce=LOOK // 2,
-            )
-            for found in looks:
-                # A folder that was moved away takes its watch along; what comes in its place is looked at anew.
-                if found or [_identity(folder) for folder in folders] != known:
+            for found in self._looks:
+                if found or {folder: _identity(folder) for folder in self._known} != self._known:
                     return
-        except (FileNotFoundError, OSError):
+        except OSError:
             self.stop.wait(LOOK / 1000)
+        self._looks = None
 
 
 def _take(

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from imgai.errors import UsageError
-from imgai.run import OutputOptions, RunOptions, StepSpec
+from imgai.run import OutputOptions, RunOptions, StepSpec, Summary
+from imgai.run.scan import Input
 from imgai.run.watch import watch
 from imgai.testing import fake
 from tests.run.conftest import Words
@@ -24,7 +25,8 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from imgai.console import Console
-from imgai.run import OutputOptions, RunOptions, StepSpec
+from imgai.run import OutputOptions, RunOptions, StepSpec, Summary
+from imgai.run.scan import Input
 from imgai.run.watch import watch
 from imgai.testing import fake
 options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(("image",)), device="cpu")
@@ -95,6 +97,32 @@ def test_a_signal_while_nothing_happens_ends_it_cleanly(
     _, words = watching.communicate(timeout=30)
     assert watching.returncode == 0, words
     assert words.count(b"1 done") == 1, words
+
+
+@pytest.mark.timeout(60)
+def test_what_comes_while_a_run_is_at_work_is_taken(
+    tmp_path: Path, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_picture(tmp_path / "in" / "a.png")
+    make_picture(tmp_path / "late.png", seed=1)
+    for path in (tmp_path / "in" / "a.png", tmp_path / "late.png"):
+        os.utime(path, (1, 1))  # they have settled
+    taken: list[list[str]] = []
+
+    def run(
+        specs: object, options: object, console: object, *, accept: Callable[[Input], bool], kept: object
+    ) -> Summary:
+        names = [path.name for path in sorted((tmp_path / "in").iterdir()) if accept(Input(path, path.name))]
+        taken.append(names)
+        if len(taken) == 1:
+            (tmp_path / "late.png").rename(tmp_path / "in" / "late.png")
+        return Summary(done=len(names), interrupted="late.png" in names)
+
+    monkeypatch.setattr("imgai.run.watch.run", run)
+    options = RunOptions(inputs=[str(tmp_path / "in")], out=None, outputs=OutputOptions(()))
+    watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Words())
+    # Without an output folder there are no records, and nothing is taken twice all the same.
+    assert taken == [["a.png"], ["late.png"]]
 
 
 def test_only_folders_are_watched(tmp_path: Path, make_picture: Callable[..., Path]) -> None:
