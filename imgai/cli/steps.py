@@ -123,7 +123,7 @@ def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str
     """The step that the values of a command line, or of a part of one, ask for. Raises UsageError."""
     from imgai.run.options import StepSpec
 
-    values = {name: None if value == [] else value for name, value in values.items()}  # an option not given
+    values = _without_empty(values)
     members = registry.members(task.name, values["model"] or _implied(registry.models(task.name), values))
     model = members[0]
     return StepSpec(
@@ -136,6 +136,11 @@ def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str
         name=name,
         explain=_explained(values),
     )
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    """An option that may be given several times and was not is an empty list or, of some versions, tuple."""
+    return {name: None if isinstance(value, (list, tuple)) and not value else value for name, value in values.items()}
 
 
 def outputs_of(task: Task, values: dict[str, Any]) -> OutputOptions:
