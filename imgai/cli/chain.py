@@ -17,7 +17,7 @@ from imgai.cli.recipe import run_parameters, write_recipe
 from imgai.cli.start import start
 from imgai.cli.steps import flag_of, given_options, is_given, outputs_of, parse, spec_of
 from imgai.errors import UsageError
-from imgai.plugin import Output
+from imgai.plugin import Output, Task
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def add(app: typer.Typer, registry: Registry) -> None:
         raise typer.Exit(start(values, lambda: _read(values, given, registry)))
 
     of_runs = [option for option in options_of(run_options) if option.name not in ("inputs", "model")]
+    # Labels need no place; what else does is told of when the steps are known.
+    of_runs = [option.replace(default=None) if option.name == "out" else option for option in of_runs]
     named, *of_chains = options_of(chain_options)
     of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [of_context, named, *with_variables([*of_runs, *of_chains, *options_of(machine_options)])]
@@ -86,6 +88,7 @@ def _read(values: dict[str, Any], given: set[str], registry: Registry) -> tuple[
     inputs, texts = _divide(values["inputs"], registry)
     values["inputs"] = inputs
     steps = [parse(text, registry) for text in texts]
+    send_to(values["out"], steps, "add --out FOLDER")
     specs, outputs = assemble(steps, texts, values["keep"] or [], registry)
     if values["save_recipe"] is not None:
         _save(values, given, specs, texts, registry)
@@ -113,6 +116,15 @@ def _save(
     ]
     content = write_recipe(steps, defaults).encode()
     commit(path, lambda file: file.write(content))
+
+
+def send_to(out: Path | None, steps: Sequence[tuple[Task, dict[str, Any]]], hint: str) -> None:
+    """Tell the last step where its labels go; without a place they are shown. Anything else needs one: UsageError."""
+    task, values = steps[-1]
+    if task.output is Output.SCORES:
+        values["out"] = out
+    elif out is None:
+        raise UsageError("it is not said where to", hint)
 
 
 def assemble(

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgai.cli.chain import assemble
+from imgai.cli.chain import assemble, send_to
 from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import Recipe, read_recipe
 from imgai.cli.start import start
 from imgai.cli.steps import is_given
-from imgai.errors import UsageError
-from imgai.plugin import Output
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
@@ -58,8 +56,5 @@ def recipe_options(
 
 
 def _assembled(recipe: Recipe, out: Path | None, registry: Registry) -> tuple[list[StepSpec], OutputOptions]:
-    if recipe.steps[-1][0].output is Output.SCORES:
-        recipe.steps[-1][1]["out"] = out
-    elif out is None:
-        raise UsageError("it is not said where to", "add --out FOLDER, or out to the recipe's [run]")
+    send_to(out, recipe.steps, "add --out FOLDER, or out to the recipe's [run]")
     return assemble(recipe.steps, recipe.texts, recipe.keep, registry)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from imgai.cli.chain import _divide, assemble
@@ -12,6 +16,7 @@ from imgai.cli.main import build_app
 from imgai.cli.steps import parse, spec_of
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
+from imgai.plugin import param
 from imgai.registry import Registry
 from imgai.run.options import Keep
 from imgai.testing import fake
@@ -96,3 +101,31 @@ def test_inputs_come_first_and_steps_are_known_by_their_task() -> None:
         _divide(["a.png"], REGISTRY)
     with pytest.raises(UsageError, match="did you mean 'brighten'"):
         _divide(["a.png", "brigten --scale 2"], REGISTRY)
+
+
+def test_labels_of_the_last_step_go_into_the_table_or_are_shown(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30), (200, 200, 200)).save(tmp_path / "a.png")
+    line = ["chain", str(tmp_path / "a.png"), "brighten", "weigh --top 2"]
+    app = build_app(REGISTRY)
+    shown = CliRunner().invoke(app, line)
+    assert shown.exit_code == 0, shown.stderr
+    assert "light" in shown.stdout
+    table = tmp_path / "labels.csv"
+    told = CliRunner().invoke(app, [*line, "--out", str(table)])
+    assert told.exit_code == 0, told.stderr
+    assert "light" in table.read_text()
+    nowhere = CliRunner().invoke(app, line[:-1])
+    assert nowhere.exit_code == 2
+    assert "add --out FOLDER" in nowhere.stderr
+
+
+def test_an_option_of_several_values_that_was_not_given_is_of_no_model() -> None:
+    @dataclass(frozen=True)
+    class Params:
+        style: tuple[str, ...] = param((), "Which.")
+
+    other = dataclasses.replace(fake.DOUBLE, name="styled", params=Params)
+    plain = dataclasses.replace(fake.DOUBLE, name="double")
+    registry = Registry([Plugin("fake", "fake", "1", (fake.BRIGHTEN,), (plain, other))])
+    task, values = parse("brighten --model double", registry)
+    assert spec_of(task, registry, values).model == plain
