@@ -9,6 +9,7 @@ import re
 import shutil
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from imgai.run.commit import commit, reason
@@ -17,6 +18,8 @@ from imgai.run.names import Plan
 UNSURE = "_unsure"
 """The folder of what has no label above the threshold."""
 
+_PLACES = Lock()
+"""Two files of one name must not find the same place free."""
 _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -26,6 +29,11 @@ def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link
     Nothing is moved, and nothing overwritten: another file of that name makes this one's end in -2.
     Raises InputError if it cannot be written.
     """
+    with _PLACES:
+        return _sort_into(folder, label, plan, source, link=link)
+
+
+def _sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link: bool) -> Path:
     place = folder / folder_name(label) / plan.input.name
     number = 1
     while os.path.lexists(place):
