@@ -18,7 +18,7 @@ from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console, printable
-from imgai.errors import EXIT_INTERRUPTED, ImgaiError, UsageError
+from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
 from imgai.params import to_dict
 from imgai.plugin import Output
 from imgai.run.commit import commit, sweep
@@ -65,6 +65,8 @@ def run(
     cannot be loaded. A file that fails is told, recorded and passed over.
     """
     check_format(options.outputs)
+    if options.outputs.xmp and STDIN in options.inputs:
+        raise UsageError("--write-xmp writes beside the pictures, and - is beside none", "name files or folders")
     stdin = Stdin()
     if not is_piped(options.out):
         return _run(specs, options, console, collect, stdin, accept=accept, kept=kept)
@@ -180,11 +182,19 @@ def _run_stream(
             plans.append(each_plan.plan(item))
             yield Job(plans[-1], "")
 
+    broken: InputError | None = None
     with tempfile.TemporaryDirectory(prefix="imgai-") as staged:
-        _work(Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout)
+        try:
+            _work(Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout)
+        except InputError as error:  # the stream breaks off: what was whole is done
+            if not plans:
+                raise
+            broken = error
     if not plans:
         raise UsageError("there is no picture in the tar stream on standard input")
     _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
+    if broken is not None:
+        raise broken
     return summary
 
 

@@ -110,7 +110,8 @@ class Writer:
             return
         best = {k: v for k, v in list(job.best(self._specs[-1].name).items())[: options.top] if v >= options.threshold}
         if options.sort_into is not None:
-            place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=options.link)
+            link = options.link and not job.plan.input.stream  # its file is deleted
+            place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
             job.wrote(self._out, "sorted", place, source.stat().st_size, 0, next(iter(best), None))
         if options.xmp:
             place = source.with_name(source.name + ".xmp")

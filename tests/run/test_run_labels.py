@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
+import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,10 +18,13 @@ import pytest
 import torch
 from PIL import Image
 
-from imgai.errors import UsageError
+from imgai.errors import InputError, UsageError
 from imgai.images import read
 from imgai.plugin import LoadContext, Predictor
 from imgai.run import OutputOptions, RunOptions, StepSpec, Summary, run
+from imgai.run.names import Plan
+from imgai.run.scan import Input
+from imgai.run.sort import sort_into
 from imgai.sample import Source
 from imgai.testing import fake
 from tests.run.conftest import Words
@@ -237,3 +243,35 @@ def test_a_killed_line_does_no_harm_to_the_table(folder: Path, tmp_path: Path) -
     summary, _ = go([folder], out)
     assert summary.done + summary.skipped == 3
     assert len(table(out)) == 3  # two are called light.png
+
+
+def test_files_of_one_name_do_not_race_for_one_place(tmp_path: Path) -> None:
+    sources = [tmp_path / str(number) / "a.png" for number in range(8)]
+    for number, source in enumerate(sources):
+        source.parent.mkdir()
+        source.write_bytes(bytes([number]) * 3_000_000)
+
+    def put(source: Path) -> Path:
+        return sort_into(tmp_path / "sorted", "x", Plan(Input(source, "a.png"), tmp_path / "a", ()), source, link=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(put, sources))
+    assert [place.read_bytes()[0] for place in places] == list(range(8))
+    assert len(set(places)) == 8
+
+
+def test_members_of_a_stream_are_copied_and_have_no_place_for_keywords(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        tar.add(folder / "dark.png", "dark.png")
+        tar.add(folder / "light.png", "light.png")
+    torn = content.getvalue()[:1556]  # in the middle of the second
+    monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": io.BytesIO(torn)}))
+    with pytest.raises(InputError, match="breaks off"):
+        go([Path("-")], tmp_path / "labels.csv", sort_into=tmp_path / "sorted", link=True)
+    assert list(table(tmp_path / "labels.csv")) == ["dark.png"], "what was whole is in the table"
+    assert (tmp_path / "sorted" / "dark" / "dark.png").read_bytes() == (folder / "dark.png").read_bytes()
+    with pytest.raises(UsageError, match="--write-xmp writes beside the pictures"):
+        go([Path("-")], None, xmp=True)
