@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +15,7 @@ from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import run_parameters, write_recipe
 from imgai.cli.start import start
-from imgai.cli.steps import flag_of, given_options, is_given, outputs_of, parse, spec_of
+from imgai.cli.steps import flag_of, is_given, outputs_of, parse_step, set_options, spec_of
 from imgai.errors import UsageError
 from imgai.plugin import Output, Task
 from imgai.registry import Registry
@@ -29,12 +29,30 @@ A step is a command as you would type it, in quotes: imgai chain ./scans --out r
 "super-resolve --scale 2". What is not a step is an input; inputs come first."""
 
 
+_WRITTEN = ("as_", "format_", "quality", "sort_into", "link", "write_xmp", "explain", "explain_label")
+"""Options about what is written, which is of the last step, and masks of those that are kept."""
+
+
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add ``imgai chain``."""
 
     def command(context: typer.Context, **values: Any) -> None:
         given = {name for name in values if is_given(context, name)}
-        raise typer.Exit(start(values, lambda: _read(values, given, registry)))
+        recipe: list[bytes] = []
+
+        def steps() -> tuple[list[StepSpec], OutputOptions]:
+            specs, outputs, texts = _read(values, registry)
+            if values["save_recipe"] is not None:
+                recipe.append(_recipe(values, given, specs, texts, registry))
+            return specs, outputs
+
+        def save(code: int) -> int:
+            """Only here, because the inputs were found by now."""
+            if recipe and not values["dry_run"]:
+                _save(values["save_recipe"], recipe[0])
+            return code
+
+        raise typer.Exit(start(values, steps, then=save))
 
     of_runs = [option for option in options_of(run_options) if option.name not in ("inputs", "model")]
     # Labels need no place; what else does is told of when the steps are known.
@@ -83,39 +101,43 @@ def chain_options(
     """What is named, and what is kept of the steps before the last."""
 
 
-def _read(values: dict[str, Any], given: set[str], registry: Registry) -> tuple[list[StepSpec], OutputOptions]:
-    """The steps among what was named; the inputs stay in `values`. given: the options that were written."""
+def _read(values: dict[str, Any], registry: Registry) -> tuple[list[StepSpec], OutputOptions, list[str]]:
+    """The steps among what was named, and how each was written; the inputs stay in `values`."""
     inputs, texts = _divide(values["inputs"], registry)
     values["inputs"] = inputs
-    steps = [parse(text, registry) for text in texts]
+    parsed = [parse_step(text, registry) for text in texts]
+    steps = [(task, found) for task, found, _ in parsed]
     send_to(values["out"], steps, "add --out FOLDER")
-    specs, outputs = assemble(steps, texts, values["keep"] or [], registry)
-    if values["save_recipe"] is not None:
-        _save(values, given, specs, texts, registry)
-    return specs, outputs
+    typed = [names for _, _, names in parsed]
+    return *assemble(steps, texts, values["keep"] or [], registry, given=typed), texts
 
 
-def _save(
+def _recipe(
     values: dict[str, Any], given: set[str], specs: Sequence[StepSpec], texts: Sequence[str], registry: Registry
-) -> None:
-    """Write the steps as a recipe."""
-    from imgai.run.commit import commit
-
-    path: Path = values["save_recipe"]
-    if path.exists() and not values["force"]:
-        raise UsageError(f"--save-recipe {path}: there is such a file", "name another, or add --force")
+) -> bytes:
+    """The steps as a recipe, with what files and variables say of them. Raises UsageError where another one is."""
     of_occasion = ("out", "force", "json_", "quiet", "verbose", "null", "watch")
     defaults = {
         flag_of(option): values[option.name]
         for option in run_parameters()
         if option.name in given and option.name not in of_occasion
     }
-    steps = [
-        (spec.task.name, given_options(text, registry), spec.keep is not None)
-        for spec, text in zip(specs, texts, strict=True)
-    ]
+    steps = []
+    for place, (spec, text) in enumerate(zip(specs, texts, strict=True)):
+        unwritten = () if place == len(specs) - 1 or spec.keep is not None else _WRITTEN
+        steps.append((spec.task.name, set_options(text, registry, leave=unwritten), spec.keep is not None))
     content = write_recipe(steps, defaults).encode()
-    commit(path, lambda file: file.write(content))
+    path: Path = values["save_recipe"]
+    if path.exists() and not values["force"] and path.read_bytes() != content:
+        raise UsageError(f"--save-recipe {path}: there is such a file", "name another, or add --force")
+    return content
+
+
+def _save(path: Path, content: bytes) -> None:
+    from imgai.run.commit import commit
+
+    if not path.exists() or path.read_bytes() != content:
+        commit(path, lambda file: file.write(content))
 
 
 def send_to(out: Path | None, steps: Sequence[tuple[Task, dict[str, Any]]], hint: str) -> None:
@@ -128,16 +150,34 @@ def send_to(out: Path | None, steps: Sequence[tuple[Task, dict[str, Any]]], hint
 
 
 def assemble(
-    steps: Sequence[tuple[Any, dict[str, Any]]], texts: Sequence[str], keep: Sequence[str], registry: Registry
+    steps: Sequence[tuple[Any, dict[str, Any]]],
+    texts: Sequence[str],
+    keep: Sequence[str],
+    registry: Registry,
+    *,
+    given: Sequence[Set[str]] | None = None,
 ) -> tuple[list[StepSpec], OutputOptions]:
-    """Parsed steps as a chain. texts: how each was written, for errors. Raises UsageError."""
+    """Parsed steps as a chain. Raises UsageError.
+
+    texts: how each was written, for errors. given: the names of the values of each that were typed; without it, all.
+    What files and variables say of outputs is for the last step, and for those that are kept.
+    """
     from imgai.run.options import Keep
 
     specs: list[StepSpec] = []
     wanted = list(dict.fromkeys(name.strip() for names in keep for name in names.split(",")))
     for place, ((task, values), text) in enumerate(zip(steps, texts, strict=True)):
         earlier = sum(spec.task.name == task.name for spec in specs)
-        spec = spec_of(task, registry, values, name=f"{task.name}-{earlier + 1}" if earlier else task.name)
+        name = f"{task.name}-{earlier + 1}" if earlier else task.name
+        if place < len(steps) - 1:
+            typed = values if given is None else given[place]
+            values = {
+                option: None
+                if option in _WRITTEN and option not in typed and not (option == "as_" and name in wanted)
+                else value
+                for option, value in values.items()
+            }
+        spec = spec_of(task, registry, values, name=name)
         outputs = outputs_of(task, values)
         if place == len(steps) - 1:
             specs.append(spec)
@@ -148,7 +188,7 @@ def assemble(
             if "coco" in outputs.kinds:
                 raise UsageError(f"the step {text!r}: --as coco is for the last step", "keep labels or mask of it")
             spec = dataclasses.replace(spec, keep=Keep(spec.name, outputs.kinds, outputs.threshold))
-        elif values.get("as_") or outputs.format or outputs.quality:
+        elif any(values.get(option) for option in _WRITTEN):
             hint = f"add --keep {spec.name}" if task.output is Output.MASK else "give the last step the option"
             raise UsageError(f"the step {text!r} is not the last, so nothing is written of it", hint)
         specs.append(spec)

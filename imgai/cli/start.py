@@ -56,7 +56,7 @@ def start(
         if values.get("watch"):
             from imgai.run.watch import watch
 
-            return watch(specs, options, console)
+            return then(watch(specs, options, console))
         return then(run(specs, options, console, collect).exit_code)
     except ImgaiError as error:
         for line in (str(error), *error.more):

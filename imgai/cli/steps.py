@@ -6,7 +6,7 @@ import dataclasses
 import importlib.util
 import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from imgai.size import Size
 if TYPE_CHECKING:
     from imgai.run.options import OutputOptions, StepSpec
 
+_SIZES = frozenset(("scale", "width", "height", "megapixels"))
 _MASK_KINDS = ("mask", "binary", "cutout", "overlay", "labels", "coco")
 
 
@@ -42,14 +43,25 @@ def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
 
     Raises UsageError with the very words that ``imgai denoise`` has for it.
     """
-    task, values, _ = parse_words(_words(text), text, registry, configured=True)
+    task, values, _ = parse_step(text, registry)
     return task, values
 
 
-def given_options(text: str, registry: Registry) -> dict[str, Any]:
-    """Only the options that a step's text gives, as they are called on the command line, without dashes."""
-    task, values, given = parse_words(_words(text), text, registry)
-    return {flag: values[name] for flag, name in flags_of(task, registry).items() if name in given}
+def parse_step(text: str, registry: Registry) -> tuple[Task, dict[str, Any], set[str]]:
+    """The same, and the names of the values that were typed; what was not is as files and variables say."""
+    return parse_words(_words(text), text, registry, configured=True)
+
+
+def set_options(text: str, registry: Registry, leave: Collection[str] = ()) -> dict[str, Any]:
+    """The options of a step that are not as by default, as they are called on the command line, without dashes."""
+    task, values, given = parse_step(text, registry)
+    _, plain, _ = parse_words([task.name], task.name, registry)
+    plain = _without_empty(plain)
+    return {
+        flag: values[name]
+        for flag, name in flags_of(task, registry).items()
+        if name in given or (name not in leave and values[name] is not None and values[name] != plain[name])
+    }
 
 
 def parse_words(
@@ -57,8 +69,8 @@ def parse_words(
 ) -> tuple[Task, dict[str, Any], set[str]]:
     """A step's words as its task, the values of all of its options, and the names of those that were given.
 
-    text: how the step was written, for errors. configured: what is not given is as configuration says. Raises
-    UsageError.
+    text: how the step was written, for errors. configured: what is not given is as files and variables say, if it goes
+    with what is. Raises UsageError.
     """
     name, *rest = words
     task = registry.task(name)
@@ -67,6 +79,10 @@ def parse_words(
         pass
 
     parameters = step_parameters(task, registry)
+    if configured:
+        from imgai.cli.config import with_variables  # which knows steps
+
+        parameters = with_variables(parameters, name)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
@@ -79,7 +95,35 @@ def parse_words(
         if not hasattr(error, "format_message"):
             raise
         raise UsageError(f"the step {text!r}: {error.format_message()}", f"see: imgai {name} --help") from None
-    return task, context.params, {key for key in context.params if is_given(context, key)}
+    given = {key for key in context.params if is_given(context, key)}
+    return task, settled(task, registry, context.params, given) if configured else context.params, given
+
+
+def settled(task: Task, registry: Registry, values: dict[str, Any], given: Set[str]) -> dict[str, Any]:
+    """The values without those of files and variables that do not go with what was typed.
+
+    A setting is for the runs that it fits: it neither breaks one that is of another model, nor one that says
+    otherwise. given: the names of what was typed.
+    """
+    found = _without_empty(values)
+    if given & _SIZES:
+        found.update(dict.fromkeys((_SIZES - given) & found.keys()))
+    models = registry.models(task.name)
+    own = {model.name: {field.name for field in dataclasses.fields(model.params or NoParams)} for model in models}
+    every = set[str]().union(*own.values())
+    if "model" not in given:
+        found["model"] = _implied(models, {name: found[name] for name in given}) or found["model"]
+        if found["model"] is None and (implied := _implied(models, found)):
+            # What a file implies gives way to an option of another model.
+            mine = own[registry.members(task.name, implied)[0].name]
+            found["model"] = implied if not (given & every) - mine else None
+    mine = own[registry.members(task.name, found["model"])[0].name]
+    found.update(dict.fromkeys(every - mine - given))
+    if found.get("sort_into") is None and "link" in found and "link" not in given:
+        found["link"] = False
+    if found.get("explain") is None and "explain_label" not in given and "explain_label" in found:
+        found["explain_label"] = None
+    return found
 
 
 def is_given(context: Any, name: str) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from imgai.cli.config import with_variables
 from imgai.cli.options import labels_out, machine_options, options_of, run_options
 from imgai.cli.start import start
-from imgai.cli.steps import outputs_of, parameters_of, spec_of
+from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
 from imgai.params import completion
 from imgai.plugin import Output, Task
 from imgai.registry import Registry
+
+if TYPE_CHECKING:
+    from imgai.run.options import OutputOptions, StepSpec
 
 
 def add_tasks(app: typer.Typer, registry: Registry) -> None:
@@ -28,8 +31,12 @@ def add_tasks(app: typer.Typer, registry: Registry) -> None:
 def task_command(task: Task, registry: Registry) -> Callable[..., None]:
     """The function behind one task's sub-command, with the signature that Typer reads."""
 
-    def command(**values: Any) -> None:
-        raise typer.Exit(start(values, lambda: ([spec_of(task, registry, values)], outputs_of(task, values))))
+    def command(context: typer.Context, **values: Any) -> None:
+        def steps() -> tuple[list[StepSpec], OutputOptions]:
+            found = settled(task, registry, values, {name for name in values if is_given(context, name)})
+            return [spec_of(task, registry, found)], outputs_of(task, found)
+
+        raise typer.Exit(start(values, steps))
 
     of_runs = options_of(run_options)
     model = next(option for option in of_runs if option.name == "model")
@@ -38,7 +45,9 @@ def task_command(task: Task, registry: Registry) -> Callable[..., None]:
     if task.output is Output.SCORES:
         (out,) = options_of(labels_out)
         of_runs = [out if option.name == "out" else option for option in of_runs]
-    parameters = with_variables([*of_runs, *parameters_of(task, registry), *options_of(machine_options)], task.name)
+    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    options = with_variables([*of_runs, *parameters_of(task, registry), *options_of(machine_options)], task.name)
+    parameters = [of_context, *options]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command

@@ -77,6 +77,8 @@ def test_steps_of_one_task_are_told_apart() -> None:
             "is not the last, so nothing is written of it; add --keep find-light",
         ),
         (("brighten --format png", "find-light"), [], "is not the last"),
+        (("weigh --sort-into by", "find-light"), [], "is not the last"),
+        (("weigh --write-xmp", "find-light"), [], "is not the last"),
         (("brighten", "find-light"), ["brighten"], "--keep brighten: that step finds no mask"),
         (("find-light", "brighten"), ["find-lite"], "there is no such step; the steps are find-light, brighten"),
         (("find-light --as coco", "brighten"), ["find-light"], "--as coco is for the last step"),

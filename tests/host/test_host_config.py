@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from imgai.cli import config
 from imgai.cli.main import build_app
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
+from imgai.plugin import param
 from imgai.registry import Registry
 from imgai.testing import fake
 
@@ -71,6 +74,68 @@ def test_steps_of_a_chain_are_configured_and_recipes_are_not(registry: Registry,
     assert gain(registry, "chain", "a.png", "find-light", "brighten") == 3
     Path("r.toml").write_text('[[steps]]\ntask = "find-light"\n[[steps]]\ntask = "brighten"\n')
     assert gain(registry, "run", "r.toml", "a.png") == 1
+
+
+def test_variables_reach_the_steps_of_a_chain_and_what_it_saves(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("imgai.toml").write_text("[find-light]\nslow = 0.001\n")
+    monkeypatch.setenv("IMGAI_FIND_LIGHT_GAIN", "4")
+    line = ("chain", "a.png", "find-light", "brighten")
+    assert gain(registry, *line, "--save-recipe", "r.toml") == 4
+    assert gain(registry, *line[:2], "find-light --gain 5", "brighten") == 5
+    monkeypatch.delenv("IMGAI_FIND_LIGHT_GAIN")
+    assert gain(registry, "run", "r.toml", "a.png") == 4
+    assert "slow = 0.001" in Path("r.toml").read_text()
+
+
+def test_settings_of_what_is_written_leave_steps_before_the_last_alone(registry: Registry, folder: Path) -> None:
+    Path("imgai.toml").write_text('[brighten]\nformat = "png"\nquality = 80\n[find-light]\nas = ["cutout"]\n')
+    for steps in (("brighten", "find-light"), ("find-light", "brighten")):
+        answer = imgai(registry, "chain", "a.png", *steps, "--out", "out", "--force")
+        assert answer.exit_code == 0, answer.stderr
+    typed = imgai(registry, "chain", "a.png", "brighten --quality 3", "find-light", "--out", "out")
+    assert typed.exit_code == 2
+
+
+@dataclass(frozen=True)
+class Named:
+    """What one model takes, which stands for it."""
+
+    like: str | None = param(None, "Like what.", selects=True)
+
+
+@dataclass(frozen=True)
+class Styled:
+    """What the other takes."""
+
+    style: str | None = param(None, "Which.")
+
+
+def test_settings_give_way_to_what_is_typed(folder: Path) -> None:
+    plain = dataclasses.replace(fake.DOUBLE, params=Styled)
+    other = dataclasses.replace(fake.DOUBLE, name="other", params=Named)
+    registry = Registry([Plugin("fake", "fake", "1", (fake.BRIGHTEN,), (plain, other))])
+
+    def model(*typed: str) -> str:
+        texts = []
+        for line in (("brighten", "a.png", *typed), ("chain", "a.png", " ".join(["brighten", *typed]))):
+            answer = imgai(registry, *line, "--out", "out", "--json", "--force")
+            assert answer.exit_code == 0, answer.stderr
+            texts.append(json.loads(answer.stdout)["model"])
+        assert texts[0] == texts[1]
+        return texts[0]
+
+    Path("imgai.toml").write_text('[brighten]\nscale = 2\nstyle = "so"\n')
+    assert model("--width", "96") == "double"
+    assert model("--like", "this") == "other"
+    assert model("--model", "other") == "other"
+    Path("imgai.toml").write_text('[brighten]\nlike = "this"\n')
+    assert model() == "other"
+    assert model("--style", "so") == "double"
+    assert model("--model", "double") == "double"
+    both = imgai(registry, "brighten", "a.png", "--out", "out", "--style", "so", "--like", "this")
+    assert both.exit_code == 2
 
 
 def test_what_is_of_every_task_reaches_every_command(

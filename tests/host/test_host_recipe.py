@@ -95,9 +95,20 @@ def test_a_chain_saves_itself_as_a_recipe(pictures: Path, tmp_path: Path) -> Non
     outputs = [tmp_path / "one" / output["path"] for record in told for output in record["outputs"]]
     assert len(outputs) == 9
     assert all(path.is_file() for path in outputs)
-    refused = imgai(*line, "--save-recipe", saved)
+    assert imgai(*line, "--save-recipe", saved).exit_code == 0  # to go on, the same command is typed again
+    refused = imgai(*line, "--save-recipe", saved, "--fail-fast")
     assert refused.exit_code == 2
     assert "there is such a file" in refused.stderr
+
+
+def test_a_recipe_is_saved_when_something_was_done_by_it(pictures: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "saved.toml"
+    more = ("--out", tmp_path / "one", "brighten", "--save-recipe", saved)
+    assert imgai("chain", tmp_path / "mistyped", *more).exit_code == 2
+    assert imgai("chain", pictures, *more, "--dry-run").exit_code == 0
+    assert not saved.exists()
+    assert imgai("chain", pictures, *more).exit_code == 0
+    assert saved.exists()
 
 
 def test_options_of_the_command_count_more_than_the_recipes(recipe: Path, pictures: Path, tmp_path: Path) -> None:
