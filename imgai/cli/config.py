@@ -36,8 +36,8 @@ class Configuration:
     def default_map(self, registry: Registry) -> dict[str, dict[str, Any]]:
         """The same as the command line's parser takes it: by command."""
         common = self.values.get(OF_EVERY, {})
-        found = {name: {**common, **self.values.get(name, {})} for name in registry.tasks}
-        return found | {"chain": dict(common), "run": dict(common)}
+        found: dict[str, dict[str, Any]] = {name: {**common, **self.values.get(name, {})} for name in registry.tasks}
+        return found | {"chain": dict(common), "run": dict(common), "evaluate": dict(found)}
 
 
 def files() -> list[Path]:
@@ -151,6 +151,7 @@ def _row(
         value, source = configuration.values[name][parameter.name], configuration.sources[name, parameter.name]
     else:
         value, source = parameter.default, "default"
+    value = str(value) if isinstance(value, Path) else value
     return {"task": task, "option": f"--{flag_of(parameter)}", "value": value, "source": source}
 
 

@@ -8,15 +8,16 @@ import importlib.util
 import inspect
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.start import start
-from imgai.cli.steps import outputs_of, parameters_of, spec_of
+from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
 from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.plugin import Model, Output, Task
@@ -66,17 +67,16 @@ def evaluate_options(
 
 
 def _command(task: Task, registry: Registry) -> Any:
-    def command(**values: Any) -> None:
-        raise typer.Exit(_evaluate(task, registry, values))
+    def command(context: typer.Context, **values: Any) -> None:
+        given = {name for name in values if is_given(context, name)}
+        raise typer.Exit(_evaluate(task, registry, values, given))
 
     wanted = ("model", "json_", "quiet", "verbose")
     of_task = [option for option in parameters_of(task, registry) if option.name not in _OF_OUTPUTS]
-    parameters = [
-        *options_of(evaluate_options),
-        *(option for option in options_of(run_options) if option.name in wanted),
-        *of_task,
-        *options_of(machine_options),
-    ]
+    of_runs = [option for option in options_of(run_options) if option.name in wanted]
+    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    options = with_variables([*of_runs, *of_task, *options_of(machine_options)], task.name)
+    parameters = [of_context, *options_of(evaluate_options), *options]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command
@@ -98,7 +98,7 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-def _evaluate(task: Task, registry: Registry, values: dict[str, Any]) -> int:
+def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set[str]) -> int:
     """Label the pictures, compare, tell."""
     rows: list[Row] = []
     folder, out = values["folder"], values["out"]
@@ -110,14 +110,16 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any]) -> int:
                 raise UsageError("measuring needs scikit-learn and matplotlib", "pip install 'imgai[evaluate]'")
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder", "name one that holds pictures whose class is known")
-        return [spec_of(task, registry, asked)], dataclasses.replace(outputs_of(task, asked), top=5)
+        found = settled(task, registry, asked, given)
+        asked["model"] = found["model"]
+        return [spec_of(task, registry, found)], dataclasses.replace(outputs_of(task, found), top=5)
 
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
 
     def told(code: int) -> int:
         from imgai.run.evaluate import evaluate, write_report
 
-        truth = truths((row.path for row in rows), folder, registry.model(task.name, values["model"]))
+        truth = truths((row.path for row in rows), folder, registry.model(task.name, asked["model"]))
         report = evaluate(rows, truth)
         if values["json_"]:
             console.out_line(json.dumps(report.summary()))

@@ -185,3 +185,26 @@ def test_what_is_wrong_is_told_with_its_line(registry: Registry, folder: Path, t
     with pytest.raises(UsageError) as caught:
         config.load(registry)
     assert words in str(caught.value)
+
+
+def test_a_folder_that_is_set_can_be_shown(registry: Registry, folder: Path) -> None:
+    Path("imgai.toml").write_text('[weigh]\nsort-into = "by"\n')
+    (row,) = [row for row in json.loads(imgai(registry, "config", "--json").stdout) if row["task"] == "weigh"]
+    assert row["value"] == "by"
+
+
+def test_measuring_is_configured_as_the_task_is(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("light").mkdir()
+    Path("a.png").rename("light/a.png")
+    assert imgai(registry, "evaluate", "weigh", ".").exit_code == 0
+    Path("imgai.toml").write_text('[weigh]\nsort-into = "by"\n')  # of no concern here
+    assert imgai(registry, "evaluate", "weigh", ".").exit_code == 0
+    assert not Path("by").exists()
+    for text, variable in (('device = "mps"\n', ""), ("", "mps")):
+        Path("imgai.toml").write_text(text)
+        monkeypatch.setenv("IMGAI_DEVICE", variable)
+        answer = imgai(registry, "evaluate", "weigh", ".")
+        assert answer.exit_code == 2
+        assert "mps" in answer.stderr
