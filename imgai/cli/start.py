@@ -32,6 +32,7 @@ def start(
         from imgai.run.options import RunOptions
 
         specs, outputs = steps()
+        console.quiet, console.verbose = values["quiet"], values["verbose"]  # a recipe may have said so
         options = RunOptions(
             inputs=values["inputs"],
             out=values["out"],
