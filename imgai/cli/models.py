@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -91,8 +92,9 @@ def _find(registry: Registry, name: str) -> tuple[Model, ...]:
     if tasks:
         words = " or ".join(f"{task}/{name}" for task in tasks)
         raise UsageError(f"several tasks have a model called {name!r}", f"say which: {words}")
-    for task in registry.tasks:
-        registry.model(task, name)  # says what there is, with the nearest name
+    if known := dict.fromkeys(each for model in registry.models() for each in (model.family, model.name) if each):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        raise UsageError(f"no model is called {name!r}", f"did you mean {near[0]!r}?" if near else "see: imgai models")
     raise UsageError(f"no model is called {name!r}", "no plugin is installed; try: pip install 'imgai[all]'")
 
 

@@ -119,6 +119,18 @@ def test_options_of_the_command_count_more_than_the_recipes(recipe: Path, pictur
     assert not Path("nowhere").exists()
 
 
+def test_a_recipe_may_be_quiet(recipe: Path, pictures: Path, tmp_path: Path) -> None:
+    assert "done" in imgai("run", recipe, pictures, "--out", tmp_path / "one").stderr
+    recipe.write_text(GOOD.replace("[run]", "[run]\nquiet = true"))
+    assert imgai("run", recipe, pictures, "--out", tmp_path / "other").stderr == ""
+
+
+def test_the_nearest_model_of_all_tasks_is_told() -> None:
+    answer = imgai("models", "info", "meen")
+    assert isinstance(answer.exception, UsageError)
+    assert answer.exception.hint == "did you mean 'mean'?"
+
+
 def test_a_recipe_without_a_folder_needs_one(recipe: Path, pictures: Path) -> None:
     answer = imgai("run", recipe, pictures)
     assert answer.exit_code == 2
