@@ -63,14 +63,14 @@ def evaluate(rows: Sequence[Row], truth: Mapping[str, str]) -> Report:
     found = [row.scores[0][0] for row in told]
     names = sorted(set(right) | set(found))
     present = sorted(set(right))
-    each = precision_recall_fscore_support(right, found, labels=present, zero_division=0.0)
+    each = precision_recall_fscore_support(right, found, labels=present, zero_division=0.0) if told else [()] * 4
     classes = {name: (float(p), float(r), float(f), int(n)) for name, p, r, f, n in zip(present, *each, strict=True)}
     hits = np.array([one == other for one, other in zip(right, found, strict=True)])
     return Report(
         pictures=len(told),
         top1=float(hits.mean()) if told else 0.0,
         top5=float(np.mean([name in dict(row.scores[:5]) for name, row in zip(right, told, strict=True)] or [False])),
-        calibration_error=calibration_error(np.array([row.scores[0][1] for row in told]), hits),
+        calibration_error=calibration_error(np.array([row.scores[0][1] for row in told]), hits) if told else 0.0,
         classes=classes,
         names=tuple(names),
         confusion=confusion_matrix(right, found, labels=names) if told else np.zeros((0, 0), int),

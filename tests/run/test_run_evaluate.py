@@ -45,6 +45,11 @@ def test_the_numbers_are_those_counted_by_hand() -> None:
     assert report.confusion.tolist() == [[1, 0], [1, 1]]
 
 
+def test_of_no_picture_that_could_be_read_there_is_nothing_to_count() -> None:
+    report = evaluate([row("broken")], {"broken": "dark"})
+    assert (report.pictures, report.classes, report.top1, report.calibration_error) == (0, {}, 0, 0)
+
+
 def test_scores_that_keep_their_word_are_calibrated() -> None:
     scores = np.array([0.75] * 4 + [1.0] * 2)
     assert calibration_error(scores, np.array([True, True, True, False, True, True])) == pytest.approx(0)
