@@ -14,7 +14,12 @@ from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffi
 from imgai.run.options import Keep, OutputOptions
 from imgai.run.scan import Input
 
-_PAGE = re.compile(r"(.+)-p\d{4,}")
+
+def _like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
+    """Names that a page of a picture, or what is kept of it, might have; group 1 is the picture's own."""
+    kept = "|".join(f"{re.escape(keep.name)}(?:-(?:{'|'.join(keep.kinds)}))?" for keep in keeps) or "(?!)"
+    page = r"-p\d{4,}"
+    return re.compile(rf"(.+?)(?:(?P<keep>-(?:{kept}))(?:{page})?|{page})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ def plan(
     """
     kinds = options.kinds
     if _is_file(out, inputs, kinds):
-        _check_suffix(out, kinds[0])
+        _check_suffix(out, kinds[0], options.format)
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
         _refuse_to_overwrite(plans, inputs, options, keeps)
         return plans
@@ -83,18 +88,14 @@ def plan(
                 bases[index] = PurePosixPath(inputs[index].name)
             names = ", ".join(inputs[index].name for index in indices[:3])
             tell(f"{len(indices)} inputs would share an output ({names}); theirs keep the suffix")
+    pattern = _like_an_output(keeps)
     for index, base in enumerate(bases):
-        # a-p0001.png may be a picture in its own right beside the pages of a.tif.
-        page = _PAGE.fullmatch(base.name)
-        if page and _key(base.with_name(page[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
+        # a-p0001.png may be a picture in its own right beside the pages of a.tif, or a-segment.png beside what is kept.
+        like = pattern.fullmatch(base.name)
+        if like and _key(base.with_name(like[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
             bases[index] = PurePosixPath(inputs[index].name)
-            tell(f"{inputs[index].name} is called like a page of another input; its outputs keep the suffix")
-        # a-segment.png may be one beside what a chain keeps of a.tif.
-        for keep in keeps:
-            stem, dash, rest = base.name.rpartition(f"-{keep.name}")
-            if dash and not rest and stem and _key(base.with_name(stem)) in groups and base == bases[index]:
-                bases[index] = PurePosixPath(inputs[index].name)
-                tell(f"{inputs[index].name} is called like what is kept of another input; its outputs keep the suffix")
+            what = "what is kept" if like["keep"] else "a page"
+            tell(f"{inputs[index].name} is called like {what} of another input; its outputs keep the suffix")
     _number_what_still_clashes(bases, inputs, tell)
     plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
     _refuse_to_overwrite(plans, inputs, options, keeps)
@@ -111,23 +112,32 @@ def key_of(each: Plan) -> str:
 class StreamPlans:
     """Plans for inputs that come one by one: no two share an output, whoever comes first."""
 
-    def __init__(self, out: Path, kinds: tuple[str, ...]) -> None:
+    def __init__(self, out: Path, kinds: tuple[str, ...], keeps: Sequence[Keep] = ()) -> None:
         self._out = out
         self._kinds = kinds
+        self._like_an_output = _like_an_output(keeps)
         self._taken: set[str] = set()
+        self._owners: set[str] = set()  # whose pages, or what is kept of them, would be called like one that is taken
 
     def plan(self, item: Input) -> Plan:
         """The plan for the next input; where its name is taken it keeps its suffix, or gets a number."""
         name = PurePosixPath(item.name)
         candidates = [_stem(item.name), name]
         number = 1
-        while _key(candidates[0]) in self._taken:
+        while self._clashes(candidates[0]):
             if len(candidates) == 1:
                 number += 1
                 candidates.append(name.with_name(f"{name.name}-{number}"))
             del candidates[0]
         self._taken.add(_key(candidates[0]))
+        if like := self._like_an_output.fullmatch(candidates[0].name):
+            self._owners.add(_key(candidates[0].with_name(like[1])))
         return Plan(item, self._out / candidates[0], self._kinds)
+
+    def _clashes(self, base: PurePosixPath) -> bool:
+        like = self._like_an_output.fullmatch(base.name)
+        owner = _key(base.with_name(like[1])) if like else None
+        return _key(base) in self._taken or owner in self._taken or _key(base) in self._owners
 
 
 def check_format(options: OutputOptions) -> None:
@@ -159,9 +169,12 @@ def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[str, ...]) -> bool
     return named and len(inputs) == 1 and len(kinds) == 1 and kinds != ("coco",)
 
 
-def _check_suffix(out: Path, kind: str) -> None:
+def _check_suffix(out: Path, kind: str, format_: str | None) -> None:
     """Raise UsageError if the name would lie about what is in the file."""
     named = format_of_suffix(out.name)
+    asked = format_of_suffix(format_) if format_ is not None else None
+    if kind == "image" and asked is not None and asked != named:
+        raise UsageError(f"--out {out} is not called like --format {format_}", "leave one of them out")
     allowed = {"image": WRITABLE, "overlay": ("JPEG", "PNG")}.get(kind, ("PNG",))
     if named not in allowed:
         what = "an image" if kind == "image" else f"a {kind}" if kind != "overlay" else "an overlay"

@@ -174,7 +174,8 @@ def _run_stream(
     out = table.parent if table is not None else out
     records = Records(out, table="" if table is None else table.name, keep=options.out is not None and stdout is None)
     plans: list[Plan] = []
-    each_plan = StreamPlans(_folder_of(options), options.outputs.kinds)
+    keeps = [spec.keep for spec in specs if spec.keep is not None]
+    each_plan = StreamPlans(_folder_of(options), options.outputs.kinds, keeps)
     summary = Summary()
 
     def jobs() -> Iterator[Job]:

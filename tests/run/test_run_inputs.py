@@ -152,6 +152,8 @@ def test_one_input_may_have_a_named_output(tmp_path: Path, brighten: Any, make_p
     brighten([make_picture(tmp_path / "a.png")], tmp_path / "big.jpg")
     with Image.open(tmp_path / "big.jpg") as image:
         assert (image.format, image.size) == ("JPEG", (80, 60))
+    with pytest.raises(UsageError, match="is not called like --format jpg"):
+        brighten([tmp_path / "a.png"], tmp_path / "big.png", format="jpg")
 
 
 @pytest.mark.parametrize("named", ["nowhere.png", "empty"])

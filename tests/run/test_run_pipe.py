@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgai.run.names import StreamPlans
+from imgai.run.names import StreamPlans, plan
+from imgai.run.options import Keep, OutputOptions
 from imgai.run.pipe import Stdin, Stdout
 from imgai.run.scan import Input
 
@@ -236,6 +237,20 @@ def test_members_of_one_name_do_not_share_an_output(tmp_path: Path) -> None:
     plans = StreamPlans(tmp_path, ("mask",))
     bases = [plans.plan(Input(None, name, stream=True)).base.name for name in ("a.jpg", "a.png", "a.png", "A.png")]
     assert bases == ["a", "a.png", "a.png-2", "A.png-3"]
+
+
+def test_what_is_called_like_a_page_or_what_is_kept_keeps_its_suffix(tmp_path: Path) -> None:
+    names = ["a.png", "a-segment.png", "a-segment-mask.png", "a-segment-p0001.png", "a-p0001.png", "a-b.png"]
+    wanted = ["a", *names[1:5], "a-b"]
+    keeps = [Keep("segment", ("mask", "labels"))]
+    stream = StreamPlans(tmp_path, ("mask",), keeps)
+    assert [stream.plan(Input(None, name, stream=True)).base.name for name in names] == wanted
+    other = StreamPlans(tmp_path, ("mask",))
+    bases = [other.plan(Input(None, name, stream=True)).base.name for name in ("a-p0001.png", "a.tif")]
+    assert bases == ["a-p0001", "a.tif"]
+    inputs = [Input(tmp_path / "in" / name, name) for name in names]
+    plans = plan(inputs, tmp_path / "out", OutputOptions(("mask",)), keeps=keeps)
+    assert [each.base.name for each in plans] == wanted
 
 
 @pytest.mark.timeout(30)
