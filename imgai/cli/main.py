@@ -14,7 +14,7 @@ from imgai.cli import chain, config, doctor, evaluate, models, plugins, run, sch
 from imgai.cli.tasks import add_tasks
 from imgai.console import Console
 from imgai.discovery import Plugin
-from imgai.errors import EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
+from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
 from imgai.registry import Registry, load_registry
 
 _SUMMARY = "The command-line image toolkit: one command a task, whole folders at a time."
@@ -78,6 +78,14 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        # Typer and Rich make 1 of it, which says that inputs failed.
+        from imgai.run.pipe import silence_stdout
+
+        silence_stdout()
+        sys.exit(EXIT_BROKEN_PIPE)
 
 
 def _add_broken(app: typer.Typer, registry: Registry) -> None:

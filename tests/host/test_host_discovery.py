@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -153,3 +156,13 @@ def test_looking_around_imports_nothing_heavy(run_python: Any, arguments: tuple[
         """
     )
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("command", ["plugins", "config", "models"])
+def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    line = [sys.executable, "-m", "imgai.cli.main", command]
+    answer = subprocess.run(line, stdout=writes, stderr=subprocess.PIPE, timeout=120)
+    os.close(writes)
+    assert (answer.returncode, answer.stderr) == (141, b"")
