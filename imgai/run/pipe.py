@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -68,12 +69,16 @@ class Stdin(io.RawIOBase):
                         continue
                     content = stream.extractfile(member)
                     assert content is not None  # it is a file
-                    read = content.read()
                     name = PurePosixPath(member.name)
-                    if not (name.suffix.lower() in EXTENSIONS or sniff(read[:HEAD])):
+                    if any(part.startswith(".") for part in name.parts):
+                        continue  # as in a folder: hidden
+                    head = content.read(HEAD)
+                    if not (name.suffix.lower() in EXTENSIONS or sniff(head)):
                         continue  # as in a folder: no picture
                     path = folder / f"{number:08d}{name.suffix}"
-                    path.write_bytes(read)
+                    with path.open("wb") as file:
+                        file.write(head)
+                        shutil.copyfileobj(content, file)
                     yield Input(path, name.as_posix(), stream=True)
         except tarfile.TarError as error:
             raise InputError(

@@ -239,6 +239,18 @@ def test_members_of_one_name_do_not_share_an_output(tmp_path: Path) -> None:
     assert bases == ["a", "a.png", "a.png-2", "A.png-3"]
 
 
+def test_hidden_members_are_passed_over_as_in_a_folder(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for name in ("./a.png", "._a.png", ".hidden/b.png", "notes.txt"):
+            member = tarfile.TarInfo(name)
+            member.size = 3000
+            tar.addfile(member, io.BytesIO(bytes(3000)))
+    made.seek(0)
+    (found,) = Stdin(made).members(tmp_path)
+    assert (found.name, found.path and found.path.stat().st_size) == ("a.png", 3000)
+
+
 def test_what_is_called_like_a_page_or_what_is_kept_keeps_its_suffix(tmp_path: Path) -> None:
     names = ["a.png", "a-segment.png", "a-segment-mask.png", "a-segment-p0001.png", "a-p0001.png", "a-b.png"]
     wanted = ["a", *names[1:5], "a-b"]
