@@ -186,7 +186,8 @@ def _check_suffix(out: Path, kind: str, format_: str | None) -> None:
 
 def _stem(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
-    return path.with_name(path.stem) if path.suffix.lower() in EXTENSIONS else path
+    # Of "..png" nothing would be left but ".".
+    return path.with_name(path.stem) if path.suffix.lower() in EXTENSIONS and path.stem.strip(".") else path
 
 
 def _key(base: PurePosixPath) -> str:

@@ -60,6 +60,12 @@ def test_a_name_that_is_no_utf8_survives_and_is_skipped_the_next_time(
     assert find_light([tmp_path / "in"], tmp_path / "out")[0].skipped == 1
 
 
+def test_a_name_of_dots_alone_keeps_its_suffix(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
+    make_picture(tmp_path / "a.png").rename(tmp_path / "..png")
+    assert find_light([tmp_path / "..png"], tmp_path / "out")[0].done == 1
+    assert outputs(tmp_path / "out") == ["..png.png"]
+
+
 def test_two_inputs_that_want_one_output_get_two_and_are_told(
     tmp_path: Path, find_light: Any, make_picture: Any
 ) -> None:
