@@ -95,6 +95,8 @@ def _inputs(name: str, avoid: Collection[Path], made: Collection[str], tell: Cal
     path = Path(name)
     if path.is_dir():
         yield from _below(path, avoid, made, tell)
+    elif path.is_fifo():
+        raise UsageError(f"{name} is a pipe, which can be read only once", f"name {STDIN}, and add < {name}")
     elif os.path.lexists(path):
         yield Input(path, path.name)
     else:

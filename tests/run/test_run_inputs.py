@@ -121,6 +121,12 @@ def test_an_input_is_never_overwritten(tmp_path: Path, find_light: Any, brighten
     assert path.read_bytes() == before
 
 
+def test_a_pipe_that_is_named_is_refused(tmp_path: Path, find_light: Any) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="is a pipe"):
+        find_light([tmp_path / "pipe"], tmp_path / "out")
+
+
 def test_a_loop_of_links_ends(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
     make_picture(tmp_path / "in" / "deep" / "a.png")
     (tmp_path / "in" / "deep" / "up").symlink_to(tmp_path / "in")
