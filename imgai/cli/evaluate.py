@@ -131,7 +131,7 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set
             console.say(f"see {out}")
         return code
 
-    return start(asked, steps, collect=rows.append, then=told)
+    return start(asked, steps, avoid=(out,) if out else (), collect=rows.append, then=told)
 
 
 def truths(paths: Iterable[str], folder: Path, model: Model) -> dict[str, str]:

@@ -10,6 +10,8 @@ from imgai.console import Console
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imgai.outputs.table import Row
     from imgai.run.options import OutputOptions, StepSpec
 
@@ -18,6 +20,7 @@ def start(
     values: dict[str, Any],
     steps: Callable[[], tuple[list[StepSpec], OutputOptions]],
     *,
+    avoid: tuple[Path, ...] = (),
     collect: Callable[[Row], None] | None = None,
     then: Callable[[int], int] = lambda code: code,
 ) -> int:
@@ -25,6 +28,7 @@ def start(
 
     values: of `run_options` and `machine_options`.
     steps: what is run and what is written of it; may raise as a run does.
+    avoid: folders of what is made besides.
     collect: is given the labels of each input. then: what comes after the run, from exit code to exit code.
     """
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
@@ -37,6 +41,7 @@ def start(
             inputs=values["inputs"],
             out=values["out"],
             outputs=outputs,
+            avoid=avoid,
             force=values["force"],
             dry_run=values["dry_run"],
             fail_fast=values["fail_fast"],

@@ -90,6 +90,7 @@ class RunOptions:
     """How a run goes about it.
 
     out: the folder of what is made, or the one file; None where labels alone are told.
+    avoid: other folders of what is made, which are no inputs.
     memory: budget in bytes for the decoded pictures that are in flight.
     threads: that decode, and as many again that encode; None chooses by the cores.
     """
@@ -97,6 +98,7 @@ class RunOptions:
     inputs: list[str]
     out: Path | None
     outputs: OutputOptions
+    avoid: tuple[Path, ...] = ()
     force: bool = False
     dry_run: bool = False
     fail_fast: bool = False

@@ -116,7 +116,7 @@ def _run(
     keep = options.out is not None and stdout is None
     records = Records(out, table="" if table is None else table.name, keep=keep)
     records.load()
-    avoid = [folder] if keep else []
+    avoid = [*options.avoid, folder] if keep else [*options.avoid]
     if options.outputs.sort_into is not None:
         avoid.append(options.outputs.sort_into)
     inputs = scan(options.inputs, avoid=avoid, made=records.made(), null=options.null, tell=console.warn)

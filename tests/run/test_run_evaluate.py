@@ -109,6 +109,13 @@ def test_the_command_tells_and_writes_what_it_found(app: typer.Typer, graded: Pa
         assert min(drawn.size) > 100
 
 
+def test_a_report_among_the_pictures_is_no_class_of_theirs(app: typer.Typer, graded: Path) -> None:
+    for _ in range(2):
+        result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded), "--out", str(graded / "report"), "--json"])
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["pictures"] == 3
+
+
 def test_a_picture_that_cannot_be_read_is_left_out_and_told(app: typer.Typer, graded: Path) -> None:
     (graded / "dark" / "broken.png").write_bytes(b"no picture")
     result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded)])
