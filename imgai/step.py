@@ -239,7 +239,8 @@ class Step:
 def _alike(item: Item, other: Item) -> bool:
     """Whether two work items may be in one batch."""
     surveyed = (item.work.notes is None) == (other.work.notes is None)
-    return surveyed and item.work.predictor is other.work.predictor and item.pixels.shape == other.pixels.shape
+    same = item.pixels.shape == other.pixels.shape and item.pixels.dtype == other.pixels.dtype
+    return surveyed and same and item.work.predictor is other.work.predictor
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -111,6 +111,15 @@ def test_pictures_of_every_depth(depth: torch.dtype) -> None:
     assert (found.float() / 255 - mean(image)[0]).abs().max() <= 1.5 / 255
 
 
+def test_pictures_of_several_depths_share_no_batch() -> None:
+    """A batch has one type: what is copied into another's is cut or crushed."""
+    image = gradient(40, 48)
+    deep = (image * 65535).int().to(torch.uint16)
+    found = step(mean, batch=8).stream([sample(uint8(image)), sample(deep), sample(uint8(image)), sample(deep)])
+    for each in found:
+        assert (mask(each).float() / 255 - mean(image)[0]).abs().max() <= 1.5 / 255
+
+
 @pytest.mark.parametrize(
     "error",
     [
