@@ -144,3 +144,9 @@ def test_frames_do_not_flicker_more_than_their_grain(style: str) -> None:
     painted = [through(step, each) for each in frames]
     flicker = [float(np.mean([(a - b).abs().mean() for a, b in pairwise(those)])) for those in (frames, painted)]
     assert flicker[1] <= flicker[0]
+
+
+def test_a_little_strength_leaves_the_pictures_own_detail() -> None:
+    image = picture()
+    made = through(stylizer("starry-night", strength=0.01), image)
+    assert (made - image).abs().max() < 0.02

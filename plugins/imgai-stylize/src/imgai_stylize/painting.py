@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from kornia.color import rgb_to_ycbcr, ycbcr_to_rgb
 from kornia.filters import gaussian_blur2d
@@ -23,8 +24,8 @@ LONGEST, DRAWN_LONGEST = 1280, 2560
 """Pixels along the longer side at which pictures are painted, and drawn, at a style-scale of 1."""
 FRACTION = 0.8
 """Of their own sides, at which small pictures are painted: the finest strokes are then more than a pixel wide."""
-LARGEST_STYLE = 640
-"""The longer side at which a style's picture is looked at."""
+LARGEST_STYLE, LEAST_STYLE = 640, 32
+"""The longer side at which a style's picture is looked at, and the least of either."""
 
 
 class Mixture(nn.Module):
@@ -73,7 +74,9 @@ class Mixture(nn.Module):
         if self.network is not None and self.style is not None:
             style = self.style.expand(len(image), -1)
             whole = unpack(notes[:, 2:]) if notes.shape[1] else None  # None: the tile is the picture
-            made = self.share * self.network(image, style, whole).float()
+            with torch.autocast(image.device.type, enabled=False):
+                seen = steadied(image)
+            made = self.share * self.network(seen, style, whole).float()
         # A tile's place is told in fractions of the picture, so that its size in pixels follows from its own.
         height, width = image.shape[-2:]
         origin = (place[:, :2] / place[:, 2:] * torch.tensor([height, width], device=image.device)).round()
@@ -176,10 +179,15 @@ def picture(file: Path) -> Tensor:
     """
     try:
         with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+            upright = ImageOps.exif_transpose(opened)
+            if upright.mode.startswith("I;16"):  # Pillow would cut it at 255
+                upright = Image.fromarray((np.asarray(upright) / 257 + 0.5).astype(np.uint8))
+            image = upright.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"--style-image {file} cannot be read: {error}", "name a picture") from error
     image.thumbnail((LARGEST_STYLE, LARGEST_STYLE), Image.Resampling.LANCZOS)
+    if min(image.size) < LEAST_STYLE:
+        image = image.resize((max(LEAST_STYLE, image.width), max(LEAST_STYLE, image.height)))
     pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
     return pixels.view(image.height, image.width, 3).permute(2, 0, 1)[None].float() / 255
 
@@ -193,7 +201,7 @@ def _predictor(context: LoadContext, mixture: Mixture) -> Predictor:
     )
     mixture.to(context.device).eval()
     return Predictor(
-        preprocess=steadied if mixture.network is not None else identity,
+        preprocess=identity,
         network=mixture,
         survey=lambda view: mixture.survey(steadied(view)),
         sees_whole=True,
