@@ -10,6 +10,7 @@ import queue
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,14 +112,18 @@ def _run(
     folder = _folder_of(options)
     if STDIN in options.inputs and stdin.is_tar():
         return _run_stream(specs, options, console, collect, stdin, stdout)
+    if STDIN in options.inputs and options.outputs.sort_into is not None:
+        raise UsageError("--sort-into copies files, and a picture on - has no name", "name files, or send a tar stream")
     table = options.outputs.table
     out = folder if table is None else table.parent
     keep = options.out is not None and stdout is None
     records = Records(out, table="" if table is None else table.name, keep=keep)
     records.load()
     avoid = [*options.avoid, folder] if keep else [*options.avoid]
-    if options.outputs.sort_into is not None:
-        avoid.append(options.outputs.sort_into)
+    if (sorted_into := options.outputs.sort_into) is not None:
+        if sorted_into.is_dir() and any(Path(name).is_dir() and sorted_into.samefile(name) for name in options.inputs):
+            raise UsageError(f"--sort-into {sorted_into} is an input: the copies would be sorted again", "name another")
+        avoid.append(sorted_into)
     inputs = scan(options.inputs, avoid=avoid, made=records.made(), null=options.null, tell=console.warn)
     if accept is not None and not inputs:
         return Summary()
@@ -424,14 +429,19 @@ def _write_coco(plans: list[Plan], out: Path, records: Records) -> None:
 
     from imgai.outputs import assemble
 
+    names = Counter(each.input.name for each in plans)
+
     def fragments() -> Iterator[tuple[str, dict[str, Any]]]:
         for each in plans:
+            alone = names[each.input.name] == 1
             try:
                 pages = json.loads(_fragment_path(records, each).read_bytes())
             except FileNotFoundError:
                 continue  # it failed, and was told
             for page in pages:
-                name = each.input.name + (f"#{page['page'] + 1}" if page["pages"] > 1 else "")
+                name = (each.input.name if alone else each.input.shown) + (
+                    f"#{page['page'] + 1}" if page["pages"] > 1 else ""
+                )
                 yield printable(name), page
 
     def write(file: Any) -> None:

@@ -50,7 +50,7 @@ def _sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, lin
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(source, place)
+            os.link(source.resolve(), place)  # of a symbolic link, the file
         except OSError:  # another file system
             place.symlink_to(source.absolute())
     except OSError as error:

@@ -167,6 +167,19 @@ def test_files_are_linked_where_that_is_asked_for(folder: Path, tmp_path: Path) 
     assert (tmp_path / "sorted" / "light" / "light.png").samefile(folder / "light.png")
 
 
+def test_a_symbolic_link_is_linked_to_its_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "names").mkdir()
+    (tmp_path / "names" / "a.png").symlink_to(Path("..") / folder.name / next(folder.glob("*.png")).name)
+    go([tmp_path / "names"], None, sort_into=tmp_path / "sorted", link=True)
+    (linked,) = (tmp_path / "sorted").rglob("a.png")
+    assert linked.is_file()
+
+
+def test_an_input_is_no_place_to_sort_into(folder: Path) -> None:
+    with pytest.raises(UsageError, match="is an input"):
+        go([folder], None, sort_into=folder)
+
+
 def test_what_has_no_label_above_the_threshold_is_unsure(folder: Path, tmp_path: Path) -> None:
     go([folder], tmp_path / "labels.csv", sort_into=tmp_path / "sorted", threshold=0.99)
     assert (tmp_path / "sorted" / "_unsure" / "dark.png").is_file()
