@@ -61,6 +61,8 @@ def predictor(context: LoadContext, network: Any) -> Predictor:
 
     config = timm.data.resolve_model_data_config(network)
     count = network.num_classes
+    if not count:
+        raise ValueError(f"{context.model.name}: this checkpoint has features alone and no classes; name another")
     known = count == len(LABELS)
     model = dataclasses.replace(
         context.model,

@@ -46,7 +46,9 @@ def load(context: LoadContext) -> Predictor:
     """
     labels = names(context.model_params.labels)
     name, _, weights = context.model_params.clip.partition("/")
-    network, tokenize = create(name, weights or None)
+    if not weights:  # open_clip would take random ones
+        raise ValueError(f"--clip {name} does not say which weights; as in --clip ViT-B-32/laion2b_s34b_b79k")
+    network, tokenize = create(name, weights)
     return predictor(context, network.to(context.device), tokenize, labels)
 
 
