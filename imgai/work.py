@@ -122,7 +122,7 @@ class Work:
     def _seen(self) -> Tensor:
         """The image as the network is to see it: nothing from under transparent pixels."""
         sample = self.sample
-        if self.output is Output.IMAGE and sample.alpha is not None:
+        if sample.alpha is not None:
             return bleed(sample.image, sample.alpha)
         return sample.image
 
