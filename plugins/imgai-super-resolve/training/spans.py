@@ -1,166 +1,62 @@
-"""SPAN as it is trained: every 3x3 convolution is the product of a chain, and three scales share one body."""
+"""How a SPAN begins, how another scale's begins with what one has learned, and its file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
-from imgai_super_resolve.span import BLOCKS, Span
+from imgai_super_resolve.span import Span
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 GAIN = 2
-"""How much wider the chain is than the convolution that it amounts to."""
+"""How much wider the chain is, in SPAN's own files, than the convolution that it amounts to."""
 
 
-class Chained(nn.Module):
-    """A 3x3 convolution given by a chain of 1x1, 3x3 and 1x1 convolutions and a 1x1 beside it.
-
-    The chain is multiplied out at every step and the product is run: training costs what the product costs, and
-    learns as the longer chain does (Ding et al., "RepVGG", CVPR 2021, say why that helps).
-
-    Shape: ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``.
-    """
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.sk = nn.Conv2d(inputs, outputs, 1)
-        self.conv = nn.Sequential(
-            nn.Conv2d(inputs, inputs * GAIN, 1),
-            nn.Conv2d(inputs * GAIN, outputs * GAIN, 3),
-            nn.Conv2d(outputs * GAIN, outputs, 1),
-        )
-        for layer in self.conv:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+@torch.no_grad()
+def begin_with_repetition(network: Span, scale: int) -> None:
+    """As the picture with each pixel repeated, and noise beside it that the body can make something of."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="linear").mul_(0.86)
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
-        nn.init.kaiming_normal_(self.sk.weight, nonlinearity="linear")
-        nn.init.zeros_(self.sk.bias)
-        with torch.no_grad():
-            self.conv[1].weight.mul_(0.7)
-            self.sk.weight.mul_(0.5)
-
-    def product(self) -> tuple[Tensor, Tensor]:
-        """Kernel ``(outputs, inputs, 3, 3)`` and bias ``(outputs,)`` of the one convolution."""
-        first, second, third = self.conv
-        one, three = first.weight[:, :, 0, 0], third.weight[:, :, 0, 0]
-        weight = torch.einsum("om,mnhw->onhw", three, torch.einsum("mkhw,kn->mnhw", second.weight, one))
-        bias = three @ (torch.einsum("mkhw,k->m", second.weight, first.bias) + second.bias) + third.bias
-        return weight + F.pad(self.sk.weight, (1, 1, 1, 1)), bias + self.sk.bias
-
-    @torch.no_grad()
-    def become(self, weight: Tensor, bias: Tensor) -> None:
-        """Take the kernel of one convolution: between two turns that undo each other, nothing beside it."""
-        first, second, third = self.conv
-        one = nn.init.orthogonal_(first.weight[:, :, 0, 0].clone())  # orthonormal columns
-        three = nn.init.orthogonal_(third.weight[:, :, 0, 0].clone())  # orthonormal rows
-        first.weight.copy_(one[:, :, None, None])
-        second.weight.copy_(torch.einsum("om,onhw,kn->mkhw", three, weight, one))
-        third.weight.copy_(three[:, :, None, None])
-        for zero in (first.bias, second.bias, self.sk.weight, self.sk.bias):
-            zero.zero_()
-        third.bias.copy_(bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            weight, bias = self.product()
-        return F.conv2d(x, weight, bias, padding=1)
+    first, gather = network.conv_1, network.conv_cat
+    first.weight.mul_(3.4)
+    first.weight[:3] = 0
+    first.weight[range(3), range(3), 1, 1] = 1
+    gather.weight.mul_(0.58)
+    gather.weight[:3] = 0
+    gather.weight[range(3), range(3)] = 1
+    last = network.upsampler[0]
+    assert isinstance(last, nn.Conv2d)
+    last.weight.mul_(0.058)
+    last.weight[:, :3] = 0
+    for color in range(3):
+        last.weight[color * scale**2 : (color + 1) * scale**2, color, 1, 1] = 1
 
 
-class Block(nn.Module):
-    """As `imgai_super_resolve.span.Block`, of chains."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.c1_r, self.c2_r, self.c3_r = (Chained(width, width) for _ in range(3))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        first = F.silu(self.c1_r(x))
-        last = self.c3_r(F.silu(self.c2_r(first)))
-        return (last + x) * (torch.sigmoid(last) - 0.5), first
-
-
-class Spans(nn.Module):
-    """One body and a way up for each scale. It begins as the picture with each pixel repeated.
-
-    Shape: ``(B, 3, H, W)`` in [0, 1] and a scale to ``(B, 3, H * scale, W * scale)``.
-    """
-
-    def __init__(self, scales: tuple[int, ...] = (2, 3, 4), width: int = 48) -> None:
-        super().__init__()
-        self.conv_1 = Chained(3, width)
-        for number in range(1, BLOCKS + 1):
-            self.add_module(f"block_{number}", Block(width))
-        self.conv_cat = nn.Conv2d(width * 4, width, 1)
-        self.conv_2 = Chained(width, width)
-        self.upsampler = nn.ModuleDict({str(k): nn.Sequential(nn.Conv2d(width, 3 * k * k, 3, 1, 1)) for k in scales})
-        with torch.no_grad():
-            self._begin_with_repetition()
-
-    def _begin_with_repetition(self) -> None:
-        self.conv_1.conv[2].weight.mul_(4.0)
-        self.conv_1.sk.weight.mul_(2.0)
-        self.conv_1.conv[2].weight[:3] = 0
-        self.conv_1.sk.weight[:3] = torch.eye(3).view(3, 3, 1, 1)
-        nn.init.kaiming_normal_(self.conv_cat.weight, nonlinearity="linear").mul_(0.5)
-        nn.init.zeros_(self.conv_cat.bias)
-        self.conv_cat.weight[:3] = 0
-        for color in range(3):
-            self.conv_cat.weight[color, color] = 1
-        for scale, (last,) in self.upsampler.items():
-            area = int(scale) ** 2
-            nn.init.kaiming_normal_(last.weight, nonlinearity="linear").mul_(0.05)
-            nn.init.zeros_(last.bias)
-            last.weight[:, :3] = 0
-            for color in range(3):
-                last.weight[color * area : (color + 1) * area, color, 1, 1] = 1
-
-    def forward(self, image: Tensor, scale: int) -> Tensor:
-        begin = x = self.conv_1(image)
-        answers = []
-        for number in range(1, BLOCKS + 1):
-            x, first = self.get_submodule(f"block_{number}")(x)
-            answers.append(x)
-        kept = torch.cat((begin, self.conv_2(x), answers[0], first), dim=1)
-        kept = self.conv_cat(kept).float()
-        with torch.autocast(image.device.type, enabled=False):  # the answer itself is not rounded
-            return F.pixel_shuffle(self.upsampler[str(scale)](kept), scale)
-
-
-def merged(network: Spans, scale: int) -> Span:
-    """The network of one scale as it is shipped, with every chain multiplied out."""
-    plain = Span(scale, width=network.conv_cat.weight.shape[0])
-    state: dict[str, Tensor] = {}
-    with torch.no_grad():
-        for name, module in network.named_modules():
-            if isinstance(module, Chained):
-                state[f"{name}.weight"], state[f"{name}.bias"] = module.product()
-    state |= {f"conv_cat.{name}": value for name, value in network.conv_cat.state_dict().items()}
-    state |= {f"upsampler.0.{name}": value for name, value in network.upsampler[str(scale)][0].state_dict().items()}
-    plain.load_state_dict(state)
-    return plain.eval()
-
-
-def unmerged(plain: Span, scale: int) -> Spans:
-    """A network of one scale to train on with, which answers as the one that is shipped."""
-    network = Spans((scale,), width=plain.conv_cat.weight.shape[0])
-    source = dict(plain.named_modules())
-    for name, module in network.named_modules():
-        if isinstance(module, Chained):
-            kernel = source[name]
-            assert isinstance(kernel, nn.Conv2d)
-            assert kernel.bias is not None
-            module.become(kernel.weight, kernel.bias)
-    network.conv_cat.load_state_dict(plain.conv_cat.state_dict())
-    network.upsampler[str(scale)][0].load_state_dict(plain.upsampler[0].state_dict())
-    return network
+def begin_with_body(network: Span, other: Span) -> None:
+    """With the body of a network of another scale; the way up too, where the scale is the same."""
+    network.load_state_dict({k: v for k, v in other.state_dict().items() if "upsampler" not in k}, strict=False)
+    ways = network.upsampler.state_dict(), other.upsampler.state_dict()
+    if ways[0]["0.weight"].shape == ways[1]["0.weight"].shape:
+        network.upsampler.load_state_dict(ways[1])
+        return
+    # Each of the new sub-pixels begins as the old one that lies where it does.
+    scale, old = (round((len(way["0.bias"]) / 3) ** 0.5) for way in ways)
+    nearest = [int((place + 0.5) * old / scale) for place in range(scale)]
+    for name, value in ways[1].items():
+        cells = value.view(3, old, old, *value.shape[1:])[:, nearest][:, :, nearest]
+        ways[0][name].copy_(cells.flatten(0, 2))
 
 
 def save_weights(network: Span, file: Path) -> None:
     """Write the weights in half precision under the names that SPAN's files have elsewhere.
 
-    Loaders that merge chains themselves get, in place of the chain that was trained, the shortest that amounts to the
-    very same convolution: two identities around the kernel, and nothing beside it.
+    Loaders that merge chains themselves get the shortest chain that amounts to the very same convolution: two
+    identities around the kernel, and nothing beside it.
     """
     state: dict[str, Tensor] = {"no_norm": torch.zeros(1)}
     for name, module in network.named_modules():

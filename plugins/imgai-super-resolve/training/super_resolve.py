@@ -1,15 +1,13 @@
-"""Trains the weights of `super-resolve`.
+"""Trains the weights of `super-resolve`, one network at a time.
 
-    python training/super_resolve.py --photos PHOTOS --out OUT --family clean --minutes 60
-    python training/super_resolve.py --photos PHOTOS --out OUT --family photo --start OUT/clean.pt --minutes 40
-    python training/super_resolve.py --photos PHOTOS --out OUT --family clean --export OUT/clean.pt
+    python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 4 --minutes 60
+    python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 2 --start OUT/clean-x4.safetensors
     python training/super_resolve.py --photos PHOTOS --out OUT --measure TESTS   # the table of the cards
 
-The three scales of a family are trained as one network with three ways up. PHOTOS holds pictures (AVIF, PNG, ...) of
-which the last 40 by name are held out; they are decoded once into OUT/photos.npy. OUT gets FAMILY.pt (weights, their
-moving average, the optimiser: go on with --resume) and FAMILY.jsonl. --export writes FAMILY-x2.safetensors and so on.
-TESTS holds set5/{hr,lr_x2,lr_x4} and set14/hr. With GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296 and
-glibc.malloc.trim_threshold=4294967296 a CPU trains twice as fast.
+PHOTOS holds pictures (AVIF, PNG, ...) of which the last 40 by name are held out; they are decoded once into
+OUT/photos.npy. OUT gets FAMILY-xSCALE.pt (weights and their moving average: go on with --resume), .jsonl
+and .safetensors. Needs pytorch-optimizer besides the plugin. TESTS holds set5/{hr,lr_x2,lr_x4} and set14/hr. With
+GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296 a CPU trains twice as fast.
 """
 
 from __future__ import annotations
@@ -24,15 +22,25 @@ from pathlib import Path
 import numpy as np
 import torch
 from degradations import bicubic, degrade, whole_levels
-from imgai_super_resolve.span import load_weights
+from drawings import drawings
+from imgai_super_resolve.span import Span, load_weights
 from numpy.typing import NDArray
 from PIL import Image
-from spans import Spans, merged, save_weights, unmerged
+from pytorch_optimizer import Muon
+from spans import begin_with_body, begin_with_repetition, save_weights
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SCALES, SHARES = (2, 3, 4), (0.3, 0.25, 0.45)
+SCALES = (2, 3, 4)
 HELD_OUT = 40
+CANDIDATES = 3
+"""Crops of which one is taken, more likely one with more detail: a clear sky teaches little."""
+MOST = 2.6
+"""Times that a picture is shrunk at most before it is cut."""
+DRAWN = 150
+"""Pictures that are drawn for `clean`, beside the photographs."""
+EPSILON = 1e-4
+"""Added to a crop's squared error before its logarithm is taken: beyond 40 dB it is good enough."""
 FINE = 0.85
 """Of the time, after which --bf16 is left for float32."""
 Tiles = NDArray[np.uint8]
@@ -52,14 +60,30 @@ def read_photos(folder: Path, out: Path) -> Tiles:
     return tiles_
 
 
-def cut(rng: np.random.Generator, tiles: Tiles, count: int, side: int) -> Tensor:
-    """Crops, turned and mirrored, one in two shrunk by up to 1.6 first. Shape: ``(count, 3, side, side)`` in [0, 1]."""
+def details(tiles: Tiles) -> NDArray[np.float32]:
+    """How much a cubic filter loses of each 8x8 pixels at half the size, squared: ``(N, 64, 64)``."""
+    found = []
+    for start in range(0, len(tiles), 16):
+        images = torch.from_numpy(tiles[start : start + 16].copy()).permute(0, 3, 1, 2).float() / 255
+        lost = F.interpolate(bicubic(images, (256, 256)), (512, 512), mode="bicubic") - images
+        found.append(F.avg_pool2d(lost.square().mean(1), 8).numpy())
+    return np.concatenate(found)
+
+
+def cut(rng: np.random.Generator, tiles: Tiles, detail: NDArray[np.float32], count: int, side: int) -> Tensor:
+    """Crops, turned and mirrored, three in four shrunk first, as far as they reach: detail becomes finer.
+
+    Shape: ``(count, 3, side, side)`` in [0, 1].
+    """
     crops = torch.empty(count, 3, side, side)
     for place in crops:
-        factor = min(rng.uniform(1, 1.6), 512 / side) if rng.random() < 0.5 else 1.0
+        factor = rng.uniform(1, min(MOST, 512 / side)) if rng.random() < 0.75 else 1.0
         seen = min(512, round(side * factor))
-        top, left = rng.integers(0, 512 - seen + 1, 2)
-        pixels = np.ascontiguousarray(tiles[rng.integers(len(tiles))][top : top + seen, left : left + seen])
+        corners = rng.integers(0, (len(tiles), 513 - seen, 513 - seen), (CANDIDATES, 3))
+        chances = np.sqrt([detail[n, y // 8 : (y + seen) // 8, x // 8 : (x + seen) // 8].mean() for n, y, x in corners])
+        chances = chances + 1e-4
+        number, top, left = corners[rng.choice(CANDIDATES, p=chances / chances.sum())]
+        pixels = np.ascontiguousarray(tiles[number][top : top + seen, left : left + seen])
         crop = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
         crop = crop if seen == side else bicubic(crop, (side, side))
         crop = torch.rot90(crop, int(rng.integers(4)), (2, 3))
@@ -87,72 +111,84 @@ def smaller(rng: np.random.Generator, images: Tensor, scale: int, family: str) -
     return whole_levels(bicubic(images, (images.shape[2] // scale, images.shape[3] // scale)))
 
 
-def gains(network: Spans, tiles: Tiles, family: str, scales: tuple[int, ...] = SCALES) -> dict[int, float]:
-    """By how many dB the network is better than bicubic enlargement, on 16 of the pictures held out."""
-    rng, found = np.random.default_rng(7), {}
-    images = torch.from_numpy(tiles[-HELD_OUT:][:16, 100:388, 100:388].copy()).permute(0, 3, 1, 2).float() / 255
-    for scale in scales:
-        given = smaller(rng, images, scale, family)
-        gain = 0.0
-        for small, truth in zip(given.split(1), images.split(1), strict=True):
-            plain = F.interpolate(small, scale_factor=scale, mode="bicubic", antialias=True)
-            with torch.inference_mode():
-                gain += psnr(network(small, scale), truth, 4) - psnr(plain, truth, 4)
-        found[scale] = round(gain / len(images), 3)
-    return found
+def gain(network: nn.Module, tiles: Tiles, scale: int, family: str) -> float:
+    """By how many dB the network is better than bicubic enlargement, on 16 of the pictures held out, at half size."""
+    rng, total = np.random.default_rng(7), 0.0
+    images = torch.from_numpy(tiles[-HELD_OUT:][:16, 16:496, 16:496].copy()).permute(0, 3, 1, 2).float() / 255
+    images = bicubic(images, (240, 240))
+    given = smaller(rng, images, scale, family)
+    for small, truth in zip(given.split(1), images.split(1), strict=True):
+        plain = F.interpolate(small, scale_factor=scale, mode="bicubic", antialias=True)
+        with torch.inference_mode():
+            total += psnr(network(small), truth, 4) - psnr(plain, truth, 4)
+    return round(total / len(images), 3)
+
+
+def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
+    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
+
+    ends: the layers that begin and end it; they, and what is no kernel, get Adam at a tenth of the rate.
+    """
+    inside = {name: p.ndim == 4 and not name.startswith(ends) for name, p in network.named_parameters()}
+    kernels, others = ([p for name, p in network.named_parameters() if inside[name] is kind] for kind in (True, False))
+    groups = [
+        {"params": kernels, "use_muon": True, "highest": rate, "weight_decay": 0.01},
+        {"params": others, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
+    ]
+    return Muon(groups)
 
 
 def train(options: argparse.Namespace, tiles: Tiles) -> None:
-    """Train one family by the clock."""
+    """Train one network by the clock."""
     torch.manual_seed(options.seed)
     rng = np.random.default_rng(options.seed)
-    scales = SCALES
-    network = Spans()
-    if options.start and options.start.suffix == ".safetensors":
-        scales = (int(options.start.stem[-1]),)
-        network = unmerged(load_weights(options.start, scales[0]), scales[0])
+    scale, family = options.scale, options.family
+    network = Span(scale)
+    begin_with_repetition(network, scale)
+    if options.start:
+        begin_with_body(network, load_weights(options.start, int(options.start.stem[-1])))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
-    file = options.out / f"{options.family}{'' if len(scales) > 1 else f'-x{scales[0]}'}.pt"
-    if (options.start and len(scales) > 1) or options.resume:
-        state = torch.load(file if options.resume else options.start, weights_only=True)
-        network.load_state_dict(state["net" if options.resume else "ema"])
+    optimizer = muon(network, options.rate, ("conv_1", "upsampler"))
+    file = options.out / f"{family}-x{scale}.pt"
+    if options.resume:
+        state = torch.load(file, weights_only=True)
+        network.load_state_dict(state["net"])
         average.load_state_dict(state["ema"])
-        if options.resume:
-            optimizer.load_state_dict(state["opt"])
-    begin, step, progress, usual, training = time.time(), 0, 0.0, 0.0, tiles[:-HELD_OUT]
+    begin, step, progress, usual, training = time.time(), 0, 0.0, 0.0, np.asarray(tiles[:-HELD_OUT])
+    if family == "clean":
+        training = np.concatenate([training, drawings(DRAWN, training)])
+    detail = details(training)
     while progress < 1:
         progress = min(1.0, (time.time() - begin) / 60 / options.minutes)
-        rate = options.rate * min(1, (step + 1) / 100) * (0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        scale = int(rng.choice(SCALES, p=SHARES)) if len(scales) > 1 else scales[0]
-        side = options.side - 8 if progress < 0.7 else options.side + 8
-        truth = cut(rng, training, options.batch, side * scale)
-        given = smaller(rng, truth, scale, options.family).contiguous(memory_format=torch.channels_last)
+        fall = min(1, (step + 1) / 100) * (0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+        truth = cut(rng, training, detail, options.batch, options.side * scale)
+        given = smaller(rng, truth, scale, family).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
-            answer = network(given, scale)
+            answer = network(given)
         error = answer.float() - truth
-        loss = error.square().mean() if options.squared else error.abs().mean()
-        optimizer.zero_grad(set_to_none=True)
+        squared = error.square().mean((1, 2, 3))
+        loss = (squared + EPSILON).log().mean() * 0.02 if options.psnr else error.abs().mean()
+        optimizer.zero_grad()
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(network.parameters(), 0.2))
         if not math.isfinite(norm) or (step > 50 and norm > 8 * usual):
             continue  # one such step can undo an hour
         usual = norm if step == 0 else 0.98 * usual + 0.02 * min(norm, 3 * usual)
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * fall
         optimizer.step()
         with torch.no_grad():
             decay = min(0.999, (1 + step) / (10 + step))
             torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
         step += 1
-        if step % 1000 == 0 or progress >= 1:
+        if step % 500 == 0 or progress >= 1:
             entry = {"step": step, "seconds": round(time.time() - begin), "loss": round(float(loss.detach()), 5)}
             with file.with_suffix(".jsonl").open("a") as log:
-                log.write(json.dumps({**entry, "gain": gains(average, tiles, options.family, scales)}) + "\n")
-            parts = {"net": network.state_dict(), "ema": average.state_dict(), "opt": optimizer.state_dict()}
-            torch.save(parts, file.with_suffix(".new"))
+                log.write(json.dumps({**entry, "gain": gain(average, tiles, scale, family)}) + "\n")
+            torch.save({"net": network.state_dict(), "ema": average.state_dict()}, file.with_suffix(".new"))
             file.with_suffix(".new").replace(file)
+            save_weights(average, file.with_suffix(".safetensors"))
 
 
 def read(path: Path) -> Tensor:
@@ -200,33 +236,23 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--family", choices=["clean", "photo"], default="clean")
+    parser.add_argument("--scale", type=int, choices=SCALES, default=4)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--rate", type=float, default=8e-4)
-    parser.add_argument("--side", type=int, default=44, help="of the small crops, 8 less at first and 8 more at last")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=0.02, help="of Muon; AdamW has a tenth of it")
+    parser.add_argument("--side", type=int, default=48, help="of the small crops")
+    parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--bf16", action="store_true", help="bfloat16 for most of the time, on CPUs that have it")
-    parser.add_argument("--squared", action="store_true", help="mean squared error instead of the absolute")
-    parser.add_argument(
-        "--start", type=Path, help="a .pt whose moving average to begin from, or shipped weights, for their scale alone"
-    )
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/FAMILY.pt")
-    parser.add_argument("--export", type=Path, metavar="PT", help="write the weights of this .pt, do not train")
+    parser.add_argument("--psnr", action="store_true", help="the PSNR of each crop counts, not the absolute error")
+    parser.add_argument("--start", type=Path, help="weights to begin from; of another scale, their body alone")
+    parser.add_argument("--resume", action="store_true", help="go on from OUT/FAMILY-xSCALE.pt")
     parser.add_argument("--weights", type=Path, help="where --measure finds weights; those that are shipped by default")
     parser.add_argument("--measure", type=Path, metavar="TESTS", help="measure, do not train")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = Path(__file__).parents[1] / "src" / "imgai_super_resolve" / "weights"
-    if options.export:
-        state = torch.load(options.export, weights_only=True)["ema"]
-        scales = tuple(scale for scale in SCALES if f"upsampler.{scale}.0.weight" in state)
-        network = Spans(scales)
-        network.load_state_dict(state)
-        for scale in scales:
-            save_weights(merged(network, scale), options.out / f"{options.family}-x{scale}.safetensors")
-        return
     tiles = read_photos(options.photos, options.out)
     if options.measure:
         measure(options.weights or shipped, options.measure, tiles)

@@ -28,7 +28,7 @@ FILES = {
     "photo-x4": ("b29f5ab79e2a878943e896e412788847af6a615168365a66d79093c39cf59831", 4_492_306),
     "clean-x2": ("8f8579670ee48b8f1cb9dfd39f18196f8b07b375e32e1a19efb3a6d219851440", 4_461_130),
     "clean-x3": ("0fbfd58fcf7abcecbe4edf7dfbd1a878eebc838b639d3229e7446f41df6f1922", 4_474_120),
-    "clean-x4": ("364dd703b2753c58d33d1309fb67fe2ec28ff22cf695009ebd4c8a5bd6eadedf", 4_492_306),
+    "clean-x4": ("3d39023ca25d847bd8ded90054c9b061638c7990321a30cab0c852d4a8700877", 4_492_306),
 }
 """Digest and bytes of each model's weights."""
 SUMMARIES = {
