@@ -211,6 +211,13 @@ def test_images_double_and_alpha_goes_along() -> None:
     assert doubled.alpha[0, 0, 5, 5] == 0
 
 
+def test_no_network_sees_what_lies_under_transparent_pixels() -> None:
+    image, alpha = torch.zeros(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+    image[..., 16:], alpha[..., 16:] = 1.0, 0.0
+    found = step(mean)(dataclasses.replace(sample(image), alpha=alpha))
+    assert mask(found).max() == 0
+
+
 def test_grey_stays_grey() -> None:
     color = step(
         lambda image: image * torch.tensor([1.0, 0.5, 0.2])[None, :, None, None],
