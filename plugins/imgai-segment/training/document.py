@@ -7,7 +7,8 @@
 A second process draws pages and photographs them into a pool of crops that lives in shared memory; the training takes
 batches from the pool, turned and mirrored. OUT gets log.jsonl, last.pt (to go on with --resume), document.safetensors
 (the moving average of the weights, batch normalisation folded) and val.npz (the validation pages, from fonts and paper
-textures that training never sees; drawn again if it is missing). Needs SciPy and scikit-image besides the plugin.
+textures that training never sees; drawn again if it is missing). Needs SciPy, scikit-image and pytorch-optimizer
+besides the plugin.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from crops import CROP, POOL, Pages, draw_pages, fill, split, validation
-from imgai_segment.document import DocumentNet, preprocess
+from imgai_segment.document import WIDTHS, DocumentNet, preprocess
 from numpy.typing import NDArray
 from pages import Face, find_faces
 from PIL import Image
+from pytorch_optimizer import Muon
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+LARGE, FINE = 0.7, 0.85
+"""Of the time, after which crops are as large as the pool has them, and after which --bf16 is left for float32."""
 
 
 def f_measure(ink: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
@@ -60,7 +65,7 @@ def measure(ink_of: Callable[[NDArray[np.uint8]], NDArray[np.bool_]], pages: Pag
 
 def fold(network: DocumentNet) -> DocumentNet:
     """The same network with batch normalisation folded into the convolutions."""
-    plain = DocumentNet()
+    plain = DocumentNet(network.widths)
     target = dict(plain.named_modules())
     for name, module in network.eval().named_modules():
         if isinstance(module, nn.Sequential) and len(module) == 2:
@@ -76,15 +81,32 @@ def save_weights(network: DocumentNet, file: Path) -> None:
 
 
 def load_weights(file: Path) -> DocumentNet:
-    """A network with the weights of a file."""
-    network = DocumentNet()
-    network.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+    """A network with the weights of a file, as wide as they are."""
+    state = {name: value.float() for name, value in load_file(file).items()}
+    widths = [state["stem.0.bias"], *(state[f"down.{index}.0.bias"] for index in range(len(WIDTHS) - 1))]
+    network = DocumentNet(tuple(len(width) for width in widths))
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def widened(plain: DocumentNet, widths: tuple[int, ...]) -> DocumentNet:
+    """A wider network that answers as the folded one does: what was there does not listen to what is new."""
+    network = DocumentNet(widths)
+    state = network.state_dict()
+    for name, old in plain.state_dict().items():
+        new = state[name]
+        if old.ndim == 4:
+            new[: len(old), old.shape[1] :] = 0
+            new[: len(old), : old.shape[1]] = old
+        else:
+            new.zero_()
+            new[: len(old)] = old
     return network.eval()
 
 
 def unfold(plain: DocumentNet, batches: list[Tensor]) -> DocumentNet:
     """The folded network with batch normalisation once more, to train on: statistics from a few batches of pictures."""
-    network = DocumentNet(norm=True)
+    network = DocumentNet(plain.widths, norm=True)
     source = dict(plain.named_modules())
     norms: dict[str, nn.BatchNorm2d] = {}
     for name, module in network.named_modules():
@@ -124,6 +146,20 @@ def loss_of(logits: Tensor, mask: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, mask) + 0.5 * dice
 
 
+def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
+    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
+
+    ends: the layers that begin and end it; they, and what is no kernel, get Adam at a tenth of the rate.
+    """
+    inside = {name: p.ndim == 4 and not name.startswith(ends) for name, p in network.named_parameters()}
+    kernels, others = ([p for name, p in network.named_parameters() if inside[name] is kind] for kind in (True, False))
+    groups = [
+        {"params": kernels, "use_muon": True, "highest": rate, "weight_decay": 0.01},
+        {"params": others, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
+    ]
+    return Muon(groups)
+
+
 def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
     """Train, log, and keep the moving average."""
     photos = (
@@ -149,34 +185,35 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
         network.load_state_dict(torch.load(options.resume, weights_only=True)["average"])
     elif options.start:
         seen = [chain(part[:, :3].float() / 255) for part in pool[:128].split(16)]
-        network = unfold(load_weights(options.start), seen)
+        network = unfold(widened(load_weights(options.start), WIDTHS), seen)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=1e-2)
+    optimizer = muon(network, options.rate, ("head",))
     average = copy.deepcopy(network)
     for step in range(options.steps):
         progress = step / options.steps
         if options.minutes:
             progress = max(progress, (time.time() - begin) / 60 / options.minutes)
         last = step == options.steps - 1 or progress >= 1
-        rate = options.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)))
-        for group in optimizer.param_groups:
-            group["lr"] = max(rate, options.rate * 0.01)
+        fall = min(1, (step + 1) / 100) * max(0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)), 0.005)
         ready = min(POOL, int(filled) * options.drawers)
-        y, x = torch.randint(0, CROP - options.crop + 1, (2,)).tolist()
-        batch = pool[torch.randint(0, ready, (options.batch,)), :, y : y + options.crop, x : x + options.crop]
+        side = options.crop if progress < LARGE else CROP
+        y, x = torch.randint(0, CROP - side + 1, (2,)).tolist()
+        batch = pool[torch.randint(0, ready, (options.batch,)), :, y : y + side, x : x + side]
         batch = torch.rot90(batch, int(torch.randint(4, ())), (2, 3))
         batch = batch.flip(3) if torch.rand(()) < 0.5 else batch
         gain = 0.7 + 0.4 * torch.rand(options.batch, 3, 1, 1)
         image = chain((batch[:, torch.randperm(3)].float() / 255 * gain).clamp(0, 1)).contiguous(
             memory_format=torch.channels_last
         )
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < 0.85):
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
             answer = network(image)
         loss = loss_of(answer.float(), batch[:, 3:].float())
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        for group in optimizer.param_groups:
+            group["lr"] = group["highest"] * fall
         optimizer.step()
+        optimizer.zero_grad()
         decay = min(0.998, (1 + step) / (10 + step))
         with torch.no_grad():
             for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
@@ -198,6 +235,13 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
                 log.write(json.dumps(entry) + "\n")
         if last:
             break
+
+
+def mean_of(files: list[Path], out: Path) -> None:
+    """Write the mean of weights that were trained on from the same ones (Wortsman et al. 2022, arXiv:2203.05482)."""
+    states = [load_file(file) for file in files]
+    means = {name: torch.stack([state[name].float() for state in states]).mean(0) for name in states[0]}
+    save_file({name: value.half().contiguous() for name, value in means.items()}, out)
 
 
 def calibrate(file: Path, faces: list[Face]) -> None:
@@ -263,7 +307,7 @@ def main() -> None:
     parser.add_argument(
         "--pause", type=float, default=0.2, help="seconds that a drawer rests after each crop once the pool is full"
     )
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=0.01, help="of Muon; AdamW has a tenth of it")
     parser.add_argument("--every", type=int, default=250, help="steps between two measurements")
     parser.add_argument("--drawers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1)
@@ -274,11 +318,17 @@ def main() -> None:
     parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="folded weights to start from")
     parser.add_argument("--measure", type=Path, metavar="WEIGHTS", help="measure these weights, do not train")
     parser.add_argument(
+        "--mean", type=Path, nargs="+", metavar="WEIGHTS", help="write their mean into OUT, do not train"
+    )
+    parser.add_argument(
         "--calibrate", type=Path, metavar="WEIGHTS", help="move the threshold of these weights, in place"
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.mean:
+        mean_of(options.mean, options.out / "document.safetensors")
+        return
     training, held_out = split(find_faces(options.fonts))
     if options.calibrate:
         calibrate(options.calibrate, training)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from imgai.plugin import LoadContext, Predictor
 
-WIDTHS = (16, 32, 48, 64, 96)
+WIDTHS = (16, 32, 64, 96, 128)
 """Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
 GAIN = 8.0
 """Brings the weights of the colours to the size of the network's other numbers."""
@@ -63,6 +63,7 @@ class DocumentNet(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS, *, norm: bool = False) -> None:
         super().__init__()
+        self.widths = widths
         self.stem = convolution(12, widths[0], norm=norm)
         self.down = nn.ModuleList(convolution(a, b, stride=2, norm=norm) for a, b in pairwise(widths))
         self.encode = nn.ModuleList(Block(width, norm=norm) for width in widths[1:])
