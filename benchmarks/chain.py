@@ -124,7 +124,7 @@ def _here(pictures: Path, out: Path) -> None:
         alone += time.perf_counter() - clock
         samples = [shares[place % cores][place // cores] for place in range(len(paths))]
     shutil.rmtree(out / "alone", ignore_errors=True)
-    plans = plan(scan([str(path) for path in paths], out=out / "alone"), out / "alone", options.outputs)
+    plans = plan(scan([str(path) for path in paths]), out / "alone", options.outputs)
     writer = Writer(out / "alone", specs, options.outputs, frozenset())
     clock = time.perf_counter()
 

@@ -132,7 +132,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     chain = Chain([load_step(spec.task, spec.model, device=torch.device("cpu"))])
     paths = sorted(source.glob("*.jpg"))[:count]
     options = OutputOptions(("mask",))
-    plans = plan(scan([str(path) for path in paths], out=target), target, options)
+    plans = plan(scan([str(path) for path in paths]), target, options)
     writer = Writer(target, [spec], options, frozenset())
 
     def decode(path: Path) -> Sample:
