@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -20,8 +22,19 @@ _MACHINE = "Machine"
 
 
 def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
-    """The parameters of one of the functions below."""
-    return list(inspect.signature(declared, eval_str=True).parameters.values())
+    """The parameters of one of the functions below, each with an option of its own, that may be changed."""
+    return [_own(parameter) for parameter in _parameters(declared)]
+
+
+@cache
+def _parameters(declared: Callable[..., None]) -> tuple[inspect.Parameter, ...]:
+    # To evaluate annotations takes longer than all else that --help does of its own, and every task asks for the same.
+    return tuple(inspect.signature(declared, eval_str=True).parameters.values())
+
+
+def _own(parameter: inspect.Parameter) -> inspect.Parameter:
+    kind, *about = get_args(parameter.annotation)
+    return parameter.replace(annotation=Annotated[(kind, *map(copy.copy, about))])
 
 
 def run_options(
