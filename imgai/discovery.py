@@ -66,8 +66,11 @@ def _plugin_entry_points() -> Iterator[tuple[str, EntryPoint]]:
 
 def _load(group: str, entry_point: EntryPoint) -> Plugin:
     distribution = entry_point.dist
-    name = distribution.name.lower().replace("_", "-") if distribution else entry_point.module
-    version = distribution.version if distribution else "?"
+    about = distribution.metadata if distribution is not None else None  # once: it is parsed each time
+    # What an interrupted installation leaves has no metadata, or an empty one.
+    name = about["Name"] if about is not None and "Name" in about else entry_point.module
+    version = about["Version"] if about is not None and "Version" in about else "?"
+    name = name.lower().replace("_", "-")
     if group != ENTRY_POINT_GROUP:
         theirs, ours = group.removeprefix(_GROUP_PREFIX), ENTRY_POINT_GROUP.removeprefix(_GROUP_PREFIX)
         why = f"it is made for plugin API {theirs}, and this imgai speaks {ours}; install a version of {name} for it"
