@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -30,7 +29,7 @@ class Registry:
     A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
     model of an unknown task, is kept in `plugins` with the reason and offers nothing.
 
-    defaults: by task, values of options that a configuration sets; see `imgai.cli.config`.
+    defaults: by task, values of options that a configuration sets; see `imgai.cli.configuration`.
     """
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
@@ -184,6 +183,8 @@ def load_registry() -> Registry:
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
+    import difflib  # here, because few commands need it
+
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import run_parameters, write_recipe
+from imgai.cli.settings import with_variables
 from imgai.cli.start import start
 from imgai.cli.steps import flag_of, is_given, outputs_of, parse_step, set_options, spec_of
 from imgai.errors import UsageError
@@ -62,9 +62,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     parameters = [of_context, named, *with_variables([*of_runs, *of_chains, *options_of(machine_options)])]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command("chain", help=_HELP, short_help="Several steps, without a file between them.", rich_help_panel="Tasks")(
-        command
-    )
+    app.command("chain", help=_HELP)(command)
 
 
 def chain_options(

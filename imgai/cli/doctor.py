@@ -34,7 +34,7 @@ _EXTRAS = {
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add the command."""
 
-    @app.command("doctor", rich_help_panel="About")
+    @app.command("doctor")
     def doctor(json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
         """Check this installation: versions, devices with memory, codecs, missing extras and how to get them."""
         facts = examine(registry)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
+from imgai.cli.settings import with_variables
 from imgai.cli.start import start
 from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
 from imgai.console import Console
@@ -33,12 +33,10 @@ _ID = re.compile(r"n\d{8}")
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add ``imgai evaluate TASK`` for every task that makes scores."""
     tasks = [task for task in registry.tasks.values() if task.output is Output.SCORES]
-    if not tasks:
-        return
     group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
     for task in tasks:
         group.command(task.name, help=_HELP, short_help=f"Measure {task.name}.")(_command(task, registry))
-    app.add_typer(group, name="evaluate", rich_help_panel="Tasks")
+    app.add_typer(group, name="evaluate")
 
 
 _HELP = """Measure how often labels are right: top-1, top-5, precision, recall and F1 of each class, the confusion

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from imgai import __version__
-from imgai.cli import chain, config, doctor, evaluate, models, plugins, run, schema
-from imgai.cli.tasks import add_tasks
+from imgai.cli import configuration
+from imgai.cli.later import add_later
 from imgai.console import Console
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
+from imgai.plugin import Output, Task
 from imgai.registry import Registry, load_registry
 
 _SUMMARY = "The command-line image toolkit: one command a task, whole folders at a time."
@@ -22,9 +25,21 @@ _EPILOG = (
     "Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage or nothing to do, "
     "3 a plugin or model could not be loaded, 130 interrupted, 141 the reader of a pipe left."
 )
+_TASKS, _ABOUT = "Tasks", "About"
+_COMMANDS = (
+    ("chain", "Several steps, without a file between them.", _TASKS),
+    ("run", "The steps of a recipe.", _TASKS),
+    ("evaluate", "How often answers are right.", _TASKS),
+    ("models", "The models of every task, or all that one declares.", _ABOUT),
+    ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
+    ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),
+    ("schema", "The JSON Schema of recipes or of records.", _ABOUT),
+    ("config", "Each setting, and where it comes from.", _ABOUT),
+)
+"""The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
 
 
-def build_app(registry: Registry, configuration: config.Configuration | None = None) -> typer.Typer:
+def build_app(registry: Registry) -> typer.Typer:
     """The Typer app for what the registry holds."""
     app = typer.Typer(
         name="imgai",
@@ -44,15 +59,11 @@ def build_app(registry: Registry, configuration: config.Configuration | None = N
     ) -> None:
         pass
 
-    add_tasks(app, registry)
-    chain.add(app, registry)
-    run.add(app, registry)
-    evaluate.add(app, registry)
-    models.add(app, registry)
-    plugins.add(app, registry)
-    doctor.add(app, registry)
-    schema.add(app, registry)
-    config.add(app, registry, configuration or config.Configuration())
+    for task in registry.tasks.values():
+        add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry))
+    for name, summary, panel in _COMMANDS:
+        if name != "evaluate" or any(task.output is Output.SCORES for task in registry.tasks.values()):
+            add_later(app, name, summary, panel, partial(_add, name, registry))
     _add_broken(app, registry)
     return app
 
@@ -64,14 +75,13 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         registry = load_registry()
-        configuration = config.Configuration()
+        settings = configuration.Configuration()
         try:
-            configuration = config.load(registry)
+            settings = configuration.load(registry)
         except UsageError:
             if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
                 raise  # help is to be had all the same
-        app = build_app(registry, configuration)
-        app(default_map=configuration.default_map(registry))
+        build_app(registry)(default_map=settings.default_map(registry))
     except ImgaiError as error:
         for line in (str(error), *error.more):
             Console().fail(line)
@@ -88,9 +98,19 @@ def main() -> None:
         sys.exit(EXIT_BROKEN_PIPE)
 
 
+def _add_task(task: Task, registry: Registry, app: typer.Typer) -> None:
+    from imgai.cli.tasks import add_task
+
+    add_task(app, task, registry)
+
+
+def _add(name: str, registry: Registry, app: typer.Typer) -> None:
+    import_module(f"imgai.cli.{name}").add(app, registry)
+
+
 def _add_broken(app: typer.Typer, registry: Registry) -> None:
     """A command for each broken plugin, so that ``--help`` shows it and calling it says why."""
-    taken = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    taken = {command.name for command in app.registered_commands}
     for plugin in registry.broken:
         if plugin.name not in taken:
             taken.add(plugin.name)

@@ -18,7 +18,7 @@ from imgai.registry import Registry
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add the command and its sub-command ``info``."""
     models = typer.Typer(help="List the models, or show one.", invoke_without_command=True)
-    app.add_typer(models, name="models", rich_help_panel="About")
+    app.add_typer(models, name="models")
 
     @models.callback()
     def list_models(

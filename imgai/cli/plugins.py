@@ -14,7 +14,7 @@ from imgai.registry import Registry
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add the command."""
 
-    @app.command("plugins", rich_help_panel="About")
+    @app.command("plugins")
     def list_plugins(
         json_: Annotated[bool, typer.Option("--json", help="Print one plugin a line as JSON.")] = False,
     ) -> None:

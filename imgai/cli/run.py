@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from imgai.cli.chain import assemble, send_to
-from imgai.cli.config import with_variables
 from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import Recipe, read_recipe
+from imgai.cli.settings import with_variables
 from imgai.cli.start import start
 from imgai.cli.steps import is_given
 from imgai.registry import Registry
@@ -46,7 +46,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     parameters = [recipe, *with_variables([*of_runs, *options_of(machine_options)])]
     command.__signature__ = inspect.Signature([of_context, *parameters])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in [of_context, *parameters]}
-    app.command("run", help=_HELP, short_help="The steps of a recipe.", rich_help_panel="Tasks")(command)
+    app.command("run", help=_HELP)(command)
 
 
 def recipe_options(

@@ -28,7 +28,7 @@ class Which(Enum):
 def add(app: typer.Typer, registry: Registry) -> None:
     """Add ``imgai schema``."""
 
-    @app.command("schema", short_help="The JSON Schema of recipes or of records.", rich_help_panel="About")
+    @app.command("schema")
     def schema(which: Annotated[Which, typer.Argument(help="What of.", show_default=False)]) -> None:
         """Print the JSON Schema of recipes, with the tasks that are installed here, or of records."""
         from imgai.run.schema import record_schema

@@ -80,7 +80,7 @@ def parse_words(
 
     parameters = step_parameters(task, registry)
     if configured:
-        from imgai.cli.config import with_variables  # which knows steps
+        from imgai.cli.settings import with_variables  # which knows steps
 
         parameters = with_variables(parameters, name)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

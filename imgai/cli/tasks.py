@@ -1,4 +1,4 @@
-"""A sub-command for each task: the run's options, the output's, the task's and its models'."""
+"""The sub-command of a task: the run's options, the output's, the task's and its models'."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from imgai.cli.config import with_variables
 from imgai.cli.options import labels_out, machine_options, options_of, run_options
+from imgai.cli.settings import with_variables
 from imgai.cli.start import start
 from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
 from imgai.params import completion
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from imgai.run.options import OutputOptions, StepSpec
 
 
-def add_tasks(app: typer.Typer, registry: Registry) -> None:
-    """Add a command for every task of the registry."""
-    for task in registry.tasks.values():
-        app.command(task.name, help=_help(task, registry), short_help=task.summary, rich_help_panel="Tasks")(
-            task_command(task, registry)
-        )
+def add_task(app: typer.Typer, task: Task, registry: Registry) -> None:
+    """Add a task's command."""
+    app.command(task.name, help=_help(task, registry))(task_command(task, registry))
 
 
 def task_command(task: Task, registry: Registry) -> Callable[..., None]:

@@ -36,6 +36,7 @@ def commands() -> dict[str, set[str]]:
     pending = [("imgai", typer.main.get_command(build_app(load_registry())))]
     while pending:
         name, command = pending.pop()
+        command = command.whole() if hasattr(command, "whole") else command
         names = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
         found[name] = {option for option in names if option.startswith("-")} | {"-h", "--help"}
         pending += [(f"{name} {below}", inner) for below, inner in getattr(command, "commands", {}).items()]

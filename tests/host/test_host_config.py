@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from imgai.cli import config
+from imgai.cli import configuration
 from imgai.cli.main import build_app
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
@@ -37,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def imgai(registry: Registry, *arguments: str) -> Any:
-    found = config.load(registry)
-    app = build_app(registry, found)
+    found = configuration.load(registry)
+    app = build_app(registry)
     return CliRunner().invoke(app, list(arguments), default_map=found.default_map(registry))
 
 
@@ -51,7 +51,7 @@ def gain(registry: Registry, *arguments: str) -> float:
 
 
 def user_file() -> Path:
-    path = config.files()[0]
+    path = configuration.files()[0]
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -183,7 +183,7 @@ def test_each_setting_is_shown_with_its_source(
 def test_what_is_wrong_is_told_with_its_line(registry: Registry, folder: Path, text: str, words: str) -> None:
     Path("imgai.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
-        config.load(registry)
+        configuration.load(registry)
     assert words in str(caught.value)
 
 

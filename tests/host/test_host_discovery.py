@@ -134,6 +134,17 @@ def test_a_plugin_may_add_a_model_to_a_task_of_another(site: Any) -> None:
     assert "mine" in site.imgai("segment", "--help").stdout
 
 
+@pytest.mark.parametrize("metadata", [None, "", "Metadata-Version: 2.1\n"])
+def test_what_is_left_of_a_distribution_breaks_itself_alone(site: Any, greet: str, metadata: str | None) -> None:
+    site.add("imgai-greet", greet)
+    file = site.folder / "imgai_greet-1.0.dist-info" / "METADATA"
+    file.unlink()
+    if metadata is not None:
+        file.write_text(metadata)
+    assert "segment" in site.imgai("--help").stdout
+    assert state_of(site, "imgai-greet")["version"] == "?"
+
+
 def test_a_command_that_does_not_exist_suggests_one(site: Any) -> None:
     answer = site.imgai("sgement", "x")
     assert answer.returncode == 2
@@ -153,6 +164,23 @@ def test_looking_around_imports_nothing_heavy(run_python: Any, arguments: tuple[
             assert not stop.code, stop.code
         heavy = {{"torch", "kornia", "numpy", "PIL", "scipy", "skimage"}} & set(sys.modules)
         assert not heavy, heavy
+        """
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_the_list_of_commands_is_told_without_building_one(run_python: Any) -> None:
+    answer = run_python(
+        """
+        import sys
+        sys.argv = ["imgai", "--help"]
+        from imgai.cli.main import main
+        try:
+            main()
+        except SystemExit as stop:
+            assert not stop.code, stop.code
+        names = {name.removeprefix("imgai.cli.") for name in sys.modules if name.startswith("imgai.cli.")}
+        assert names == {"main", "configuration", "later"}, names
         """
     )
     assert answer.returncode == 0, answer.stderr
