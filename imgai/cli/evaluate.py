@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import json
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -117,7 +117,7 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set
     def told(code: int) -> int:
         from imgai.run.evaluate import evaluate, write_report
 
-        truth = truths((row.path for row in rows), folder, registry.model(task.name, asked["model"]))
+        truth = truths(rows, folder, registry.model(task.name, asked["model"]), registry.models(task.name))
         report = evaluate(rows, truth)
         if values["json_"]:
             console.out_line(json.dumps(report.summary()))
@@ -132,12 +132,22 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set
     return start(asked, steps, avoid=(out,) if out else (), collect=rows.append, then=told)
 
 
-def truths(paths: Iterable[str], folder: Path, model: Model) -> dict[str, str]:
-    """The class of each path, as the model calls it. Raises UsageError where a name says none that it knows."""
-    names = {_plain(label): label for label in model.labels or ()}
-    names |= dict(zip(model.label_ids or (), model.labels or (), strict=False))
+def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Model] = ()) -> dict[str, str]:
+    """The class of each row's path, as the model calls it. Raises UsageError where a name says none that it knows.
+
+    others: the task's models. What a model that declares no labels (it has those of a checkpoint, say) calls its
+    classes is seen from its answers, and what an identifier stands for is looked up with the others.
+    """
+    if model.labels:
+        names = {_plain(label): label for label in model.labels}
+        names |= dict(zip(model.label_ids or (), model.labels, strict=False))
+    else:
+        names = {
+            i: label for other in others for i, label in zip(other.label_ids or (), other.labels or (), strict=False)
+        }
+        names |= {_plain(label): label for row in rows for label, _ in row.scores}
     found = {}
-    for path in paths:
+    for path in (row.path for row in rows):
         relative = Path(path).relative_to(folder)
         word = relative.parts[0] if len(relative.parts) > 1 else ""
         if match := _ID.match(word or relative.name):
@@ -147,7 +157,7 @@ def truths(paths: Iterable[str], folder: Path, model: Model) -> dict[str, str]:
                 f"{path} lies in no folder for its class, and its name begins with no WordNet id",
                 "make a folder for each class",
             )
-        label = names.get(word) or names.get(_plain(word)) or (None if names else word)
+        label = names.get(word) or names.get(_plain(word)) or (None if model.labels else word)
         if label is None:
             near = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.5)
             hint = f"did you mean {names[near[0]]!r}?" if near else f"see: imgai models info {model.task}/{model.name}"

@@ -58,8 +58,14 @@ def test_scores_that_keep_their_word_are_calibrated() -> None:
 
 
 def test_the_class_is_the_folders_name_or_id_or_what_the_files_name_begins_with() -> None:
-    paths = ["in/Dark/1.png", "in/n00000002/deep/2.png", "in/n00000001_3.png"]
-    assert list(truths(paths, Path("in"), MODEL).values()) == ["dark", "light", "dark"]
+    rows = [Row(path) for path in ("in/Dark/1.png", "in/n00000002/deep/2.png", "in/n00000001_3.png")]
+    assert list(truths(rows, Path("in"), MODEL).values()) == ["dark", "light", "dark"]
+
+
+def test_classes_of_a_model_that_declares_none_are_those_of_its_answers_and_of_the_others() -> None:
+    silent = dataclasses.replace(MODEL, name="silent", labels=None, label_ids=None)
+    rows = [row("in/very_dark/1.png", **{"Very Dark": 0.9}), row("in/n00000002/2.png", light=1), row("in/other/3.png")]
+    assert list(truths(rows, Path("in"), silent, [silent, MODEL]).values()) == ["Very Dark", "light", "other"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,7 @@ def test_the_class_is_the_folders_name_or_id_or_what_the_files_name_begins_with(
 )
 def test_a_picture_of_no_known_class_is_refused(path: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        truths([path], Path("in"), MODEL)
+        truths([Row(path)], Path("in"), MODEL)
     assert words in str(caught.value)
 
 

@@ -13,7 +13,7 @@ from imgai_classify import checkpoints, zero_shot
 from imgai_classify.labels import LABELS
 
 from imgai.chain import load_step
-from imgai.errors import PluginError
+from imgai.errors import PluginError, UsageError
 from imgai.plugin import LoadContext, Model, Predictor
 from imgai.sample import Metadata, Sample, Scores, Source
 from imgai.step import Step
@@ -63,9 +63,9 @@ def test_a_checkpoint_of_timm_scores_and_explains(name: str) -> None:
 
 @needs_timm
 def test_what_timm_does_not_have_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match=r"timm has no model called 'resnet1'; did you mean resnet"):
+    with pytest.raises(UsageError, match=r"timm has no model called 'resnet1'; did you mean resnet"):
         checkpoints.create("resnet1", pretrained=False)
-    with pytest.raises(ValueError, match="name a checkpoint of timm: --model timm/"):
+    with pytest.raises(UsageError, match="name a checkpoint of timm: --model timm/"):
         checkpoints.create("", pretrained=False)
     with pytest.raises(PluginError, match=r"the weights of timm/resnet18\S* are not on this machine") as told:
         load_step(
@@ -123,9 +123,9 @@ def test_a_network_of_open_clip_takes_the_road() -> None:
 
 @needs_clip
 def test_what_open_clip_does_not_have_is_told() -> None:
-    with pytest.raises(ValueError, match="open_clip has no network called 'RN51'"):
+    with pytest.raises(UsageError, match="open_clip has no network called 'RN51'"):
         zero_shot.create("RN51", None)
-    with pytest.raises(ValueError, match="open_clip has no weights 'none' of RN50; there are "):
+    with pytest.raises(UsageError, match="open_clip has no weights 'none' of RN50; there are "):
         zero_shot.create("RN50", "none")
     with pytest.raises(OSError, match="are not on this machine and could not be fetched"):
         zero_shot.create("ViT-B-32", "laion2b_s34b_b79k")
@@ -136,7 +136,7 @@ def test_what_open_clip_does_not_have_is_told() -> None:
     [("", "at least two labels"), ("invoice", "at least two labels"), ("a, b, a", "names 'a' twice")],
 )
 def test_labels_that_leave_no_choice_are_refused(labels: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(UsageError, match=words):
         zero_shot.names(labels)
 
 

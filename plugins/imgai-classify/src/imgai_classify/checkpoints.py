@@ -10,7 +10,7 @@ import torch
 from kornia.enhance import Normalize
 from torch import Tensor, nn
 
-from imgai.plugin import LoadContext, Predictor
+from imgai.plugin import LoadContext, Predictor, UsageError
 from imgai_classify.labels import IDS, LABELS
 
 
@@ -21,7 +21,7 @@ def load(context: LoadContext) -> Predictor:
 
     Raises:
         ImportError: timm is not installed.
-        ValueError: no checkpoint is named, or timm has none of that name.
+        UsageError: no checkpoint is named, or timm has none of that name, or it has no classes.
         OSError: its weights are neither on this machine nor to be had.
     """
     name = context.model_params.checkpoint
@@ -36,7 +36,7 @@ def create(name: str, *, pretrained: bool) -> nn.Module:
     except ImportError as error:
         raise ImportError("timm is not installed; pip install 'imgai-classify[timm]'") from error
     if not name:
-        raise ValueError("name a checkpoint of timm: --model timm/mobilenetv3_large_100.ra_in1k, for one")
+        raise UsageError("name a checkpoint of timm: --model timm/mobilenetv3_large_100.ra_in1k, for one")
     try:
         network: nn.Module = timm.create_model(name, pretrained=pretrained)
     except RuntimeError as error:
@@ -44,7 +44,7 @@ def create(name: str, *, pretrained: bool) -> nn.Module:
             raise
         near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "timm.list_pretrained() has their names"
-        raise ValueError(f"timm has no model called {name!r}; {hint}") from error
+        raise UsageError(f"timm has no model called {name!r}; {hint}") from error
     except Exception as error:  # huggingface_hub has many ways to say that there is no network
         if not pretrained:
             raise
@@ -62,7 +62,7 @@ def predictor(context: LoadContext, network: Any) -> Predictor:
     config = timm.data.resolve_model_data_config(network)
     count = network.num_classes
     if not count:
-        raise ValueError(f"{context.model.name}: this checkpoint has features alone and no classes; name another")
+        raise UsageError(f"{context.model.name}: this checkpoint has features alone and no classes; name another")
     known = count == len(LABELS)
     model = dataclasses.replace(
         context.model,

@@ -15,7 +15,7 @@ from kornia.enhance import Normalize
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgai.plugin import LoadContext, Predictor
+from imgai.plugin import LoadContext, Predictor, UsageError
 
 SENTENCES = ("a photo of a {}.", "a picture of the {}.", "a scan of a {}.", "{}.")
 
@@ -41,24 +41,24 @@ def load(context: LoadContext) -> Predictor:
 
     Raises:
         ImportError: open_clip is not installed.
-        ValueError: there are not two labels, or no such checkpoint.
+        UsageError: there are not two labels, or no such checkpoint.
         OSError: its weights are neither on this machine nor to be had.
     """
     labels = names(context.model_params.labels)
     name, _, weights = context.model_params.clip.partition("/")
     if not weights:  # open_clip would take random ones
-        raise ValueError(f"--clip {name} does not say which weights; as in --clip ViT-B-32/laion2b_s34b_b79k")
+        raise UsageError(f"--clip {name} does not say which weights; as in --clip ViT-B-32/laion2b_s34b_b79k")
     network, tokenize = create(name, weights)
     return predictor(context, network.to(context.device), tokenize, labels)
 
 
 def names(text: str) -> tuple[str, ...]:
-    """``invoice, receipt`` as labels. Raises ValueError unless there are two, all different."""
+    """``invoice, receipt`` as labels. Raises UsageError unless there are two, all different."""
     found = tuple(name.strip() for name in text.split(",") if name.strip())
     if len(found) < 2:
-        raise ValueError('give at least two labels to choose from: --labels "invoice, receipt, letter"')
+        raise UsageError('give at least two labels to choose from: --labels "invoice, receipt, letter"')
     if len(set(found)) < len(found):
-        raise ValueError(f"--labels names {next(name for name in found if found.count(name) > 1)!r} twice")
+        raise UsageError(f"--labels names {next(name for name in found if found.count(name) > 1)!r} twice")
     return found
 
 
@@ -69,9 +69,9 @@ def create(name: str, weights: str | None) -> tuple[Any, Any]:
     except ImportError as error:
         raise ImportError("open_clip is not installed; pip install 'imgai-classify[zero-shot]'") from error
     if name not in open_clip.list_models():
-        raise ValueError(f"open_clip has no network called {name!r}; open_clip.list_models() has their names")
+        raise UsageError(f"open_clip has no network called {name!r}; open_clip.list_models() has their names")
     if weights is not None and weights not in (known := open_clip.list_pretrained_tags_by_model(name)):
-        raise ValueError(f"open_clip has no weights {weights!r} of {name}; there are {', '.join(known) or 'none'}")
+        raise UsageError(f"open_clip has no weights {weights!r} of {name}; there are {', '.join(known) or 'none'}")
     try:
         network = open_clip.create_model(name, pretrained=weights)
         return network.eval(), open_clip.get_tokenizer(name)
