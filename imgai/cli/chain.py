@@ -15,7 +15,7 @@ from imgai.cli.options import machine_options, options_of, run_options
 from imgai.cli.recipe import run_parameters, write_recipe
 from imgai.cli.settings import with_variables
 from imgai.cli.start import start
-from imgai.cli.steps import flag_of, is_given, outputs_of, parse_step, set_options, spec_of
+from imgai.cli.steps import flag_of, is_given, outputs_of, parse_step, set_options, spec_of, without_maps
 from imgai.errors import UsageError
 from imgai.plugin import Output, Task
 from imgai.registry import Registry
@@ -175,6 +175,8 @@ def assemble(
                 else value
                 for option, value in values.items()
             }
+        elif given is not None:
+            values = without_maps(values, given[place])
         spec = spec_of(task, registry, values, name=name)
         outputs = outputs_of(task, values)
         if place == len(steps) - 1:

@@ -121,6 +121,17 @@ def settled(task: Task, registry: Registry, values: dict[str, Any], given: Set[s
     found.update(dict.fromkeys(every - mine - given))
     if found.get("sort_into") is None and "link" in found and "link" not in given:
         found["link"] = False
+    return without_maps(found, given)
+
+
+def without_maps(values: dict[str, Any], given: Set[str]) -> dict[str, Any]:
+    """The values without a heat map that only a file or a variable asks for, where there is no place for it.
+
+    A step of a chain does not know its place; without "out" among the values, all is well.
+    """
+    found = dict(values)
+    if "explain" in found and "explain" not in given and found.get("out", ...) is None:
+        found["explain"] = None
     if found.get("explain") is None and "explain_label" not in given and "explain_label" in found:
         found["explain_label"] = None
     return found

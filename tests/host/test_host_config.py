@@ -76,6 +76,14 @@ def test_steps_of_a_chain_are_configured_and_recipes_are_not(registry: Registry,
     assert gain(registry, "run", "r.toml", "a.png") == 1
 
 
+def test_a_map_that_a_file_asks_for_is_made_where_there_is_a_place_for_it(registry: Registry, folder: Path) -> None:
+    Path("imgai.toml").write_text('[weigh]\nexplain = "gradcam"\n')
+    for line in (["weigh", "a.png"], ["chain", "a.png", "weigh"]):
+        assert imgai(registry, *line).exit_code == 0
+    for line in (["weigh", "a.png", "--explain", "gradcam"], ["chain", "a.png", "weigh --explain gradcam"]):
+        assert "--explain needs --out" in imgai(registry, *line).stderr
+
+
 def test_variables_reach_the_steps_of_a_chain_and_what_it_saves(
     registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
