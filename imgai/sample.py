@@ -34,9 +34,10 @@ class Metadata:
     format: Pillow's name for the file's format ("JPEG", "PNG", "TIFF", ...).
     depth: bits a channel, 8 or 16.
     gray: the file holds one channel; the image then repeats it three times.
-    icc, exif, xmp: as in the file; the orientation in exif is already reset to 1.
+    icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
     dpi: dots per inch, horizontal and vertical.
-    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever).
+    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
+        None: once).
     full: (height, width) of the file's picture, if it was decoded smaller.
     """
 

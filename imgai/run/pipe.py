@@ -61,17 +61,24 @@ class Stdin(io.RawIOBase):
         try:
             with tarfile.open(fileobj=self, mode="r|", errorlevel=1) as stream:
                 for number, member in enumerate(stream):
-                    if not member.isfile():
+                    name, links = PurePosixPath(member.name), member.issym() or member.islnk()
+                    if not (member.isfile() or (links and name.suffix.lower() in EXTENSIONS)):
                         continue
                     if _leaves(member.name):
                         error = InputError(f"{member.name}: the name would leave the output folder", "rename it")
-                        yield Input(None, PurePosixPath(member.name).name, error, stream=True)
+                        yield Input(None, name.name, error, stream=True)
+                        continue
+                    if any(part.startswith(".") for part in name.parts):
+                        continue  # as in a folder: hidden
+                    if links:
+                        error = InputError(
+                            f"{member.name}: a link, and what it leads to is not at hand in a tar stream",
+                            "make the stream with tar --dereference --hard-dereference",
+                        )
+                        yield Input(None, name.as_posix(), error, stream=True)
                         continue
                     content = stream.extractfile(member)
                     assert content is not None  # it is a file
-                    name = PurePosixPath(member.name)
-                    if any(part.startswith(".") for part in name.parts):
-                        continue  # as in a folder: hidden
                     head = content.read(HEAD)
                     if not (name.suffix.lower() in EXTENSIONS or sniff(head)):
                         continue  # as in a folder: no picture

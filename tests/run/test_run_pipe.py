@@ -107,6 +107,20 @@ def test_both_commands_are_at_work_at_once(shell: Shell, tmp_path: Path, make_pi
     assert written[0] < float((tmp_path / "ended").read_text()) - 1
 
 
+def test_a_link_in_a_stream_is_told_of(shell: Shell, tmp_path: Path, make_picture: Callable[..., Path]) -> None:
+    """Of two names of one file, tar sends the second as a link."""
+    picture = make_picture(tmp_path / "in" / "a.png")
+    os.link(picture, tmp_path / "in" / "b.png")
+    (tmp_path / "in" / "note").symlink_to("a.png")
+    answer = shell("tar c in/a.png in/b.png in/note | imgai brighten - -o out")
+    assert answer.returncode == 1
+    assert b"b.png: a link" in answer.stderr
+    assert b"note" not in answer.stderr
+    assert [path.name for path in (tmp_path / "out" / "in").glob("*.png")] == ["a.png"]
+    whole = shell("tar c --dereference --hard-dereference in/a.png in/b.png in/note | imgai brighten - -o whole")
+    assert whole.returncode == 0, whole.stderr
+
+
 def test_a_reader_that_leaves_ends_the_command_quietly(
     shell: Shell, tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:
