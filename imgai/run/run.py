@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
-import queue
-import signal
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from threading import current_thread, main_thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imgai.console import Console, printable
-from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
-from imgai.params import to_dict
+from imgai.console import Console
+from imgai.errors import InputError, UsageError
 from imgai.plugin import Output
-from imgai.run.commit import commit, sweep
+from imgai.run.coco import write_coco
+from imgai.run.commit import sweep
 from imgai.run.job import Job
+from imgai.run.loop import Kept, Work, work_through
 from imgai.run.names import Plan, StreamPlans, check_format, key_of, plan
 from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.pipe import Stdin, Stdout, is_piped
-from imgai.run.progress import Progress
 from imgai.run.record import SCHEMA, Records, digest, to_line
 from imgai.run.scan import STDIN, Input, scan
 from imgai.run.tell import tell_labels
 
 if TYPE_CHECKING:
-    from types import FrameType
-
-    from imgai.chain import Chain
     from imgai.outputs.table import Row
-    from imgai.run.folder import Folder
-
-
-@dataclass(slots=True)
-class Kept:
-    """What a run leaves for the next one over the same steps: the loaded models."""
-
-    chains: list[Chain] | None = None
 
 
 def run(
@@ -155,7 +135,7 @@ def _run(
             sweep(out, below=not exact and table is None)  # beside a single file may lie a whole home
         paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
         work = Work(jobs, len(jobs), exact, out, paths)
-        _work(work, specs, options, records, summary, console, stdin, stdout, kept)
+        work_through(work, specs, options, records, summary, console, stdin, stdout, kept)
     _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
     return summary
 
@@ -191,7 +171,9 @@ def _run_stream(
     broken: InputError | None = None
     with tempfile.TemporaryDirectory(prefix="imgai-") as staged:
         try:
-            _work(Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout)
+            work_through(
+                Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout
+            )
         except InputError as error:  # the stream breaks off: what was whole is done
             if not plans:
                 raise
@@ -218,7 +200,7 @@ def _finish(
 ) -> None:
     """What is made of all inputs together, and the last words."""
     if "coco" in options.outputs.kinds and not summary.interrupted:
-        _write_coco(plans, out, records)
+        write_coco(plans, out, records)
     if specs[-1].task.output is Output.SCORES:
         tell_labels(plans, specs[-1], options, records, console, collect)
     _tell(summary, options, console, piped=piped)
@@ -254,226 +236,6 @@ def _divide(
         else:
             jobs.append(Job(each, mark))
     return jobs, skipped
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a run has to do.
-
-    count: of the jobs; None where they come one by one. exact: the one output was named. out: the folder of what is
-    made. inputs: the real paths of files that are never written to.
-    """
-
-    jobs: Iterable[Job]
-    count: int | None
-    exact: bool
-    out: Path
-    inputs: frozenset[str]
-
-
-def _work(
-    work: Work,
-    specs: Sequence[StepSpec],
-    options: RunOptions,
-    records: Records,
-    summary: Summary,
-    console: Console,
-    stdin: Stdin,
-    stdout: Stdout | None,
-    kept: Kept | None = None,
-) -> None:
-    from imgai.device import threads_kept, tune_allocator
-
-    tune_allocator()
-    from imgai.run.folder import Folder
-    from imgai.run.write import Writer
-
-    broken: BrokenPipeError | None = None
-    writer = Writer(work.out, specs, options.outputs, work.inputs)
-    folder = Folder(specs, options, writer, console, stdin, None if kept is None else kept.chains)
-    if kept is not None:
-        kept.chains = folder.chains
-    with threads_kept(), _interrupts(folder, summary, console), Progress(console, work.count) as progress:
-        folder.start(work.jobs, work.count)
-        while (job := _next(folder)) is not None:
-            if "coco" in options.outputs.kinds:
-                _write_fragments(job, records)
-            record = _record(job, specs)
-            line = to_line(record) if work.exact else _append(records, record, console)
-            for words in job.words:
-                console.warn(words)
-            try:
-                if options.json and broken is None:
-                    console.out_line(line)
-                if stdout is not None and job.error is None and broken is None:
-                    _send(job, work.out, stdout)
-            except BrokenPipeError as error:  # nobody reads any more: what is in hand is finished, and no more begun
-                broken = error
-                folder.stop()
-            if job.error is None:
-                summary.done += 1
-            else:
-                summary.failed += 1
-                if job.plan.input.path is not None:
-                    summary.failures.append(job.plan.input.path)
-                console.fail(str(job.error))
-                if options.fail_fast:
-                    folder.stop()
-            if job.plan.input.stream and job.plan.input.path is not None:
-                job.plan.input.path.unlink(missing_ok=True)
-            progress.advance(summary.done + summary.failed)
-    if broken is not None:
-        raise broken
-    if folder.fatal is not None:
-        raise folder.fatal
-
-
-def _send(job: Job, out: Path, stdout: Stdout) -> None:
-    """Send the files of a job to standard output."""
-    for output in sorted(job.outputs, key=_place):
-        stdout.put(out / os.fsdecode(os.fsencode(output["path"])), output["path"])
-
-
-def _next(folder: Folder) -> Job | None:
-    """The next finished job. Wakes now and then, so that a signal is heard."""
-    while True:
-        try:
-            return folder.finished.get(timeout=0.5)
-        except queue.Empty:
-            continue
-
-
-def _append(records: Records, record: dict[str, Any], console: Console) -> str:
-    try:
-        return records.append(record)
-    except OSError as error:
-        console.fail(
-            f"{records.path} cannot be written: {error.strerror}; the next run will do {record['input']} again"
-        )
-        return to_line(record)
-
-
-def _record(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
-    """The record of a finished job; docs/runs.md describes its fields."""
-    spec = specs[-1]
-    record: dict[str, Any] = {
-        "schema": SCHEMA,
-        "input": job.plan.input.shown,
-        "path": key_of(job.plan),
-        "status": "done" if job.error is None else "failed",
-        "task": spec.task.name,
-        "model": spec.model_name,
-        "params": _params(spec),
-        "outputs": sorted(job.outputs, key=_place),
-        "seconds": round(time.monotonic() - job.begun, 3),
-        "digest": job.digest,
-    }
-    if job.size is not None:
-        record["width"], record["height"], record["pages"] = job.size
-    record |= _found(job, spec)
-    if len(specs) > 1:
-        record["steps"] = [
-            {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
-            | _found(job, each)
-            for each in specs
-        ]
-    if job.error is not None:
-        record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
-        if isinstance(job.error, ImgaiError) and job.error.hint:
-            record["hint"] = job.error.hint
-    return record
-
-
-def _params(spec: StepSpec) -> dict[str, Any]:
-    size = {} if spec.size is None else dataclasses.asdict(spec.size)
-    asked = {name: value for name, value in size.items() if value is not None}
-    return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
-
-
-def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
-    """What a step found in an input: areas by class (of several pages the mean), or scores by label."""
-    found: dict[str, Any] = {}
-    if areas := job.areas.get(spec.name):
-        found["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in areas.items()}
-    if scores := job.best(spec.name):
-        found["scores"] = scores
-    return found
-
-
-def _place(output: dict[str, Any]) -> tuple[Any, ...]:
-    """Where an output stands in the record."""
-    return output["page"], output.get("step", ""), output["kind"], output.get("label", "")
-
-
-def _fragment_path(records: Records, each: Plan) -> Path:
-    name = hashlib.sha256(os.fsencode(key_of(each))).hexdigest()[:32]
-    return records.folder / "coco" / f"{name}.json"
-
-
-def _write_fragments(job: Job, records: Records) -> None:
-    path = _fragment_path(records, job.plan)
-    try:
-        if job.error is not None:
-            path.unlink(missing_ok=True)  # what an earlier run found in it is no longer true
-        else:
-            content = json.dumps(sorted(job.fragments, key=lambda fragment: int(fragment["page"]))).encode()
-            commit(path, lambda file: file.write(content))
-            job.fragments.clear()
-    except (ImgaiError, OSError) as error:
-        job.failed(error)
-
-
-def _write_coco(plans: list[Plan], out: Path, records: Records) -> None:
-    """One COCO file of every input of this run, done now or before."""
-    import io
-
-    from imgai.outputs import assemble
-
-    names = Counter(each.input.name for each in plans)
-
-    def fragments() -> Iterator[tuple[str, dict[str, Any]]]:
-        for each in plans:
-            alone = names[each.input.name] == 1
-            try:
-                pages = json.loads(_fragment_path(records, each).read_bytes())
-            except FileNotFoundError:
-                continue  # it failed, and was told
-            for page in pages:
-                name = (each.input.name if alone else each.input.shown) + (
-                    f"#{page['page'] + 1}" if page["pages"] > 1 else ""
-                )
-                yield printable(name), page
-
-    def write(file: Any) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-        assemble(fragments(), text)
-        text.flush()
-        text.detach()
-
-    commit(out / "coco.json", write)
-
-
-@contextmanager
-def _interrupts(folder: Folder, summary: Summary, console: Console) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) ends the run after the work in hand, the second ends it at once."""
-    if current_thread() is not main_thread():
-        yield  # only the main thread hears signals
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if summary.interrupted:
-            # The threads are in the middle of it; what they have half written is swept by the next run.
-            os._exit(EXIT_INTERRUPTED)
-        summary.interrupted = True
-        folder.stop()
-        console.fail("interrupted: finishing what is in hand; once more to stop at once")
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell_plans(jobs: list[Job], skipped: list[tuple[Plan, str]], options: RunOptions, console: Console) -> None:

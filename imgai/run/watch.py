@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
+from imgai.run.loop import Kept
 from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.pipe import is_piped
-from imgai.run.run import Kept, run
+from imgai.run.run import run
 from imgai.run.scan import Input
 
 if TYPE_CHECKING:
