@@ -2,12 +2,13 @@
 
     python training/denoise.py --model gaussian --photos PHOTOS --out OUT/gaussian --minutes 40
     python training/denoise.py --model photo --photos PHOTOS --out OUT/photo --minutes 35 \
-        --start OUT/gaussian/gaussian.safetensors --rate 5e-4
+        --start OUT/gaussian/gaussian.safetensors --rate 0.002
     python training/denoise.py --measure TESTS --weights OUT/photo/photo.safetensors  # the tables of the card
 
 PHOTOS is a folder of photographs of at least 512x512 pixels, in any format that Pillow reads; the last 40 by name are
 held out. OUT gets photographs.npy (the pictures, decoded once), log.jsonl, last.pt (to go on with --resume) and the
-moving average of the weights in half precision. The rate falls along a cosine that follows the clock.
+moving average of the weights in half precision. The rate falls along a cosine that follows the clock. Needs
+pytorch-optimizer besides the plugin.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import torch
 from imgai_denoise.network import DenoiseNet
 from noise import photo_noise
 from photographs import HELD_OUT, crops, read, to_tensor
+from pytorch_optimizer import Muon
 from safetensors.torch import load_file, save_file
 from tables import LEVELS, measure, psnr
 from torch import Tensor, nn
@@ -33,8 +35,21 @@ HIGHEST = 55
 """The highest standard deviation that `gaussian` sees, of 255."""
 FINE = 0.85
 """Of the time, after which --bf16 is left for float32."""
-EPSILON = 1e-6
-"""Of the Charbonnier loss (Charbonnier et al. 1994): the absolute error, rounded off near 0."""
+EPSILON = 1e-4
+"""Added to a crop's squared error before its logarithm is taken: beyond 40 dB it is good enough."""
+
+
+def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
+    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
+
+    ends: the layers that begin and end it; they get Adam at a tenth of the rate.
+    """
+    inside, outer = ([p for n, p in network.named_parameters() if n.startswith(ends) is kind] for kind in (False, True))
+    groups = [
+        {"params": inside, "use_muon": True, "highest": rate, "weight_decay": 0.01},
+        {"params": outer, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
+    ]
+    return Muon(groups)
 
 
 def initialize(network: DenoiseNet) -> None:
@@ -92,26 +107,26 @@ def train(options: argparse.Namespace) -> None:
     if options.start:
         network.load_state_dict({name: value.float() for name, value in load_file(options.start).items()})
     average = copy.deepcopy(network)
-    optimizer = torch.optim.Adam(network.parameters(), lr=options.rate, betas=(0.9, 0.99))
+    optimizer = muon(network, options.rate, ("stem", "head"))
     last = options.out / "last.pt"
     if options.resume:
         kept = torch.load(last, weights_only=True)
         network.load_state_dict(kept["network"])
         average.load_state_dict(kept["average"])
-        optimizer.load_state_dict(kept["optimizer"])
     clean_val, noisy_val = validation(options.model, photographs)
     begin, step, progress, mean_loss = time.monotonic(), 0, 0.0, 0.0
     while progress < 1:
         progress = min(1.0, (time.monotonic() - begin) / 60 / options.minutes)
         fall = 0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress))
         for group in optimizer.param_groups:
-            group["lr"] = options.rate * min(1, (step + 1) / 100) * fall
+            group["lr"] = group["highest"] * min(1, (step + 1) / 100) * fall
         size = options.crop if progress < 0.75 else options.late
         clean = crops(rng, photographs[:-HELD_OUT], options.batch, size)
         noisy = degrade(options.model, rng, clean).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
             noise = network(noisy)
-        loss = ((noisy - noise.float() - clean).square() + EPSILON).sqrt().mean()
+        squared = (noisy - noise.float() - clean).square().mean((1, 2, 3))
+        loss = (squared + EPSILON).log().mean() * 0.02  # the PSNR, crop by crop
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 0.5)
@@ -125,8 +140,7 @@ def train(options: argparse.Namespace) -> None:
             entry: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - begin), "loss": mean_loss}
             if step % options.every == 0 or progress >= 1:
                 entry["psnr"] = validate(average, clean_val, noisy_val)
-                weights = {"network": network.state_dict(), "average": average.state_dict()}
-                torch.save({**weights, "optimizer": optimizer.state_dict()}, last)
+                torch.save({"network": network.state_dict(), "average": average.state_dict()}, last)
                 save(options.out / f"{options.model}.safetensors", average)
             with (options.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
@@ -139,7 +153,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, help="folder of photographs")
     parser.add_argument("--out", type=Path, help="where the weights and the log go")
     parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at its highest")
+    parser.add_argument("--rate", type=float, default=0.02, help="of Muon at its highest; Adam has a tenth of it")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--crop", type=int, default=64, help="side of a crop")
     parser.add_argument("--late", type=int, default=96, help="side of a crop in the last quarter")

@@ -29,7 +29,7 @@ MODELS = (
         load="imgai_denoise.network:load",
         weights=Weights(
             file="imgai_denoise:weights/photo.safetensors",
-            sha256="a3ae9674b2df376edbb8be73d06bf5fb95d1da6cb538124f301a663fc455479f",
+            sha256="620c2f0bb21aac622b5ff436d2ab9d4e0de3a6790d9022c7cdf88716b4e87a03",
             size=3_861_456,
             license="Apache-2.0",
             data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
@@ -39,7 +39,7 @@ MODELS = (
         multiple_of=8,
         minimum=16,
         tile=512,
-        overlap=48,
+        overlap=112,
     ),
     Model(
         name="gaussian",
@@ -49,7 +49,7 @@ MODELS = (
         load="imgai_denoise.network:load",
         weights=Weights(
             file="imgai_denoise:weights/gaussian.safetensors",
-            sha256="2116edc658dab8288e9355338b4d3870917622421e5b1cfe67fea1c16d4880f6",
+            sha256="d2282f3b1f552a508937f0db3c45de17235ca411e5c99c4ed739fe7f5ddb6a34",
             size=3_861_456,
             license="Apache-2.0",
             data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
