@@ -39,9 +39,9 @@ MOST = 2.6
 """Times that a picture is shrunk at most before it is cut."""
 DRAWN = 150
 """Pictures that are drawn for `clean`, beside the photographs."""
-EPSILON = 1e-4
-"""Added to a crop's squared error before its logarithm is taken: beyond 40 dB it is good enough."""
-FINE = 0.85
+EPSILON = 5e-4
+"""Added to a crop's squared error before its logarithm is taken: a crop of sky counts no more than one of leaves."""
+FINE = 0.9
 """Of the time, after which --bf16 is left for float32."""
 Tiles = NDArray[np.uint8]
 

@@ -23,12 +23,12 @@ TASK = Task(
 DATA = "photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)"
 PARAMETERS = {2: 410_700, 3: 417_195, 4: 426_288}
 FILES = {
-    "photo-x2": ("143636096bbb28bc3ccde5fbdf756acc9051dde96bc64486945c3419d1f100be", 4_461_130),
+    "photo-x2": ("043bc229cfa8535cf62ea23d6da5c16214df4f0bf4e2f5bd2ca96443bd7e418c", 4_461_130),
     "photo-x3": ("b1c24d5cb1aa5f744f162e61663ba8834e35c9fb567d3ea1d74411d2aad1221e", 4_474_120),
     "photo-x4": ("b29f5ab79e2a878943e896e412788847af6a615168365a66d79093c39cf59831", 4_492_306),
-    "clean-x2": ("8f8579670ee48b8f1cb9dfd39f18196f8b07b375e32e1a19efb3a6d219851440", 4_461_130),
+    "clean-x2": ("ab68e87ef738c38a7a0e35d5d1970ec961b827348ca0bda1921ba4f3074344d2", 4_461_130),
     "clean-x3": ("0fbfd58fcf7abcecbe4edf7dfbd1a878eebc838b639d3229e7446f41df6f1922", 4_474_120),
-    "clean-x4": ("3d39023ca25d847bd8ded90054c9b061638c7990321a30cab0c852d4a8700877", 4_492_306),
+    "clean-x4": ("ac4246cef2e382a5a5c4bc079b9c65ff1076ab21f99cdb22355ae7c3d4cb69ea", 4_492_306),
 }
 """Digest and bytes of each model's weights."""
 SUMMARIES = {
