@@ -147,7 +147,8 @@ def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Mod
         }
         names |= {_plain(label): label for row in rows for label, _ in row.scores}
     found = {}
-    for path in (row.path for row in rows):
+    for row in rows:
+        path = row.path
         relative = Path(path).relative_to(folder)
         word = relative.parts[0] if len(relative.parts) > 1 else ""
         if match := _ID.match(word or relative.name):

@@ -28,7 +28,7 @@ def options_of(declared: Callable[..., None]) -> list[inspect.Parameter]:
 
 @cache
 def _parameters(declared: Callable[..., None]) -> tuple[inspect.Parameter, ...]:
-    # To evaluate annotations takes longer than all else that --help does of its own, and every task asks for the same.
+    # Annotations take long to evaluate, and a chain asks for the same ones at every step.
     return tuple(inspect.signature(declared, eval_str=True).parameters.values())
 
 

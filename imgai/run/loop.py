@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import queue
-import signal
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
@@ -21,10 +18,9 @@ from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.pipe import Stdin, Stdout
 from imgai.run.progress import Progress
 from imgai.run.record import Records, to_line
+from imgai.run.signals import on_signal
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from imgai.chain import Chain
     from imgai.run.folder import Folder
 
@@ -77,7 +73,7 @@ def work_through(
     folder = Folder(specs, options, writer, console, stdin, None if kept is None else kept.chains)
     if kept is not None:
         kept.chains = folder.chains
-    with threads_kept(), _interrupts(folder, summary, console), Progress(console, work.count) as progress:
+    with threads_kept(), on_signal(_interruption(folder, summary, console)), Progress(console, work.count) as progress:
         folder.start(work.jobs, work.count)
         while (job := _next(folder)) is not None:
             if "coco" in options.outputs.kinds:
@@ -137,14 +133,10 @@ def _append(records: Records, record: dict[str, Any], console: Console) -> str:
         return to_line(record)
 
 
-@contextmanager
-def _interrupts(folder: Folder, summary: Summary, console: Console) -> Iterator[None]:
+def _interruption(folder: Folder, summary: Summary, console: Console) -> Callable[[], None]:
     """The first Ctrl-C (or SIGTERM) ends the run after the work in hand, the second ends it at once."""
-    if current_thread() is not main_thread():
-        yield  # only the main thread hears signals
-        return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt() -> None:
         if summary.interrupted:
             # The threads are in the middle of it; what they have half written is swept by the next run.
             os._exit(EXIT_INTERRUPTED)
@@ -152,9 +144,4 @@ def _interrupts(folder: Folder, summary: Summary, console: Console) -> Iterator[
         folder.stop()
         console.fail("interrupted: finishing what is in hand; once more to stop at once")
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return interrupt

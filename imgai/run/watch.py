@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, current_thread, main_thread
-from typing import TYPE_CHECKING, Any
+from threading import Event
+from typing import Any
 
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
@@ -19,9 +17,7 @@ from imgai.run.options import RunOptions, StepSpec, Summary
 from imgai.run.pipe import is_piped
 from imgai.run.run import run
 from imgai.run.scan import Input
-
-if TYPE_CHECKING:
-    from types import FrameType
+from imgai.run.signals import on_signal
 
 SETTLED = 1.0
 """Seconds without a change after which a file is taken for whole."""
@@ -46,7 +42,7 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
     if is_piped(options.out) or options.dry_run:
         raise UsageError("--watch goes on without an end, so there is neither --out - nor --dry-run")
     state, total = _State(changes, once=options.out is None), Summary()
-    with _ending(state.stop):
+    with on_signal(state.stop.set):  # between two runs; within one, the run hears them
         while not state.stop.is_set():
             there = [folder for folder in folders if folder.is_dir()]
             state.listen(folders)
@@ -154,24 +150,6 @@ def _take(
     total.failed += summary.failed
     if summary.interrupted or (options.fail_fast and summary.failed):
         state.stop.set()
-
-
-@contextmanager
-def _ending(stop: Event) -> Iterator[None]:
-    """Between two runs, a signal ends the watch; within one, the run hears it."""
-    if current_thread() is not main_thread():
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
