@@ -71,21 +71,22 @@ def _shared(step: Any, samples: list[Any], cores: int) -> list[list[Any]]:
 
 
 def _here(pictures: Path, out: Path) -> None:
-    from imgai.device import tune_allocator
+    from imgai.predict.device import tune_allocator
 
     tune_allocator()
     import torch
 
-    from imgai.chain import Chain
     from imgai.console import Console
     from imgai.images import read
+    from imgai.predict.chain import Chain
+    from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
-    from imgai.run import OutputOptions, RunOptions, StepSpec, run
-    from imgai.run.folder import Folder, _load
-    from imgai.run.job import Job
-    from imgai.run.names import plan
-    from imgai.run.scan import scan
-    from imgai.run.write import Writer
+    from imgai.runs import OutputOptions, RunOptions, run
+    from imgai.runs.folder import Folder, _load
+    from imgai.runs.job import Job
+    from imgai.runs.names import plan
+    from imgai.runs.scan import scan
+    from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
 
     registry = load_registry()

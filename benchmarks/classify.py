@@ -21,7 +21,7 @@ import numpy as np, torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from imgai.registry import load_registry
-from imgai.weights import find
+from imgai.predict.weights import find
 from imgai_classify.efficientnet_lite import load_weights
 model = load_registry().model("classify", "imagenet")
 network = load_weights(find(model.weights), "imagenet")
@@ -51,8 +51,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it
 from pathlib import Path
 from imgai.console import Console
 from imgai.registry import load_registry
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
-from imgai.run.folder import Folder
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.predict.spec import StepSpec
+from imgai.runs.folder import Folder
 registry = load_registry()
 begun = []
 start = Folder.start

@@ -16,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.depth import to_float
-from imgai.resize import resize
-from imgai.upsample import upsample
+from imgai.images.depth import to_float
+from imgai.images.resize import resize
+from imgai.predict.upsample import upsample
 
 SIZE = (100, 100)
 

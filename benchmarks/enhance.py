@@ -8,12 +8,12 @@ import time
 
 def measure(rounds: int = 5) -> dict[str, float]:
     """Seconds a megapixel of both, and their ratio; medians of `rounds` in turn."""
-    from imgai.device import tune_allocator
+    from imgai.predict.device import tune_allocator
 
     tune_allocator()
     import torch
 
-    from imgai.chain import load_step
+    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Metadata, Sample, Source
 

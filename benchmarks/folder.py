@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from imgai.plugin import LoadContext
 from imgai.registry import load_registry
-from imgai.weights import find
+from imgai.predict.weights import find
 source, target = Path(sys.argv[1]), Path(sys.argv[2])
 model = load_registry().model("segment", "subject")
 module, _, function = model.load.partition(":")
@@ -59,8 +59,9 @@ import sys, time
 from pathlib import Path
 from imgai.console import Console
 from imgai.registry import load_registry
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
-from imgai.run.folder import Folder
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.predict.spec import StepSpec
+from imgai.runs.folder import Folder
 registry = load_registry()
 begun = []
 start = Folder.start
@@ -112,19 +113,21 @@ def measure(scratch: Path, count: int = 200, rounds: int = 3) -> dict[str, float
 
 
 def _stages_here(source: Path, target: Path, count: int) -> None:
-    from imgai.device import tune_allocator
+    from imgai.predict.device import tune_allocator
 
     tune_allocator()
     import torch
 
-    from imgai.chain import Chain, load_step
     from imgai.images import read
+    from imgai.predict.chain import Chain
+    from imgai.predict.load import load_step
+    from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
-    from imgai.run.job import Job
-    from imgai.run.names import plan
-    from imgai.run.options import OutputOptions, StepSpec
-    from imgai.run.scan import scan
-    from imgai.run.write import Writer
+    from imgai.runs.job import Job
+    from imgai.runs.names import plan
+    from imgai.runs.options import OutputOptions
+    from imgai.runs.scan import scan
+    from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
 
     registry = load_registry()

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 
 def measure(runs: int = 25) -> dict[str, float]:
-    from imgai.device import tune_allocator
+    from imgai.predict.device import tune_allocator
 
     tune_allocator()
     import torch
     from imgai_segment.efficientnet_lite import classify
 
-    from imgai.chain import load_step
+    from imgai.predict.load import load_step
     from imgai.registry import load_registry
 
     registry = load_registry()

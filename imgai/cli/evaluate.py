@@ -24,7 +24,7 @@ from imgai.plugin import Model, Output, Task
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.outputs.table import Row
+    from imgai.kinds.table import Row
 
 _EXTRA = ("sklearn", "matplotlib")
 _ID = re.compile(r"n\d{8}")
@@ -115,7 +115,7 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
 
     def told(code: int) -> int:
-        from imgai.run.evaluate import evaluate, write_report
+        from imgai.runs.evaluate import evaluate, write_report
 
         truth = truths(rows, folder, registry.model(task.name, asked["model"]), registry.models(task.name))
         report = evaluate(rows, truth)

@@ -92,7 +92,7 @@ def main() -> None:
         if not isinstance(end.__context__, BrokenPipeError):
             raise
         # Typer and Rich make 1 of it, which says that inputs failed.
-        from imgai.run.pipe import silence_stdout
+        from imgai.runs.pipe import silence_stdout
 
         silence_stdout()
         sys.exit(EXIT_BROKEN_PIPE)

@@ -76,7 +76,7 @@ def _describe_weights(weights: Weights) -> dict[str, Any]:
 
 
 def _place(weights: Weights) -> Path | None:
-    from imgai.weights import location
+    from imgai.predict.weights import location
 
     return location(weights)
 

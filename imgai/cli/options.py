@@ -12,7 +12,7 @@ from typing import Annotated, get_args
 import typer
 
 from imgai.plugin import Output
-from imgai.size import LARGEST
+from imgai.predict.size import LARGEST
 
 KEPT = 20
 """The most labels a picture can get: so many are kept in the record."""

@@ -17,7 +17,8 @@ from imgai.cli.steps import is_given
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.run.options import OutputOptions, StepSpec
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.options import OutputOptions
 
 _HELP = """Take pictures through the steps of a recipe: a TOML file that imgai chain --save-recipe
 writes, or that you do.

@@ -31,7 +31,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     @app.command("schema")
     def schema(which: Annotated[Which, typer.Argument(help="What of.", show_default=False)]) -> None:
         """Print the JSON Schema of recipes, with the tasks that are installed here, or of records."""
-        from imgai.run.schema import record_schema
+        from imgai.runs.schema import record_schema
 
         found = recipe_schema(registry) if which is Which.recipe else record_schema()
         typer.echo(json.dumps(found, indent=2))
@@ -39,7 +39,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
     """The JSON Schema of recipes with the tasks of a registry."""
-    from imgai.run.schema import DIALECT
+    from imgai.runs.schema import DIALECT
 
     return {
         "$schema": DIALECT,
@@ -73,7 +73,7 @@ def _object(properties: dict[str, Any], required: list[str] | None = None) -> di
 
 def _option(parameter: inspect.Parameter, about: Param | None = None) -> dict[str, Any]:
     """The schema of an option's values, with the words of its help and the bounds that it declares."""
-    from imgai.run.schema import schema_of
+    from imgai.runs.schema import schema_of
 
     kind, option = parameter.annotation.__origin__, parameter.annotation.__metadata__[0]
     found = schema_of(_plain(kind))

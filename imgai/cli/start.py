@@ -12,8 +12,9 @@ from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, UsageEr
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imgai.outputs.table import Row
-    from imgai.run.options import OutputOptions, StepSpec
+    from imgai.kinds.table import Row
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.options import OutputOptions
 
 
 def start(
@@ -33,7 +34,7 @@ def start(
     """
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
     try:
-        from imgai.run.options import RunOptions
+        from imgai.runs.options import RunOptions
 
         specs, outputs = steps()
         console.quiet, console.verbose = values["quiet"], values["verbose"]  # a recipe may have said so
@@ -57,10 +58,10 @@ def start(
             memory=_bytes(values["memory"]),
             max_pixels=_pixels(values["max_pixels"]),
         )
-        from imgai.run import run
+        from imgai.runs import run
 
         if values.get("watch"):
-            from imgai.run.watch import watch
+            from imgai.runs.watch import watch
 
             return then(watch(specs, options, console))
         return then(run(specs, options, console, collect).exit_code)
@@ -69,7 +70,7 @@ def start(
             console.fail(line)
         return error.exit_code
     except BrokenPipeError:
-        from imgai.run.pipe import silence_stdout
+        from imgai.runs.pipe import silence_stdout
 
         silence_stdout()
         return EXIT_BROKEN_PIPE

@@ -18,11 +18,12 @@ from imgai.errors import UsageError
 from imgai.images.formats import TABLES
 from imgai.params import as_options, as_values, fields_of, option_name
 from imgai.plugin import Model, NoParams, Output, Task
+from imgai.predict.size import Size
 from imgai.registry import Registry
-from imgai.size import Size
 
 if TYPE_CHECKING:
-    from imgai.run.options import OutputOptions, StepSpec
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.options import OutputOptions
 
 _SIZES = frozenset(("scale", "width", "height", "megapixels"))
 _MASK_KINDS = ("mask", "binary", "cutout", "overlay", "labels", "coco")
@@ -176,7 +177,7 @@ def _words(text: str) -> list[str]:
 
 def spec_of(task: Task, registry: Registry, values: dict[str, Any], *, name: str = "") -> StepSpec:
     """The step that the values of a command line, or of a part of one, ask for. Raises UsageError."""
-    from imgai.run.options import StepSpec
+    from imgai.predict.spec import StepSpec
 
     values = _without_empty(values)
     members = registry.members(task.name, values["model"] or _implied(registry.models(task.name), values))
@@ -200,7 +201,7 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 def outputs_of(task: Task, values: dict[str, Any]) -> OutputOptions:
     """What is to be written of a task's results. Raises UsageError."""
-    from imgai.run.options import OutputOptions
+    from imgai.runs.options import OutputOptions
 
     if task.output is Output.SCORES:
         if values["link"] and values["sort_into"] is None:

@@ -17,7 +17,8 @@ from imgai.plugin import Output, Task
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.run.options import OutputOptions, StepSpec
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.options import OutputOptions
 
 
 def add_task(app: typer.Typer, task: Task, registry: Registry) -> None:

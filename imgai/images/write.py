@@ -9,8 +9,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from imgai.depth import quantize
 from imgai.errors import InputError, UsageError
+from imgai.images.depth import quantize
 from imgai.images.formats import WRITABLE
 from imgai.images.png import encode_png
 from imgai.images.tiff import DESCRIPTIVE

@@ -15,14 +15,14 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
-from imgai.chain import load_step
 from imgai.discovery import Plugin
 from imgai.plugin import Model, NoParams, Output, Task
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
+from imgai.predict.weights import find
 from imgai.registry import Registry, load_registry
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
 from imgai.testing.images import gradient, noise
-from imgai.weights import find
 
 _HEAVY = ("torch", "kornia", "numpy", "PIL", "scipy", "skimage")
 _LONGEST_SUMMARY = 90

@@ -1,7 +1,7 @@
 """A plugin of three tasks that learned nothing, for tests of what is around a model.
 
 ``brighten`` doubles the size and keeps the colours, ``find-light`` masks by lightness, ``weigh`` scores dark against
-light. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its declarations to `imgai.run.run`.
+light. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its declarations to `imgai.runs.run`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from imgai.plugin import Predictor
-from imgai.step import Step
+from imgai.predict.step import Step
 from imgai.testing import PluginContract, fake
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from imgai.device import choose_devices, choose_precision, devices
 from imgai.errors import DeviceError, PluginError
 from imgai.plugin import Weights
-from imgai.weights import find, location
+from imgai.predict.device import choose_devices, choose_precision, devices
+from imgai.predict.weights import find, location
 
 
 def test_auto_takes_what_there_is() -> None:
@@ -133,10 +133,10 @@ def test_a_file_of_a_package_that_is_missing() -> None:
 
 MEMORY = """
 import resource, sys, torch
-from imgai.device import tune_allocator
+from imgai.predict.device import tune_allocator
 tune_allocator()
 torch.set_num_threads(1)
-from imgai.chain import load_step
+from imgai.predict.load import load_step
 from imgai.sample import Metadata, Sample, Source
 from imgai.testing import fake
 import dataclasses

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from imgai.resize import resize
+from imgai.images.resize import resize
+from imgai.predict.upsample import upsample
 from imgai.testing.images import gradient, noise
-from imgai.upsample import upsample
 
 
 def test_the_fast_path_is_the_float_path_within_one_level() -> None:

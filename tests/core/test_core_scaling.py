@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from imgai.alpha import bleed
-from imgai.depth import quantize
+from imgai.images.alpha import bleed
+from imgai.images.depth import quantize
 from imgai.plugin import Model, Predictor
+from imgai.predict.scaling import Scaling
+from imgai.predict.size import Size
+from imgai.predict.step import Step
 from imgai.sample import Failure, Metadata, Sample, Source
-from imgai.scaling import Scaling
-from imgai.size import Size
-from imgai.step import Step
 from imgai.testing import fake
 from imgai.testing.images import gradient, noise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imgai.errors import InputError, UsageError
-from imgai.size import Size
+from imgai.predict.size import Size
 
 
 @pytest.mark.parametrize(

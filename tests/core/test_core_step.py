@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from imgai.chain import Chain, load_step
 from imgai.errors import InputError, PluginError
 from imgai.plugin import Model, Output, Predictor, Task
+from imgai.predict.chain import Chain
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
 from imgai.sample import Failure, Metadata, Sample, Source
-from imgai.step import Step
 from imgai.testing import fake
 from imgai.testing.images import discs, gradient, noise
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imgai.tiling import Blender, Grid
+from imgai.predict.tiling import Blender, Grid
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,4 @@
-"""Imports point down only, and a plugin knows nothing of the host but `imgai.plugin`."""
+"""Imports point down only and in no circle, and a plugin imports nothing of the host but `imgai.plugin`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ import imgai
 HOST = Path(imgai.__file__).parent
 PLUGINS = sorted((HOST.parent / "plugins").glob("imgai-*/src/*"))
 
-# From the bottom up. A module may import those of its own level and of the levels below.
+# From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
-    {"plugin", "errors", "console"},
-    {"hookspecs", "sample", "params"},
-    {"depth"},
-    {"discovery", "device", "weights", "images"},
-    {"registry", "resize", "size", "tiling"},
-    {"alpha", "upsample"},
-    {"work"},
-    {"step"},
-    {"scaling"},
-    {"chain"},
+    {"errors"},
+    {"plugin", "console"},
+    {"hookspecs", "params", "sample", "options", "discovery", "registry"},
+    {"images"},
     {"outputs"},
-    {"run"},
+    {"predict"},
+    {"kinds", "measure"},
+    {"runs"},
+    {"training"},
     {"cli", "testing"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
+FILES = {
+    ".".join(("imgai", *path.relative_to(HOST).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(HOST.rglob("*.py"))
+}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports at run time, in functions too, `if TYPE_CHECKING` left out."""
+    """Every name that a file imports at run time, in functions too; `if TYPE_CHECKING` is left out."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
@@ -46,22 +47,67 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(HOST).parts[0].removesuffix(".py")
+def files_of(name: str) -> str | None:
+    """The file that an imported name comes from: ``imgai.predict.size.Size`` is of ``imgai.predict.size``."""
+    while name and name not in FILES:
+        name = name.rpartition(".")[0]
+    return name or None
 
 
-@pytest.mark.parametrize("path", sorted(HOST.rglob("*.py")), ids=lambda path: str(path.relative_to(HOST)))
-def test_host_arrows_point_down(path: Path) -> None:
-    part = part_of(path)
-    if part == "__init__":
-        assert not [name for name in imports(path) if name.startswith("imgai")]
+def edges() -> dict[str, set[str]]:
+    """Which files each file imports."""
+    return {
+        file: {found for name in imports(path) if (found := files_of(name)) not in (None, file)}
+        for file, path in FILES.items()
+    }
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Every group of files that import each other (Tarjan 1972: strongly connected components)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    groups: list[list[str]] = []
+
+    def visit(file: str) -> None:
+        index[file] = low[file] = len(index)
+        stack.append(file)
+        for other in graph[file]:
+            if other not in index:
+                visit(other)
+                low[file] = min(low[file], low[other])
+            elif other in stack:
+                low[file] = min(low[file], index[other])
+        if low[file] == index[file]:
+            place = stack.index(file)
+            group, stack[place:] = stack[place:], []
+            groups.append(group)
+
+    for file in graph:
+        if file not in index:
+            visit(file)
+    return [sorted(group) for group in groups if len(group) > 1]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_host_arrows_point_down(file: str) -> None:
+    if file == "imgai":
         return
+    part = file.split(".")[1]
     assert part in LEVEL_OF, f"say in LEVELS where {part} stands"
-    for name in imports(path):
-        pieces = name.split(".")
-        if pieces[0] != "imgai" or len(pieces) < 2 or pieces[1] not in LEVEL_OF:
-            continue
-        assert LEVEL_OF[pieces[1]] <= LEVEL_OF[part], f"{part} must not import {name}"
+    for other in edges()[file]:
+        below = other.split(".")[1] if "." in other else None
+        if below is not None:
+            assert LEVEL_OF[below] <= LEVEL_OF[part], f"{file} must not import {other}"
+
+
+@pytest.mark.xfail(reason="the settings and recipes of the command line import each other", strict=True)
+def test_host_no_files_import_each_other_in_a_circle() -> None:
+    assert circles(edges()) == []
+
+
+def test_host_circles_are_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
 
 
 @pytest.mark.parametrize("package", PLUGINS, ids=lambda path: path.name)

@@ -17,8 +17,8 @@ from imgai.cli.steps import parse, spec_of
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.plugin import param
+from imgai.predict.spec import Keep
 from imgai.registry import Registry
-from imgai.run.options import Keep
 from imgai.testing import fake
 
 REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])

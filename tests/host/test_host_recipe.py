@@ -19,7 +19,7 @@ from imgai.cli.schema import recipe_schema
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.registry import Registry
-from imgai.run.schema import record_schema
+from imgai.runs.schema import record_schema
 from imgai.testing import fake
 
 REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])

@@ -16,9 +16,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from imgai.images import make_sample
-from imgai.outputs import annotate, areas, assemble, render
-from imgai.outputs.coco import polygons, rle
-from imgai.outputs.instances import instances
+from imgai.kinds import annotate, areas, assemble, render
+from imgai.kinds.coco import polygons, rle
+from imgai.kinds.instances import instances
 from imgai.plugin import Predictor
 from imgai.sample import Mask, Metadata, Sample, Source
 
@@ -213,7 +213,8 @@ def test_a_run_writes_one_coco_file_and_goes_on_with_it(tmp_path: Path, find_lig
 def find_light_of(tmp_path: Path) -> Any:
     """Run over pictures of these names, and return the names in the COCO file."""
     from imgai.console import Console
-    from imgai.run import OutputOptions, RunOptions, StepSpec, run
+    from imgai.predict.spec import StepSpec
+    from imgai.runs import OutputOptions, RunOptions, run
     from imgai.testing import fake
 
     def call(names: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from imgai.outputs.table import Row, write_table
+from imgai.kinds.table import Row, write_table
 
 ROWS = [
     Row("a b/ü.jpg", 640, 480, (("espresso", 0.75), ("cup, of tea", 0.125), ("plate", 0.0625))),

@@ -13,7 +13,8 @@ from PIL import Image
 
 from imgai.console import Console
 from imgai.params import as_values
-from imgai.run import OutputOptions, RunOptions, StepSpec, Summary, run
+from imgai.predict.spec import StepSpec
+from imgai.runs import OutputOptions, RunOptions, Summary, run
 from imgai.testing import fake
 
 

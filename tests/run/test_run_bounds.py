@@ -20,7 +20,8 @@ RUN = """
 import resource, sys
 from pathlib import Path
 from imgai.console import Console
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.predict.spec import StepSpec
 from imgai.testing import fake
 
 folder, out = sys.argv[1:]
@@ -110,7 +111,8 @@ def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
         from pathlib import Path
         from imgai.console import Console
         from imgai.errors import UsageError
-        from imgai.run import OutputOptions, RunOptions, StepSpec, run
+        from imgai.runs import OutputOptions, RunOptions, run
+        from imgai.predict.spec import StepSpec
         from imgai.testing import fake
 
         options = RunOptions(inputs=[sys.argv[1]], out=Path("out"), outputs=OutputOptions(("mask",)))

@@ -15,9 +15,9 @@ from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.params import as_values
 from imgai.plugin import LoadContext, Model, Predictor
-from imgai.run import OutputOptions, RunOptions, StepSpec, Summary, run
-from imgai.run.options import Keep
-from imgai.size import Size
+from imgai.predict.size import Size
+from imgai.predict.spec import Keep, StepSpec
+from imgai.runs import OutputOptions, RunOptions, Summary, run
 from imgai.testing import fake
 
 THIRD = Model(

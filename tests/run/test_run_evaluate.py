@@ -17,9 +17,9 @@ from imgai.cli import evaluate as command
 from imgai.cli.evaluate import truths
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
-from imgai.outputs.table import Row
+from imgai.kinds.table import Row
 from imgai.registry import Registry
-from imgai.run.evaluate import calibration_error, evaluate
+from imgai.runs.evaluate import calibration_error, evaluate
 from imgai.testing import fake
 
 MODEL = dataclasses.replace(fake.MEAN, label_ids=("n00000001", "n00000002"))

@@ -15,8 +15,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
-from imgai.size import Size
+from imgai.predict.size import Size
+from imgai.predict.spec import StepSpec
+from imgai.runs import OutputOptions, RunOptions, run
 from imgai.testing import fake
 
 KEEP = dataclasses.replace(fake.DOUBLE, name="keep", scale=1, load="imgai.testing.fake:load_nothing")
@@ -94,7 +95,8 @@ _MANY_PAGES = """
 import sys
 from pathlib import Path
 from imgai.console import Console
-from imgai.run import OutputOptions, RunOptions, StepSpec, run
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.predict.spec import StepSpec
 from imgai.testing import fake
 options = RunOptions(inputs=[sys.argv[1]], out=Path(sys.argv[2]), outputs=OutputOptions(("image",)), device="cpu",
     memory=1 << 24, tile=160)

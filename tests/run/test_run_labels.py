@@ -21,10 +21,11 @@ from PIL import Image
 from imgai.errors import InputError, UsageError
 from imgai.images import read
 from imgai.plugin import LoadContext, Predictor
-from imgai.run import OutputOptions, RunOptions, StepSpec, Summary, run
-from imgai.run.names import Plan
-from imgai.run.scan import Input
-from imgai.run.sort import sort_into
+from imgai.predict.spec import StepSpec
+from imgai.runs import OutputOptions, RunOptions, Summary, run
+from imgai.runs.names import Plan
+from imgai.runs.scan import Input
+from imgai.runs.sort import sort_into
 from imgai.sample import Source
 from imgai.testing import fake
 from tests.run.conftest import Words

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imgai.run.names import StreamPlans, plan
-from imgai.run.options import Keep, OutputOptions
-from imgai.run.pipe import Stdin, Stdout
-from imgai.run.scan import Input
+from imgai.predict.spec import Keep
+from imgai.runs.names import StreamPlans, plan
+from imgai.runs.options import OutputOptions
+from imgai.runs.pipe import Stdin, Stdout
+from imgai.runs.scan import Input
 
 PROGRAM = f"""#!{sys.executable}
 from imgai.cli.main import main

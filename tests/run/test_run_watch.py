@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from imgai.errors import UsageError
-from imgai.run import OutputOptions, RunOptions, StepSpec, Summary
-from imgai.run.scan import Input
-from imgai.run.watch import watch
+from imgai.predict.spec import StepSpec
+from imgai.runs import OutputOptions, RunOptions, Summary
+from imgai.runs.scan import Input
+from imgai.runs.watch import watch
 from imgai.testing import fake
 from tests.run.conftest import Words
 
@@ -25,9 +26,10 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from imgai.console import Console
-from imgai.run import OutputOptions, RunOptions, StepSpec, Summary
-from imgai.run.scan import Input
-from imgai.run.watch import watch
+from imgai.runs import OutputOptions, RunOptions, Summary
+from imgai.predict.spec import StepSpec
+from imgai.runs.scan import Input
+from imgai.runs.watch import watch
 from imgai.testing import fake
 options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(("image",)), device="cpu")
 sys.exit(watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console()))
@@ -118,7 +120,7 @@ def test_what_comes_while_a_run_is_at_work_is_taken(
             (tmp_path / "late.png").rename(tmp_path / "in" / "late.png")
         return Summary(done=len(names), interrupted="late.png" in names)
 
-    monkeypatch.setattr("imgai.run.watch.run", run)
+    monkeypatch.setattr("imgai.runs.watch.run", run)
     options = RunOptions(inputs=[str(tmp_path / "in")], out=None, outputs=OutputOptions(()))
     watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Words())
     # Without an output folder there are no records, and nothing is taken twice all the same.

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from imgai.chain import load_step
 from imgai.errors import UsageError
 from imgai.plugin import LoadContext
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
+from imgai.predict.weights import find
+from imgai.predict.work import WholeWork
 from imgai.sample import Metadata, Sample, Scores, Source
-from imgai.step import Step
-from imgai.weights import find
-from imgai.work import WholeWork
 
 MODELS = {model.name: model for model in imgai_classify.MODELS}
 CPU = torch.device("cpu")

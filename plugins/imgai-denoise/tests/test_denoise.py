@@ -18,12 +18,12 @@ from safetensors.torch import load_file, save_file
 from skimage import data
 from torch import Tensor
 
-from imgai.chain import load_step
 from imgai.errors import PluginError
 from imgai.plugin import LoadContext, Model
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
+from imgai.predict.weights import find
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
-from imgai.weights import find
 
 MODELS = {model.name: model for model in imgai_denoise.MODELS}
 CPU = torch.device("cpu")

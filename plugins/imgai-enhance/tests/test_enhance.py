@@ -15,12 +15,12 @@ from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from PIL import Image
 from torch import Tensor
 
-from imgai.chain import load_step
 from imgai.errors import UsageError
 from imgai.params import as_values
 from imgai.plugin import NoParams, Predictor
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
 
 CPU = torch.device("cpu")
 PICTURES = sorted((Path(__file__).parents[3] / "examples" / "scans").glob("*.jpg"))

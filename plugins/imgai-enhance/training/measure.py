@@ -22,10 +22,10 @@ from PIL import Image, ImageOps
 from spoil import Recipe, day, every_way, file
 from torch import Tensor
 
-from imgai.chain import load_step
 from imgai.plugin import NoParams
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
 
 
 def step_of(name: str) -> Step:

@@ -17,11 +17,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.chain import load_step
 from imgai.errors import UsageError
 from imgai.params import as_values
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
 
 CPU = torch.device("cpu")
 SCANS = Path(__file__).parents[3] / "examples" / "scans"

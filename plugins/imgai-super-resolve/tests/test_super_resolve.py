@@ -19,12 +19,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.chain import load_step
 from imgai.plugin import LoadContext, Model
+from imgai.predict.load import load_step
+from imgai.predict.step import Step
+from imgai.predict.weights import find
 from imgai.sample import Metadata, Sample, Source
-from imgai.step import Step
 from imgai.testing.operators import declare_torchvision_operators
-from imgai.weights import find
 
 TASK = imgai_super_resolve.TASK
 MODELS = {model.name: model for model in imgai_super_resolve.imgai_register_models()}

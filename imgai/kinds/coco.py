@@ -1,0 +1,149 @@
+"""COCO's JSON of instance masks (https://cocodataset.org/#format-data).
+
+Each annotation holds the run-length encoding under ``segmentation``, which every reader takes and which is
+exact, and the same object's outlines under ``polygons``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+import numpy as np
+from scipy import ndimage
+
+from imgai.kinds.instances import instances
+from imgai.sample import Mask, Sample
+
+
+def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
+    """What is found in one page: its size and its objects, numbers left to `assemble`."""
+    found: list[dict[str, Any]] = []
+    for index, (label, numbered) in enumerate(instances(mask, threshold)):
+        soft = mask.values[index].numpy()
+        for number, place in enumerate(ndimage.find_objects(numbered), start=1):
+            if place is None:
+                continue
+            shape = numbered[place] == number
+            top, left = place[0].start, place[1].start
+            height, width = shape.shape
+            found.append(
+                {
+                    "category": label,
+                    "bbox": [left, top, width, height],
+                    "area": int(shape.sum()),
+                    "score": round(float(soft[place][shape].mean()) / 255, 4),
+                    "segmentation": {
+                        "size": [sample.height, sample.width],
+                        "counts": rle(shape, top, left, sample.height, sample.width),
+                    },
+                    "polygons": polygons(shape, top, left),
+                    "iscrowd": 0,
+                }
+            )
+    return {"width": sample.width, "height": sample.height, "labels": list(mask.labels), "annotations": found}
+
+
+def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> None:
+    """Write one COCO file of many pages, a page at a time. fragments: file names with what `annotate` gives."""
+    categories: dict[str, int] = {}
+    images: list[str] = []
+    file.write('{"info": {"description": "Made by imgai."},\n"annotations": [')
+    number = 0
+    for image_id, (name, fragment) in enumerate(fragments, start=1):
+        images.append(
+            json.dumps({"id": image_id, "file_name": name, "width": fragment["width"], "height": fragment["height"]})
+        )
+        for label in fragment["labels"]:
+            categories.setdefault(label, len(categories) + 1)
+        for annotation in fragment["annotations"]:
+            number += 1
+            rest = {key: value for key, value in annotation.items() if key != "category"}
+            row = {"id": number, "image_id": image_id, "category_id": categories[annotation["category"]], **rest}
+            file.write(("\n" if number == 1 else ",\n") + json.dumps(row))
+    file.write('],\n"images": [\n' + ",\n".join(images) + "],\n")
+    rows = [{"id": number, "name": label, "supercategory": ""} for label, number in categories.items()]
+    file.write('"categories": ' + json.dumps(rows) + "}\n")
+
+
+def rle(shape: np.ndarray, top: int, left: int, height: int, width: int) -> str:
+    """COCO's compressed run-length encoding of an object in a picture of height by width.
+
+    Runs go down the columns, background first. Shape: shape ``(h, w)`` bool, its corner at top, left.
+    """
+    columns, rows = np.nonzero(shape.T)
+    places = (columns + left).astype(np.int64) * height + rows + top
+    if places.size == 0:
+        return _compressed([height * width])
+    breaks = np.flatnonzero(np.diff(places) > 1)
+    starts = places[np.concatenate(([0], breaks + 1))]
+    stops = places[np.concatenate((breaks, [places.size - 1]))] + 1
+    edges = np.empty(2 * starts.size + 1, dtype=np.int64)
+    edges[0:-1:2], edges[1:-1:2], edges[-1] = starts, stops, height * width
+    counts = np.diff(edges, prepend=0).tolist()
+    # An object that holds the last pixel ends the list; no empty run follows.
+    return _compressed(counts if counts[-1] else counts[:-1])
+
+
+def _compressed(counts: list[int]) -> str:
+    """Each count as the difference to the one before the last, in 5 bits a letter, least first."""
+    letters: list[str] = []
+    for index, count in enumerate(counts):
+        value = count - counts[index - 2] if index > 2 else count
+        more = True
+        while more:
+            bits = value & 31
+            value >>= 5
+            more = value != (-1 if bits & 16 else 0)
+            letters.append(chr((bits | 32 if more else bits) + 48))
+    return "".join(letters)
+
+
+def polygons(shape: np.ndarray, top: int, left: int) -> list[list[int]]:
+    """The outlines of an object along the edges of its pixels: x, y, x, y, ...; holes are outlines too.
+
+    Shape: ``(h, w)`` bool, its corner at top, left.
+    """
+    padded = np.pad(shape, 1)
+    ends: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    # Each border edge runs with the object on its right hand; y grows downwards.
+    for rows, columns, start, stop in _edges(padded):
+        for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
+            ends.setdefault((x + start[0], y + start[1]), []).append((x + stop[0], y + stop[1]))
+    outlines = []
+    while ends:
+        outlines.append([c for x, y in _walk(ends) for c in (x + left - 1, y + top - 1)])
+    return outlines
+
+
+def _edges(padded: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[int, int], tuple[int, int]]]:
+    core = padded[1:-1, 1:-1]
+    for neighbour, start, stop in (
+        (padded[:-2, 1:-1], (1, 1), (2, 1)),  # above: left to right
+        (padded[1:-1, 2:], (2, 1), (2, 2)),  # right: downwards
+        (padded[2:, 1:-1], (2, 2), (1, 2)),  # below: right to left
+        (padded[1:-1, :-2], (1, 2), (1, 1)),  # left: upwards
+    ):
+        rows, columns = np.nonzero(core & ~neighbour)
+        yield rows, columns, start, stop
+
+
+def _walk(ends: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """Follow the edges from any corner until it comes round; keep the corners where it turns."""
+    first = next(iter(ends))
+    corners: list[tuple[int, int]] = []
+    at, heading = first, (0, 0)
+    while True:
+        following = ends[at]
+        # Where two parts touch at a corner, turn right: the parts stay apart.
+        right = (at[0] - heading[1], at[1] + heading[0])
+        then = following.pop(following.index(right) if right in following else 0)
+        if not following:
+            del ends[at]
+        turned = (then[0] - at[0], then[1] - at[1])
+        if turned != heading:
+            corners.append(at)
+        at, heading = then, turned
+        if at == first:
+            return corners

@@ -1,0 +1,38 @@
+"""A heat map over the picture: where it speaks for a label."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from kornia.color import ApplyColorMap, ColorMap
+from PIL import Image
+from torch.nn import functional as F
+
+from imgai.images import to_pixels
+from imgai.kinds.overlay import on_paper, profile_of
+from imgai.sample import Sample, Scores
+
+_MOST = 0.6
+"""How much of the colour is seen where the heat is greatest."""
+_QUALITY = 92
+
+
+def heat(sample: Sample, scores: Scores) -> bytes:
+    """A JPEG: the picture in grey, and over the part that the network saw the heat in colour."""
+    assert scores.heat is not None
+    assert scores.seen is not None
+    top, left, height, width = scores.seen
+    pixels = on_paper(to_pixels(sample))
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))
+    shown = np.repeat(grey[..., None], 3, axis=2)
+    values = F.interpolate(scores.heat[None, None], (height, width), mode="bicubic").clamp_(0, 1)
+    colors = ApplyColorMap(ColorMap("plasma", num_colors=256))(values)[0].permute(1, 2, 0)
+    weight = (_MOST * values[0, 0].sqrt())[..., None]
+    part = torch.from_numpy(shown[top : top + height, left : left + width].copy()).float()
+    mixed = part * (1 - weight) + 255 * colors * weight
+    shown[top : top + height, left : left + width] = mixed.add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
+    file = io.BytesIO()
+    Image.fromarray(shown).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample))
+    return file.getvalue()

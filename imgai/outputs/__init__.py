@@ -1,7 +1,0 @@
-"""How what was found in a sample becomes files."""
-
-from imgai.outputs.coco import annotate, assemble
-from imgai.outputs.mask import MASK_KINDS, Rendered, areas, render
-from imgai.outputs.xmp import is_foreign, sidecar
-
-__all__ = ["MASK_KINDS", "Rendered", "annotate", "areas", "assemble", "is_foreign", "render", "sidecar"]

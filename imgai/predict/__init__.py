@@ -1,0 +1,1 @@
+"""Declared models become steps and chains, and pictures go through them. torch is imported below here."""

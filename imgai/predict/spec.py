@@ -1,0 +1,55 @@
+"""What was asked for, before anything is loaded. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from imgai.plugin import Model, NoParams, Task
+from imgai.predict.size import Size
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What is written of a step before the last: the step's name, the kinds, from where on a mask counts as inside."""
+
+    name: str
+    kinds: tuple[str, ...]
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """A step before it is loaded.
+
+    members: the models of a family, of which `model` is one; empty where one model was asked for.
+    size: what the pictures are brought to; None leaves it to the model.
+    name: what its masks and scores are kept under; two steps of one task have two names.
+    keep: what of its masks is written beside the last step's output; None is nothing.
+    explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
+    """
+
+    task: Task
+    model: Model
+    params: Any = field(default_factory=NoParams)
+    model_params: Any = field(default_factory=NoParams)
+    members: tuple[Model, ...] = ()
+    size: Size | None = None
+    name: str = ""
+    keep: Keep | None = None
+    explain: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.task.name)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that may be needed."""
+        return self.members or (self.model,)
+
+    @property
+    def model_name(self) -> str:
+        """The model with its variant, or the family, as people ask for it."""
+        variant = getattr(self.model_params, self.model.variant, "") if self.model.variant else ""
+        return (self.model.family if self.members else None) or self.model.name + (f"/{variant}" if variant else "")

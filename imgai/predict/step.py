@@ -1,0 +1,255 @@
+"""A step: one model with batching, padding, tiling and checks around it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from imgai.errors import InputError, PluginError
+from imgai.images.depth import to_float
+from imgai.plugin import Model, Output, Predictor, Task, identity
+from imgai.predict.tiling import Blender
+from imgai.predict.work import Item, TiledWork, WholeWork, Work, check_shape, failed, make_grid
+from imgai.sample import Failure, Sample
+
+_BATCH = {"cpu": 4, "mps": 4, "cuda": 16}
+_SMALLEST_TILE = 32
+
+
+class Step:
+    """One loaded model as ``Sample -> Sample``.
+
+    name: what its masks and scores are kept under.
+    batch: the most work items that are predicted at once; halved when memory runs out, then `tile` is.
+    quantized: give images at the depth that is written, a quarter of what floats take; for the last step.
+    explain: of a SCORES step, the label to show where the image speaks for; "" is the best one of each image.
+    others, choose: further models of the same task with their predictors, and which of all takes a sample
+        (0 the first; None for none of them: it passes as it is).
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        model: Model,
+        predictor: Predictor,
+        *,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+        batch: int | None = None,
+        tile: int | None = None,
+        name: str = "",
+        quantized: bool = False,
+        explain: str | None = None,
+        others: Sequence[tuple[Model, Predictor]] = (),
+        choose: Callable[[Sample], int | None] = lambda sample: 0,
+    ) -> None:
+        self.name = name or task.name
+        self._members = ((model, predictor), *others)
+        self._choose = choose
+        self._quantized = quantized
+        self._explain = explain
+        self.task = task
+        self.model = model
+        self.predictor = predictor
+        self.device = device
+        self.precision = precision
+        self.batch = batch or _BATCH.get(device.type, 4)
+        self.tile = tile or model.tile
+
+    def __call__(self, sample: Sample) -> Sample:
+        """Predict one sample. Raises what went wrong."""
+        result = next(self.stream([sample]))
+        if isinstance(result, Failure):
+            raise result.error
+        assert result is not None  # nothing asked for it
+        return result
+
+    def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
+        """Predict samples in order, work items of several of them in one batch.
+
+        Samples are asked for as they are needed and given back as they are done, so that memory
+        holds a batch of work items and the samples they belong to. A failure passes through. None
+        means that no sample is at hand: what is pending is predicted without waiting for a full
+        batch, and None passes on.
+        """
+        open_: deque[Work | Sample | Failure] = deque()
+        pending: list[Item] = []
+        for sample in samples:
+            if sample is None:
+                if pending:
+                    self._predict(pending)
+                    pending = []
+            elif isinstance(sample, Failure):
+                open_.append(sample)
+            else:
+                work = self._begin(sample)
+                open_.append(work)
+                for item in work.items() if isinstance(work, Work) and work.error is None else ():
+                    if pending and not _alike(pending[0], item):
+                        self._predict(pending)
+                        pending = []
+                    pending.append(item)
+                    if len(pending) >= self.batch:
+                        self._predict(pending)
+                        pending = []
+            yield from self._finished(open_)
+            if sample is None:
+                yield None
+        if pending:
+            self._predict(pending)
+        yield from self._finished(open_)
+
+    def _begin(self, sample: Sample) -> Work | Sample:
+        index = self._choose(sample)
+        if index is None:
+            return sample
+        model, predictor = self._members[index]
+        output, quantized = self.task.output, self._quantized
+        if output is Output.IMAGE and predictor.network is identity:
+            return sample
+        if model.input_size is not None:
+            return WholeWork(
+                sample, model, output, predictor, self.name, self.device, quantized=quantized, explain=self._explain
+            )
+        work = TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
+        if predictor.survey is not None and not (predictor.sees_whole and work.single):
+            self._survey(work)
+        return work
+
+    def _survey(self, work: Work) -> None:
+        assert work.predictor.survey is not None
+        try:
+            with torch.inference_mode():
+                work.notes = work.predictor.survey(work.overview().to(self.device))
+        except Exception as error:  # one image that the plugin cannot look at must not end the run
+            work.error = failed(work, error)
+
+    def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:
+        while open_:
+            first = open_[0]
+            if isinstance(first, (Failure, Sample)):
+                yield first
+            elif first.error is not None:
+                yield Failure(first.sample.source, first.error)
+            elif first.done:
+                yield first.result()
+            else:
+                return
+            open_.popleft()
+
+    def _predict(self, items: list[Item]) -> None:
+        """Predict a batch, and hand each item's output to the work it belongs to."""
+        for item, output in zip(items, self._outputs(items), strict=True):
+            if item.work.error is not None:
+                continue
+            if isinstance(output, Exception):
+                item.work.error = output
+            else:
+                item.work.add(item, output)
+
+    def _outputs(self, items: list[Item]) -> list[Tensor | Exception]:
+        try:
+            return list(self._forward(items))
+        except PluginError:
+            raise
+        except Exception as error:
+            if not _out_of_memory(error):
+                if len(items) == 1:
+                    return [failed(items[0].work, error)]
+                # Which of them it was shows when each goes alone.
+                return [output for item in items for output in self._outputs([item])]
+        # Outside of `except`, so that the traceback no longer holds the tensors of what failed.
+        _give_back(self.device)
+        if len(items) > 1:
+            half = len(items) // 2
+            self.batch = max(1, min(self.batch, half))
+            return self._outputs(items[:half]) + self._outputs(items[half:])
+        return [self._in_smaller_tiles(items[0])]
+
+    def _in_smaller_tiles(self, item: Item) -> Tensor | Exception:
+        """Predict one tile as an image of its own, in tiles of half its side, and keep to that side."""
+        side = max(item.pixels.shape[-2:])
+        model = item.work.model
+        least = max(_SMALLEST_TILE, model.minimum, model.multiple_of)
+        if item.window is None or side // 2 < least:
+            name = item.work.sample.source.name
+            return InputError(
+                f"{name}: out of memory on {self.device} even with one work item of {side} pixels",
+                "use another --device, or close what else uses it",
+            )
+        self.tile = min(self.tile, side // 2)
+        if item.work.predictor.survey is not None and item.work.notes is None:
+            self._survey(item.work)  # it was one tile, and is no longer
+            if item.work.error is not None:
+                return item.work.error
+        height, width = item.pixels.shape[-2:]
+        grid = make_grid(model, height, width, self.tile)
+        parts: list[Tensor] = []
+        blender = Blender(grid, lambda _, rows: parts.append(rows.clone()), model.scale)
+        for window in grid.windows():
+            output = self._outputs([item.part(grid.cut(item.pixels, window), window)])[0]
+            if isinstance(output, Exception):
+                return output
+            blender.add(window, output)
+        return torch.cat(parts, dim=1)
+
+    def _forward(self, items: list[Item]) -> Iterator[Tensor | Exception]:
+        first = items[0].pixels
+        shape = (len(items), *first.shape)
+        batch = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
+        for place, item in zip(batch, items, strict=True):
+            place.copy_(item.pixels)
+        images = to_float(batch.to(self.device, non_blocking=True))
+        with torch.inference_mode():
+            outputs = self._call(items, images, self.precision)
+            finite = outputs.flatten(1).isfinite().all(dim=1)
+            if not bool(finite.all()) and self.precision is not torch.float32:
+                outputs = self._call(items, images, torch.float32)
+                finite = outputs.flatten(1).isfinite().all(dim=1)
+            if self.task.output is not Output.SCORES:
+                outputs = outputs.clamp(0, 1)
+        for item, output, good in zip(items, outputs, finite.tolist(), strict=True):
+            if good:
+                yield output
+            else:
+                name = item.work.sample.source.name
+                yield InputError(f"{name}: the model {item.work.model.name} gave values that are not finite")
+
+    def _call(self, items: list[Item], images: Tensor, precision: torch.dtype) -> Tensor:
+        model, predictor = items[0].work.model, items[0].work.predictor
+        half = precision is not torch.float32
+        casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
+        prepared: tuple[Tensor, ...] = (predictor.preprocess(images),)
+        if predictor.survey is not None:
+            notes = [images.new_empty(0) if item.work.notes is None else item.work.notes for item in items]
+            place = torch.tensor([item.place for item in items], device=images.device)
+            prepared += (torch.stack(notes), place)
+        with casting:
+            raw = predictor.network(*prepared)
+        found = predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
+        if problem := check_shape(model, self.task.output, images, found):
+            raise PluginError(f"the model {model.name} does not keep its promise: {problem}")
+        return found
+
+
+def _alike(item: Item, other: Item) -> bool:
+    """Whether two work items may be in one batch."""
+    surveyed = (item.work.notes is None) == (other.work.notes is None)
+    same = item.pixels.shape == other.pixels.shape and item.pixels.dtype == other.pixels.dtype
+    return surveyed and same and item.work.predictor is other.work.predictor
+
+
+def _out_of_memory(error: Exception) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _give_back(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

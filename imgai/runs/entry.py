@@ -1,0 +1,67 @@
+"""The record of a finished job."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from imgai.errors import ImgaiError
+from imgai.params import to_dict
+from imgai.predict.spec import StepSpec
+from imgai.runs.job import Job
+from imgai.runs.names import key_of
+from imgai.runs.record import SCHEMA
+
+
+def record_of(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
+    """The record of a finished job; docs/runs.md describes its fields."""
+    spec = specs[-1]
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "input": job.plan.input.shown,
+        "path": key_of(job.plan),
+        "status": "done" if job.error is None else "failed",
+        "task": spec.task.name,
+        "model": spec.model_name,
+        "params": _params(spec),
+        "outputs": sorted(job.outputs, key=place_of),
+        "seconds": round(time.monotonic() - job.begun, 3),
+        "digest": job.digest,
+    }
+    if job.size is not None:
+        record["width"], record["height"], record["pages"] = job.size
+    record |= _found(job, spec)
+    if len(specs) > 1:
+        record["steps"] = [
+            {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
+            | _found(job, each)
+            for each in specs
+        ]
+    if job.error is not None:
+        record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
+        if isinstance(job.error, ImgaiError) and job.error.hint:
+            record["hint"] = job.error.hint
+    return record
+
+
+def _params(spec: StepSpec) -> dict[str, Any]:
+    size = {} if spec.size is None else dataclasses.asdict(spec.size)
+    asked = {name: value for name, value in size.items() if value is not None}
+    return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
+
+
+def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
+    """What a step found in an input: areas by class (of several pages the mean), or scores by label."""
+    found: dict[str, Any] = {}
+    if areas := job.areas.get(spec.name):
+        found["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in areas.items()}
+    if scores := job.best(spec.name):
+        found["scores"] = scores
+    return found
+
+
+def place_of(output: dict[str, Any]) -> tuple[Any, ...]:
+    """Where an output stands in the record."""
+    return output["page"], output.get("step", ""), output["kind"], output.get("label", "")

@@ -1,0 +1,100 @@
+"""One input on its way through a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from imgai.runs.names import Plan
+from imgai.sample import Sample, Scores
+
+if TYPE_CHECKING:
+    from imgai.runs.shelf import Shelf
+
+
+KEPT = 20
+"""How many labels a record keeps: as many as --top may ask for."""
+
+
+class Job:
+    """What is known of one input so far. Several threads work on its pages; `lock` guards all of it.
+
+    pages: those that are decoded and not finished. decoded: no more will come.
+    shelf: pages of an image that wait until all can be written as one file.
+    """
+
+    def __init__(self, plan: Plan, digest: str) -> None:
+        self.plan = plan
+        self.digest = digest
+        self.lock = Lock()
+        self.pages = 0
+        self.decoded = False
+        self.error: Exception | None = None
+        self.outputs: list[dict[str, Any]] = []
+        self.shelf: Shelf | None = None
+        self.fragments: list[dict[str, Any]] = []
+        self.areas: dict[str, dict[str, dict[int, float]]] = {}  # by step, by class, by page
+        self.scores: dict[str, dict[int, Scores]] = {}  # by step, by page
+        self.words: list[str] = []  # what a person should know though all went well
+        self.size: tuple[int, int, int] | None = None  # width, height, pages
+        self.format = ""
+        self.begun = time.monotonic()
+
+    def note(self, sample: Sample) -> None:
+        """Count a decoded page."""
+        with self.lock:
+            self.pages += 1
+            if self.size is None:
+                height, width = sample.metadata.full or (sample.height, sample.width)
+                self.size = (width, height, sample.source.pages)
+                self.format = sample.metadata.format
+
+    def wrote(
+        self, out: Path, kind: str, path: Path, size: int, page: int, label: str | None, step: str | None = None
+    ) -> None:
+        """Note a file that is in its place. step: whose, if it is not of the last."""
+        entry: dict[str, Any] = {"kind": kind, "path": _relative(path, out), "bytes": size, "page": page}
+        if step is not None:
+            entry["step"] = step
+        if label is not None:
+            entry["label"] = label
+        with self.lock:
+            self.outputs.append(entry)
+
+    def best(self, step: str) -> dict[str, float]:
+        """The labels with the highest scores, the highest first; of several pages, by the mean."""
+        pages = [scores for _, scores in sorted(self.scores.get(step, {}).items())]
+        if not pages:
+            return {}
+        import torch
+
+        mean = torch.stack([scores.values for scores in pages]).mean(0)
+        values, places = mean.topk(min(KEPT, len(mean)))
+        labels = pages[0].labels
+        return {labels[place]: round(value, 6) for value, place in zip(values.tolist(), places.tolist(), strict=True)}
+
+    def failed(self, error: Exception) -> None:
+        """Keep the first thing that went wrong."""
+        with self.lock:
+            self.error = self.error or error
+
+    def finish_page(self) -> bool:
+        """One page is done; whether the whole input is."""
+        with self.lock:
+            self.pages -= 1
+            return self.decoded and self.pages == 0
+
+    def finish_decoding(self) -> bool:
+        """No more pages come; whether the whole input is done."""
+        with self.lock:
+            self.decoded = True
+            return self.pages == 0
+
+
+def _relative(path: Path, out: Path) -> str:
+    try:
+        return path.relative_to(out).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()

@@ -1,0 +1,228 @@
+"""Where each input's outputs go: below the output folder, as the inputs lie below theirs, each its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from imgai.errors import UsageError
+from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffix, written_as
+from imgai.predict.spec import Keep
+from imgai.runs.options import OutputOptions
+from imgai.runs.scan import Input
+
+
+def _like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
+    """Names that a page of a picture, or what is kept of it, might have; group 1 is the picture's own."""
+    kept = "|".join(f"{re.escape(keep.name)}(?:-(?:{'|'.join(keep.kinds)}))?" for keep in keeps) or "(?!)"
+    page = r"-p\d{4,}"
+    return re.compile(rf"(.+?)(?:(?P<keep>-(?:{kept}))(?:{page})?|{page})")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One input and the path, without suffix, that its outputs begin with. exact: the very file, if it was named."""
+
+    input: Input
+    base: Path
+    kinds: tuple[str, ...]
+    exact: Path | None = None
+
+    def path(
+        self,
+        kind: str,
+        suffix: str,
+        *,
+        label: str | None = None,
+        page: int = 0,
+        pages: int = 1,
+        keep: Keep | None = None,
+    ) -> Path:
+        """The file for one kind of output of one page, counted from 0. keep: of a step before the last."""
+        if keep is None and self.exact is not None and label is None and pages == 1:
+            # More objects than 16 bits can number make a TIFF; it must not be called PNG.
+            return self.exact.with_suffix(suffix) if kind == "labels" else self.exact
+        name = self.base.name
+        if keep is not None:
+            name += f"-{keep.name}"
+        if len([other for other in (keep or self).kinds if other != "coco"]) > 1:
+            name += f"-{kind}"
+        if pages > 1:
+            name += f"-p{page + 1:04d}"
+        if label is not None:
+            name += f".{label}"
+        return self.base.with_name(name + suffix)
+
+
+def plan(
+    inputs: Sequence[Input],
+    out: Path,
+    options: OutputOptions,
+    tell: Callable[[str], None] = lambda _: None,
+    keeps: Sequence[Keep] = (),
+) -> list[Plan]:
+    """A plan for each input; no two share an output, and none is an input.
+
+    Inputs that differ in their suffix alone keep it in their outputs' names, and that is told.
+    """
+    kinds = options.kinds
+    if _is_file(out, inputs, kinds):
+        _check_suffix(out, kinds[0], options.format)
+        plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
+        _refuse_to_overwrite(plans, inputs, options, keeps)
+        return plans
+    if out.exists() and not out.is_dir():
+        raise UsageError(
+            f"--out {out} is a file", "name a folder, or one input and a name that ends as a picture's does"
+        )
+    groups: dict[str, list[int]] = {}
+    bases = [_stem(item.name) for item in inputs]
+    for index, base in enumerate(bases):
+        groups.setdefault(_key(base), []).append(index)
+    for indices in groups.values():
+        if len(indices) > 1:
+            for index in indices:
+                bases[index] = PurePosixPath(inputs[index].name)
+            names = ", ".join(inputs[index].name for index in indices[:3])
+            tell(f"{len(indices)} inputs would share an output ({names}); theirs keep the suffix")
+    pattern = _like_an_output(keeps)
+    for index, base in enumerate(bases):
+        # a-p0001.png may be a picture in its own right beside the pages of a.tif, or a-segment.png beside what is kept.
+        like = pattern.fullmatch(base.name)
+        if like and _key(base.with_name(like[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
+            bases[index] = PurePosixPath(inputs[index].name)
+            what = "what is kept" if like["keep"] else "a page"
+            tell(f"{inputs[index].name} is called like {what} of another input; its outputs keep the suffix")
+    _number_what_still_clashes(bases, inputs, tell)
+    plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
+    _refuse_to_overwrite(plans, inputs, options, keeps)
+    return plans
+
+
+def key_of(each: Plan) -> str:
+    """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
+    if each.input.stream or each.input.path is None:
+        return each.input.shown
+    return str(each.input.path.absolute())
+
+
+class StreamPlans:
+    """Plans for inputs that come one by one: no two share an output, whoever comes first."""
+
+    def __init__(self, out: Path, kinds: tuple[str, ...], keeps: Sequence[Keep] = ()) -> None:
+        self._out = out
+        self._kinds = kinds
+        self._like_an_output = _like_an_output(keeps)
+        self._taken: set[str] = set()
+        self._owners: set[str] = set()  # whose pages, or what is kept of them, would be called like one that is taken
+
+    def plan(self, item: Input) -> Plan:
+        """The plan for the next input; where its name is taken it keeps its suffix, or gets a number."""
+        name = PurePosixPath(item.name)
+        candidates = [_stem(item.name), name]
+        number = 1
+        while self._clashes(candidates[0]):
+            if len(candidates) == 1:
+                number += 1
+                candidates.append(name.with_name(f"{name.name}-{number}"))
+            del candidates[0]
+        self._taken.add(_key(candidates[0]))
+        if like := self._like_an_output.fullmatch(candidates[0].name):
+            self._owners.add(_key(candidates[0].with_name(like[1])))
+        return Plan(item, self._out / candidates[0], self._kinds)
+
+    def _clashes(self, base: PurePosixPath) -> bool:
+        like = self._like_an_output.fullmatch(base.name)
+        owner = _key(base.with_name(like[1])) if like else None
+        return _key(base) in self._taken or owner in self._taken or _key(base) in self._owners
+
+
+def check_format(options: OutputOptions) -> None:
+    """Raise UsageError for a format that pictures are not written in."""
+    if options.format is not None and format_of_suffix(options.format) not in WRITABLE:
+        raise UsageError(f"--format cannot be {options.format!r}", f"it is one of {', '.join(WRITABLE).lower()}")
+
+
+def image_format(item_format: str, options: OutputOptions, exact: Path | None) -> str:
+    """The format in which an image is written: as asked, as the output's name says, or as it was read."""
+    if options.format is not None and (asked := format_of_suffix(options.format)):
+        return asked
+    if exact is not None and (named := format_of_suffix(exact.name)):
+        return named
+    return written_as(item_format)
+
+
+def image_suffix(item: Input, item_format: str, format_: str) -> str:
+    """The suffix of a written image: the input's own where it fits the format."""
+    own = PurePosixPath(item.name).suffix
+    if item_format == format_ and own.lower() in SUFFIXES[format_]:
+        return own
+    return SUFFIXES[format_][0]
+
+
+def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[str, ...]) -> bool:
+    """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's does."""
+    named = out.suffix.lower() in EXTENSIONS and not out.is_dir()
+    return named and len(inputs) == 1 and len(kinds) == 1 and kinds != ("coco",)
+
+
+def _check_suffix(out: Path, kind: str, format_: str | None) -> None:
+    """Raise UsageError if the name would lie about what is in the file."""
+    named = format_of_suffix(out.name)
+    asked = format_of_suffix(format_) if format_ is not None else None
+    if kind == "image" and asked is not None and asked != named:
+        raise UsageError(f"--out {out} is not called like --format {format_}", "leave one of them out")
+    allowed = {"image": WRITABLE, "overlay": ("JPEG", "PNG")}.get(kind, ("PNG",))
+    if named not in allowed:
+        what = "an image" if kind == "image" else f"a {kind}" if kind != "overlay" else "an overlay"
+        raise UsageError(
+            f"--out {out}: {what} is not written as {named}",
+            f"name it {out.stem}{SUFFIXES[allowed[-1] if kind != 'image' else 'PNG'][0]}",
+        )
+
+
+def _stem(name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    # Of "..png" nothing would be left but ".".
+    return path.with_name(path.stem) if path.suffix.lower() in EXTENSIONS and path.stem.strip(".") else path
+
+
+def _key(base: PurePosixPath) -> str:
+    # Some file systems fold case and compose accents: two names that differ in these alone may be one file there.
+    return unicodedata.normalize("NFC", str(base)).casefold()
+
+
+def _number_what_still_clashes(
+    bases: list[PurePosixPath], inputs: Sequence[Input], tell: Callable[[str], None]
+) -> None:
+    """Inputs of one name from two folders get a number, in the order in which they were named."""
+    taken: set[str] = set()
+    for index, base in enumerate(bases):
+        candidate, number = base, 1
+        while _key(candidate) in taken:
+            number += 1
+            candidate = base.with_name(f"{base.name}-{number}")
+        if number > 1:
+            tell(f"{inputs[index].path} shares its name with another input; its outputs are called {candidate}")
+        taken.add(_key(candidate))
+        bases[index] = candidate
+
+
+def _refuse_to_overwrite(
+    plans: list[Plan], inputs: Sequence[Input], options: OutputOptions, keeps: Sequence[Keep]
+) -> None:
+    """Raise UsageError if what would be written is one of the inputs."""
+    paths = {os.path.realpath(item.path): item for item in inputs if item.path is not None}
+    for each in plans:
+        for kind, keep in [(kind, of) for of in (None, *keeps) for kind in (of or options).kinds]:
+            suffixes = [".png", ".jpg", ".tif"] if kind != "image" else [PurePosixPath(each.input.name).suffix]
+            for suffix in suffixes:
+                target = each.path(kind, suffix, keep=keep)
+                if kind in ("mask", "binary", "cutout", "labels") and suffix == ".jpg":
+                    continue
+                if os.path.realpath(target) in paths:
+                    raise UsageError(f"{target} is an input, and would be overwritten", "choose another --out")

@@ -1,0 +1,98 @@
+"""What stands in records, as types; and the JSON Schema that follows from them (draft 2020-12)."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any, Literal, NotRequired, TypedDict, Union
+
+from imgai.runs.record import SCHEMA
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class OutputRecord(TypedDict):
+    """A file that was written; see docs/runs.md."""
+
+    kind: str
+    path: str
+    bytes: int
+    page: int
+    label: NotRequired[str]
+    step: NotRequired[str]
+
+
+class StepRecord(TypedDict):
+    """A step of a chain, and what it found."""
+
+    name: str
+    task: str
+    model: str
+    params: dict[str, Any]
+    classes: NotRequired[dict[str, float]]
+    scores: NotRequired[dict[str, float]]
+
+
+class InputRecord(TypedDict):
+    """The record of an input; those of skipped and planned ones hold less."""
+
+    schema: int
+    input: str
+    status: Literal["done", "failed", "skipped", "planned"]
+    path: NotRequired[str]
+    task: NotRequired[str]
+    model: NotRequired[str]
+    params: NotRequired[dict[str, Any]]
+    outputs: NotRequired[list[OutputRecord]]
+    seconds: NotRequired[float]
+    digest: NotRequired[str]
+    width: NotRequired[int]
+    height: NotRequired[int]
+    pages: NotRequired[int]
+    classes: NotRequired[dict[str, float]]
+    scores: NotRequired[dict[str, float]]
+    steps: NotRequired[list[StepRecord]]
+    error: NotRequired[str]
+    hint: NotRequired[str]
+    output: NotRequired[str]
+
+
+def record_schema() -> dict[str, Any]:
+    """The JSON Schema of one line of records."""
+    found = schema_of(InputRecord)
+    found["properties"]["schema"] = {"const": SCHEMA}
+    return {"$schema": DIALECT, "title": "A record of imgai", **found}
+
+
+def schema_of(kind: Any) -> dict[str, Any]:
+    """The JSON Schema of a type: a TypedDict, list, dict, Literal, union or one of JSON's own.
+
+    Raises TypeError for another.
+    """
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if typing.is_typeddict(kind):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        needed = [name for name, hint in hints.items() if typing.get_origin(hint) is not NotRequired]
+        return {
+            "type": "object",
+            "properties": {name: schema_of(hint) for name, hint in hints.items()},
+            "required": needed,
+            "additionalProperties": False,
+        }
+    if origin is NotRequired:
+        return schema_of(inner[0])
+    if origin is list or origin is tuple:
+        return {"type": "array", "items": schema_of(inner[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema_of(inner[1])}
+    if origin is Literal:
+        return {"enum": list(inner)}
+    if origin in (Union, types.UnionType):
+        kinds = [schema_of(each) for each in inner if each is not type(None)]
+        return kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    if kind is Any:
+        return {}
+    if kind in names:
+        return {"type": names[kind]}
+    raise TypeError(f"{kind!r} has no JSON Schema here")
