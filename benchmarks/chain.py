@@ -78,6 +78,7 @@ def _here(pictures: Path, out: Path) -> None:
 
     from imgai.console import Console
     from imgai.images import read
+    from imgai.options import Machine
     from imgai.predict.chain import Chain
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
@@ -98,7 +99,7 @@ def _here(pictures: Path, out: Path) -> None:
 
     def timed(steps: list[StepSpec], source: Path, to: Path, kinds: tuple[str, ...]) -> float:
         shutil.rmtree(to, ignore_errors=True)
-        options = RunOptions(inputs=[str(source)], out=to, outputs=OutputOptions(kinds), device="cpu")
+        options = RunOptions(inputs=[str(source)], out=to, outputs=OutputOptions(kinds), machine=Machine(device="cpu"))
         assert run(steps, options, Console(quiet=True)).failed == 0
         return time.perf_counter() - begun[-1]  # loading is left out
 
@@ -109,7 +110,7 @@ def _here(pictures: Path, out: Path) -> None:
         separate += timed([spec], source, to, ("mask",) if spec.name == "segment" else ("image",))
         source = to
     paths = sorted(pictures.glob("*.jpg"))
-    options = RunOptions(inputs=[], out=out, outputs=OutputOptions(("mask",)), device="cpu")
+    options = RunOptions(inputs=[], out=out, outputs=OutputOptions(("mask",)), machine=Machine(device="cpu"))
     cores, workers = torch.get_num_threads(), min(8, os.cpu_count() or 1)
     torch.set_num_threads(1)
     clock = time.perf_counter()

@@ -51,6 +51,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it
 from pathlib import Path
 from imgai.console import Console
 from imgai.registry import load_registry
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.runs.folder import Folder
@@ -61,7 +62,8 @@ Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))
 spec = StepSpec(registry.task("classify"), registry.model("classify", "imagenet"))
 table = Path(sys.argv[1]).parent / "labels.csv"
 options = RunOptions(
-    inputs=[sys.argv[1]], out=table, outputs=OutputOptions((), threshold=0.0, table=table), force=True, device="cpu",
+    inputs=[sys.argv[1]], out=table, outputs=OutputOptions((), threshold=0.0, table=table), force=True,
+    machine=Machine(device="cpu"),
 )
 done = run([spec], options, Console(quiet=True)).done
 print(done / (time.perf_counter() - begun[0]))

@@ -59,6 +59,7 @@ import sys, time
 from pathlib import Path
 from imgai.console import Console
 from imgai.registry import load_registry
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.runs.folder import Folder
@@ -68,7 +69,8 @@ start = Folder.start
 Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
 names = [str(path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))[: int(sys.argv[3])]]
-options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(("mask",)), force=True, device="cpu")
+options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(("mask",)), force=True,
+    machine=Machine(device="cpu"))
 summary = run([spec], options, Console(quiet=True))
 assert summary.done == len(names)
 print(len(names) / (time.perf_counter() - begun[0]))

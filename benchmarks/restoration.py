@@ -51,6 +51,7 @@ from pathlib import Path
 from PIL import Image
 from imgai.console import Console
 from imgai.registry import load_registry
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.runs.folder import Folder
@@ -63,7 +64,7 @@ spec = StepSpec(registry.task(task), registry.model(task, name), params=registry
 paths = sorted(Path(sys.argv[2]).glob("*.jpg"))
 options = RunOptions(
     inputs=[str(path) for path in paths], out=Path(sys.argv[3]), outputs=OutputOptions(("image",)), force=True,
-    device="cpu",
+    machine=Machine(device="cpu"),
 )
 assert run([spec], options, Console(quiet=True)).done == len(paths)
 seconds = time.perf_counter() - begun[0]

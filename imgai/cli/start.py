@@ -34,6 +34,8 @@ def start(
     """
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
     try:
+        from imgai.options import Machine
+        from imgai.params import as_values
         from imgai.runs.options import RunOptions
 
         specs, outputs = steps()
@@ -50,10 +52,7 @@ def start(
             quiet=values["quiet"],
             verbose=values["verbose"],
             null=values["null"],
-            device=values["device"],
-            precision=values["precision"],
-            batch=values["batch"],
-            tile=values["tile"],
+            machine=as_values(Machine, {name: values[name] for name in ("device", "precision", "batch", "tile")}),
             threads=values["threads"],
             memory=_bytes(values["memory"]),
             max_pixels=_pixels(values["max_pixels"]),

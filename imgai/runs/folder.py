@@ -280,13 +280,13 @@ def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
 
 def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> list[Chain]:
     """A chain for each device. Says which devices and precision were taken."""
-    devices = choose_devices(options.device)
+    devices = choose_devices(options.machine.device)
     chains = []
     for device in devices:
         steps = []
         for spec in specs:
             bfloat16 = all(model.bfloat16 for model in spec.models)
-            precision = choose_precision(options.precision, device, bfloat16=bfloat16)
+            precision = choose_precision(options.machine.precision, device, bfloat16=bfloat16)
             steps.append(_load_one(spec, device, precision, options, last=spec is specs[-1]))
             words = f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
             console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
@@ -304,8 +304,8 @@ def _load_one(
         "model_params": spec.model_params,
         "device": device,
         "precision": precision,
-        "batch": options.batch,
-        "tile": options.tile,
+        "batch": options.machine.batch,
+        "tile": options.machine.tile,
         "name": spec.name,
         "quantized": last,
     }

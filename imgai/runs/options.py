@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from imgai.options import Machine
 
 GIGABYTE = 1 << 30
 
@@ -57,10 +58,7 @@ class RunOptions:
     quiet: bool = False
     verbose: bool = False
     null: bool = False
-    device: str = "auto"
-    precision: str = "auto"
-    batch: int | None = None
-    tile: int | None = None
+    machine: Machine = field(default_factory=Machine)
     threads: int | None = None
     memory: int = GIGABYTE
     max_pixels: int = 200_000_000

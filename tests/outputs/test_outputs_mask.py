@@ -213,6 +213,7 @@ def test_a_run_writes_one_coco_file_and_goes_on_with_it(tmp_path: Path, find_lig
 def find_light_of(tmp_path: Path) -> Any:
     """Run over pictures of these names, and return the names in the COCO file."""
     from imgai.console import Console
+    from imgai.options import Machine
     from imgai.predict.spec import StepSpec
     from imgai.runs import OutputOptions, RunOptions, run
     from imgai.testing import fake
@@ -223,7 +224,10 @@ def find_light_of(tmp_path: Path) -> Any:
                 path.parent.mkdir(exist_ok=True)
                 Image.fromarray((disc() * 255).astype(np.uint8)).save(path)
         options = RunOptions(
-            inputs=[str(tmp_path / "in")], out=tmp_path / "out", outputs=OutputOptions(("coco",)), device="cpu"
+            inputs=[str(tmp_path / "in")],
+            out=tmp_path / "out",
+            outputs=OutputOptions(("coco",)),
+            machine=Machine(device="cpu"),
         )
         spec = StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, fake.LightParams())
         assert run([spec], options, Console(quiet=True)).exit_code == 0

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from imgai.console import Console
+from imgai.options import Machine
 from imgai.params import as_values
 from imgai.predict.spec import StepSpec
 from imgai.runs import OutputOptions, RunOptions, Summary, run
@@ -95,7 +96,9 @@ def brighten() -> Runner:
 def _options(inputs: list[Any], out: Path, kinds: tuple[str, ...], options: dict[str, Any]) -> RunOptions:
     outputs = OutputOptions(kinds, format=options.pop("format", None), quality=options.pop("quality", None))
     outputs = dataclasses.replace(outputs, threshold=options.pop("threshold", 0.5))
-    return RunOptions(inputs=[str(name) for name in inputs], out=out, outputs=outputs, **{"device": "cpu", **options})
+    return RunOptions(
+        inputs=[str(name) for name in inputs], out=out, outputs=outputs, **{"machine": Machine(device="cpu"), **options}
+    )
 
 
 @pytest.fixture

@@ -20,13 +20,15 @@ RUN = """
 import resource, sys
 from pathlib import Path
 from imgai.console import Console
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.testing import fake
 
 folder, out = sys.argv[1:]
 spec = StepSpec(fake.BRIGHTEN, fake.DOUBLE)
-options = RunOptions(inputs=[folder], out=Path(out), outputs=OutputOptions(("image",)), device="cpu", memory=64 << 20)
+options = RunOptions(inputs=[folder], out=Path(out), outputs=OutputOptions(("image",)),
+    machine=Machine(device="cpu"), memory=64 << 20)
 assert run([spec], options, Console(quiet=True)).failed == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
@@ -111,6 +113,7 @@ def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
         from pathlib import Path
         from imgai.console import Console
         from imgai.errors import UsageError
+        from imgai.options import Machine
         from imgai.runs import OutputOptions, RunOptions, run
         from imgai.predict.spec import StepSpec
         from imgai.testing import fake

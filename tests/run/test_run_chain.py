@@ -13,6 +13,7 @@ from PIL import Image
 
 from imgai.console import Console
 from imgai.errors import UsageError
+from imgai.options import Machine
 from imgai.params import as_values
 from imgai.plugin import LoadContext, Model, Predictor
 from imgai.predict.size import Size
@@ -48,7 +49,7 @@ def light(name: str = "", gain: float = 1.0, keep: Keep | None = None) -> StepSp
 
 def go(specs: list[StepSpec], inputs: list[Path], out: Path, kinds: tuple[str, ...] = ("image",)) -> Summary:
     names = [str(path) for path in inputs]
-    options = RunOptions(inputs=names, out=out, outputs=OutputOptions(kinds), device="cpu")
+    options = RunOptions(inputs=names, out=out, outputs=OutputOptions(kinds), machine=Machine(device="cpu"))
     return run(specs, options, Console(quiet=True))
 
 

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from imgai.options import Machine
 from imgai.predict.size import Size
 from imgai.predict.spec import StepSpec
 from imgai.runs import OutputOptions, RunOptions, run
@@ -25,7 +26,10 @@ KEEP = dataclasses.replace(fake.DOUBLE, name="keep", scale=1, load="imgai.testin
 
 def keep(inputs: list[Path], out: Path, words: Any, **outputs: Any) -> None:
     options = RunOptions(
-        inputs=[str(path) for path in inputs], out=out, outputs=OutputOptions(("image",), **outputs), device="cpu"
+        inputs=[str(path) for path in inputs],
+        out=out,
+        outputs=OutputOptions(("image",), **outputs),
+        machine=Machine(device="cpu"),
     )
     assert run([StepSpec(fake.BRIGHTEN, KEEP)], options, words).exit_code == 0
 
@@ -95,11 +99,13 @@ _MANY_PAGES = """
 import sys
 from pathlib import Path
 from imgai.console import Console
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.testing import fake
-options = RunOptions(inputs=[sys.argv[1]], out=Path(sys.argv[2]), outputs=OutputOptions(("image",)), device="cpu",
-    memory=1 << 24, tile=160)
+options = RunOptions(inputs=[sys.argv[1]], out=Path(sys.argv[2]), outputs=OutputOptions(("image",)),
+    machine=Machine(device="cpu", tile=160),
+    memory=1 << 24)
 sys.exit(run([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console(quiet=True)).exit_code)
 """
 
@@ -134,7 +140,11 @@ def test_memory_does_not_grow_with_the_pages(tmp_path: Path) -> None:
 def test_sizes_are_reached_and_are_another_work(tmp_path: Path, make_picture: Any, words: Any) -> None:
     path = make_picture(tmp_path / "a.png", size=(40, 30))
     options = RunOptions(
-        inputs=[str(path)], out=tmp_path / "out", outputs=OutputOptions(("image",)), device="cpu", json=True
+        inputs=[str(path)],
+        out=tmp_path / "out",
+        outputs=OutputOptions(("image",)),
+        machine=Machine(device="cpu"),
+        json=True,
     )
     for size, expected, skipped in (
         (Size(scale=1.5), (60, 45), 0),
@@ -153,7 +163,10 @@ def test_a_picture_that_would_grow_too_much_is_told(tmp_path: Path, make_picture
     make_picture(tmp_path / "in" / "small.png", size=(8, 8))
     make_picture(tmp_path / "in" / "good.png", size=(80, 80))
     options = RunOptions(
-        inputs=[str(tmp_path / "in")], out=tmp_path / "out", outputs=OutputOptions(("image",)), device="cpu"
+        inputs=[str(tmp_path / "in")],
+        out=tmp_path / "out",
+        outputs=OutputOptions(("image",)),
+        machine=Machine(device="cpu"),
     )
     summary = run([StepSpec(fake.BRIGHTEN, fake.DOUBLE, size=Size(width=100))], options, words)
     assert (summary.done, summary.failed) == (1, 1)

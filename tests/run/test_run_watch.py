@@ -26,12 +26,13 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from imgai.console import Console
+from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, Summary
 from imgai.predict.spec import StepSpec
 from imgai.runs.scan import Input
 from imgai.runs.watch import watch
 from imgai.testing import fake
-options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(("image",)), device="cpu")
+options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(("image",)), machine=Machine(device="cpu"))
 sys.exit(watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console()))
 """
 
