@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
 
 import pluggy
 
-from imgai import hookspecs
-from imgai.plugin import ENTRY_POINT_GROUP, Model, Task
+from imgai import __version__, hookspecs
+from imgai.plugin import ENTRY_POINT_GROUP, Kind, Model, Task
 
 _GROUP_PREFIX = "imgai.plugins.v"
 _OFFICIAL = frozenset(
     f"imgai-{task}" for task in ("classify", "denoise", "enhance", "segment", "stylize", "super-resolve")
 )
+
+_DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind}
+"""What plugins declare: the field of `Plugin` (and end of the hook's name), and the type of what the hook returns."""
+_HOST = ("imgai.kinds",)
+"""The host's own modules that declare through the hooks, as plugins do. Imported by name: they are above this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +37,37 @@ class Plugin:
     name: str
     distribution: str
     version: str
-    tasks: tuple[Task, ...] = field(default=())
-    models: tuple[Model, ...] = field(default=())
+    tasks: tuple[Task, ...] = ()
+    models: tuple[Model, ...] = ()
+    kinds: tuple[Kind, ...] = ()
     broken: str = ""
 
     @property
     def official(self) -> bool:
         return self.distribution in _OFFICIAL
 
+    @property
+    def host(self) -> bool:
+        """Whether it stands for what the host itself declares."""
+        return self.distribution == "imgai"
+
+
+def host() -> Plugin:
+    """What the host itself declares, by the same hooks."""
+    return Plugin("imgai", "imgai", __version__, **_declarations([import_module(name) for name in _HOST]))
+
 
 def discover() -> list[Plugin]:
-    """Every installed plugin, official ones first, then by distribution and name.
+    """The host itself, then every installed plugin, official ones first, then by distribution and name.
 
     A plugin whose import fails, that exits, or that declares nonsense comes back with `Plugin.broken`
     set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
     """
-    return sorted(
+    installed = sorted(
         (_load(group, entry_point) for group, entry_point in _plugin_entry_points()),
         key=lambda plugin: (not plugin.official, plugin.distribution, plugin.name),
     )
+    return [host(), *installed]
 
 
 def _plugin_entry_points() -> Iterator[tuple[str, EntryPoint]]:
@@ -76,7 +96,7 @@ def _load(group: str, entry_point: EntryPoint) -> Plugin:
         why = f"it is made for plugin API {theirs}, and this imgai speaks {ours}; install a version of {name} for it"
         return Plugin(entry_point.name, name, version, broken=why)
     try:
-        tasks, models = _declarations(entry_point)
+        declared = _declarations([entry_point.load()])
     except KeyboardInterrupt:
         raise
     except BaseException as error:
@@ -84,25 +104,27 @@ def _load(group: str, entry_point: EntryPoint) -> Plugin:
         if os.environ.get("IMGAI_STRICT") == "1":
             raise
         return Plugin(entry_point.name, name, version, broken=_one_line(error))
-    return Plugin(entry_point.name, name, version, tasks, models)
+    return Plugin(entry_point.name, name, version, **declared)
 
 
-def _declarations(entry_point: EntryPoint) -> tuple[tuple[Task, ...], tuple[Model, ...]]:
-    """Import one plugin, alone with the hook specifications, and call its hooks."""
+def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
+    """What one plugin, alone with the hook specifications, answers to the hooks; by field of `Plugin`."""
     hooks = pluggy.PluginManager("imgai")
     hooks.add_hookspecs(hookspecs)
-    module = entry_point.load()
-    hooks.register(module, entry_point.name)
+    for module in modules:
+        hooks.register(module, module.__name__)
     hooks.check_pending()  # a hook whose name nobody knows is a misspelled one
-    tasks = tuple(task for answer in hooks.hook.imgai_register_tasks() for task in answer)
-    models = tuple(model for answer in hooks.hook.imgai_register_models() for model in answer)
-    for kind, values in ((Task, tasks), (Model, models)):
-        for value in values:
-            if not isinstance(value, kind):
-                raise TypeError(f"a hook returned {value!r} where a {kind.__name__} is due")
-    if not tasks and not models:
-        raise ValueError("it registers no task and no model; are its functions marked with @hookimpl?")
-    return tasks, models
+    declared: dict[str, Any] = {}
+    for field, type_ in _DECLARED.items():
+        answers = getattr(hooks.hook, f"imgai_register_{field}")()
+        declared[field] = tuple(value for answer in answers for value in answer)
+        for value in declared[field]:
+            if not isinstance(value, type_):
+                raise TypeError(f"a hook returned {value!r} where a {type_.__name__} is due")
+    if not any(declared.values()):
+        names = [f"no {type_.__name__.lower()}" for type_ in _DECLARED.values()]
+        raise ValueError(f"it registers {', '.join(names)}; are its functions marked with @hookimpl?")
+    return declared
 
 
 def _one_line(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from imgai.plugin import Model, Task
+from imgai.plugin import Kind, Model, Task
 
 hookspec = pluggy.HookspecMarker("imgai")
 
@@ -27,4 +27,13 @@ def imgai_register_models() -> Iterable[Model]:  # type: ignore[empty-body]
 
     A model's ``load`` names a function as ``"package.module:function"``; the module is imported
     only when the model is used.
+    """
+
+
+@hookspec
+def imgai_register_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
+    """Return the kinds that this plugin adds: further values of ``--as``, for every task of their `Output`.
+
+    A kind's ``render`` and ``merge`` name functions as ``"package.module:function"``; the module is imported
+    only when the kind is used. The host registers its own kinds by this hook too.
     """

@@ -1,7 +1,7 @@
 """What the author of a plugin imports, and all that one needs of the host.
 
-A plugin declares *tasks* (what to do to an image) and *models* (named ways to do it) and
-registers both through two hooks. Declarations hold strings and numbers only: a model names
+A plugin declares *tasks* (what to do to an image), *models* (named ways to do it) and *kinds* (ways to write what a
+model returns), and registers each through its hook. Declarations hold strings and numbers only: a model names
 the function that loads it as ``"package.module:function"``, and the host imports it when the
 model is used. This module never imports torch, and neither may the module that declares.
 """
@@ -21,20 +21,27 @@ from imgai.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     import numpy as np
     import torch
     from torch import Tensor
 
+    from imgai.sample import Sample
+
 __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
+    "Kind",
     "LoadContext",
+    "MaskParams",
     "Model",
     "NoParams",
     "Output",
+    "Page",
     "Param",
     "Predictor",
+    "Rendered",
     "Task",
     "UsageError",
     "Weights",
@@ -247,6 +254,92 @@ class Model:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:
             _check_params(f"model {self.name}", self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskParams:
+    """The options that kinds of masks share: the params of a kind that needs them, or the base of these params."""
+
+    threshold: float = param(0.5, "Mask values at or above this count as inside.", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """A way to write what a step returned: a value of ``--as``.
+
+    name: lower-case words joined by dashes; unique among the kinds of one `Output`.
+    of: the output that it writes.
+    summary: one line for ``--help`` and the documentation.
+    render: ``"package.module:function"``, imported when it is used. Of ``once="page"`` the function takes a `Page`
+        and returns an iterable of `Rendered`, the files of that page. Of ``once="input"`` it takes an iterable of all
+        pages of one input, in order. Of ``once="run"`` it takes a `Page` and returns a JSON-able dict.
+    suffixes: what the name of a file may end in, the usual one first.
+    once: ``"page"``: files for each page; ``"input"``: files for all pages of an input together; ``"run"``: one file
+        for the whole run, called like the kind (``coco.json``).
+    merge: of ``once="run"``: ``"package.module:function"``, which takes an iterator of pairs (name of the page, what
+        ``render`` returned for it), a binary file to write to, and the values of the options.
+    params: a frozen dataclass of the kind's options, made by `param`. Names of a plugin's own fields begin with the
+        kind's name (``yolo_digits``); a field that the host's kinds of that output share (`MaskParams.threshold`)
+        is inherited.
+    passes: before the last step of a chain, it also becomes the image and alpha of the next step.
+    revision: raise it when the same input gives other files than before; it is a part of the digest.
+    """
+
+    name: str
+    of: Output
+    summary: str
+    render: str
+    suffixes: tuple[str, ...] = (".png",)
+    once: str = "page"
+    merge: str = ""
+    params: type[Any] = NoParams
+    passes: bool = False
+    revision: int = 1
+
+    def __post_init__(self) -> None:
+        _check_name("kind", self.name)
+        _check_params(f"kind {self.name}", self.params)
+        if self.once not in ("page", "input", "run"):
+            raise ValueError(f"kind {self.name}: once must be 'page', 'input' or 'run', not {self.once!r}")
+        if bool(self.merge) != (self.once == "run"):
+            raise ValueError(f"kind {self.name}: merge is declared together with once='run'")
+        for function in (self.render, self.merge) if self.merge else (self.render,):
+            if not re.fullmatch(r"[\w.]+:\w+", function):
+                raise ValueError(f"kind {self.name}: {function!r} must read 'package.module:function'")
+        if not self.suffixes or not all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in self.suffixes):
+            raise ValueError(f"kind {self.name}: suffixes are lower-case and begin with a dot, as in '.png'")
+        if self.passes and self.once != "page":
+            raise ValueError(f"kind {self.name}: only a kind with once='page' can be passed to the next step")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a kind's ``render`` is given: one page of one input after a step.
+
+    sample: the image, its source and its metadata.
+    output: what the step returned: a mask, scores, boxes, a map or data; of ``Output.IMAGE`` the sample itself.
+    params: the values of the kind's options, an instance of `Kind.params`.
+    suffix: what the name of the file is to end in, where the user named the file; else "".
+    """
+
+    sample: Sample
+    output: Any
+    params: Any = NoParams()
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A file that a kind made, before it is written.
+
+    content: its bytes, or a function that writes them to a binary file.
+    suffix: what its name ends in.
+    label: the class that it shows; None where it shows all.
+    """
+
+    content: bytes | Callable[[BinaryIO], object]
+    suffix: str
+    label: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

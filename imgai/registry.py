@@ -1,4 +1,4 @@
-"""Tasks and models by name, of all sound plugins; the others with the reason."""
+"""Tasks, models and kinds by name, of the host and all sound plugins; the others with the reason."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from imgai.discovery import Plugin, discover
+from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.plugin import Model, NoParams, Output, Task
+from imgai.plugin import Kind, Model, NoParams, Output, Task, param_of
 
 HOST_OPTIONS = frozenset(
     [
@@ -24,7 +24,7 @@ HOST_OPTIONS = frozenset(
 
 
 class Registry:
-    """What the installed plugins offer.
+    """What the host and the installed plugins offer.
 
     A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
     model of an unknown task, is kept in `plugins` with the reason and offers nothing.
@@ -37,10 +37,14 @@ class Registry:
         self.defaults: dict[str, dict[str, Any]] = {}
         self.plugins: list[Plugin] = []
         self._models: dict[tuple[str, str], Model] = {}
+        self._kinds: dict[tuple[Output, str], Kind] = {}
         self._owners: dict[str, Plugin] = {}
+        plugins = list(plugins)
+        if not any(plugin.host for plugin in plugins):
+            plugins.insert(0, host())
         sound = [plugin for plugin in plugins if self._note_if_broken(plugin)]
         # Tasks before the plugins that only add models to them, whatever their distributions are called.
-        for plugin in sorted(sound, key=lambda plugin: not plugin.tasks):
+        for plugin in sorted(sound, key=lambda plugin: not (plugin.host or plugin.tasks)):
             self._add(plugin, self._why_not(plugin))
 
     @property
@@ -96,6 +100,19 @@ class Registry:
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 
+    def kinds(self, output: Output) -> list[Kind]:
+        """The kinds that an output can be written as: the host's, its usual one first, then those of plugins."""
+        return [kind for kind in self._kinds.values() if kind.of is output]
+
+    def kind(self, output: Output, name: str) -> Kind:
+        """The kind of that name. Raises UsageError that names the kinds there are."""
+        try:
+            return self._kinds[output, name]
+        except KeyError:
+            names = ", ".join(kind.name for kind in self.kinds(output))
+            hint = f"it is one or more of {names}" if names else f"{output.value} has no kinds"
+            raise UsageError(f"--as cannot be {name!r}", hint) from None
+
     def owner(self, model: Model) -> Plugin:
         """The plugin that declared a model."""
         return self._owners[f"{model.task}/{model.name}"]
@@ -125,7 +142,7 @@ class Registry:
                 return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
             if problem := self._mismatch(model, plugin) or self._family_trouble(model, plugin):
                 return problem
-        return ""
+        return next(filter(None, (self._kind_trouble(kind, plugin) for kind in plugin.kinds)), "")
 
     def _mismatch(self, model: Model, plugin: Plugin) -> str:
         """What a model declares that its task cannot use, or that two options would be called."""
@@ -157,6 +174,28 @@ class Registry:
                 return f"its models {model.name!r} and {other.name!r} have one family and one scale"
         return ""
 
+    def _kind_trouble(self, kind: Kind, plugin: Plugin) -> str:
+        """Why a kind cannot be used: its name or the name of one of its options is taken."""
+        pair = (kind.of, kind.name)
+        called = f"its kind {kind.name!r} of {kind.of.value}"
+        if pair in self._kinds:
+            return f"{called} clashes with that of {self._origin_of_kind(pair)}"
+        if [(other.of, other.name) for other in plugin.kinds].count(pair) > 1:
+            return f"it declares {called.removeprefix('its ')} twice"
+        if plugin.host:
+            return ""
+        shared = {id(param_of(field)) for other in self.kinds(kind.of) for field in dataclasses.fields(other.params)}
+        prefix = kind.name.replace("-", "_") + "_"
+        for field in dataclasses.fields(kind.params):
+            # A field that is inherited from the host's params is the same declaration, not another of that name.
+            if not field.name.startswith(prefix) and id(param_of(field)) not in shared:
+                return f"{called} has the option {field.name!r}, whose name must begin with {prefix!r}"
+        return ""
+
+    def _origin_of_kind(self, pair: tuple[Output, str]) -> str:
+        owners = (other for other in self.plugins if any((kind.of, kind.name) == pair for kind in other.kinds))
+        return next(other.distribution for other in owners)
+
     def _origin_of_task(self, name: str, plugin: Plugin) -> str:
         for other in self.plugins:
             if not other.broken and any(task.name == name for task in other.tasks):
@@ -167,7 +206,7 @@ class Registry:
         if why_not:
             if os.environ.get("IMGAI_STRICT") == "1":
                 raise PluginError(f"plugin {plugin.distribution} cannot be used: {why_not}")
-            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), broken=why_not))
+            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), kinds=(), broken=why_not))
             return
         self.plugins.append(plugin)
         for task in plugin.tasks:
@@ -175,6 +214,8 @@ class Registry:
         for model in plugin.models:
             self._models[model.task, model.name] = model
             self._owners[f"{model.task}/{model.name}"] = plugin
+        for kind in plugin.kinds:
+            self._kinds[kind.of, kind.name] = kind
 
 
 def load_registry() -> Registry:

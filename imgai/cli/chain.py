@@ -179,7 +179,7 @@ def assemble(
         elif given is not None:
             values = without_maps(values, given[place])
         spec = spec_of(task, registry, values, name=name)
-        outputs = outputs_of(task, values)
+        outputs = outputs_of(task, registry, values)
         if place == len(steps) - 1:
             specs.append(spec)
             break

@@ -79,7 +79,9 @@ def examine(registry: Registry) -> dict[str, Any]:
         "devices": devices,
         "codecs": codecs,
         "extras": extras,
-        "plugins": {plugin.distribution: plugin.version for plugin in registry.plugins if not plugin.broken},
+        "plugins": {
+            plugin.distribution: plugin.version for plugin in registry.plugins if not (plugin.broken or plugin.host)
+        },
         "problems": problems,
     }
 

@@ -110,7 +110,7 @@ def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set
             raise UsageError(f"{folder} is no folder", "name one that holds pictures whose class is known")
         found = settled(task, registry, asked, given)
         asked["model"] = found["model"]
-        return [spec_of(task, registry, found)], dataclasses.replace(outputs_of(task, found), top=5)
+        return [spec_of(task, registry, found)], dataclasses.replace(outputs_of(task, registry, found), top=5)
 
     console = Console(quiet=values["quiet"], verbose=values["verbose"])
 

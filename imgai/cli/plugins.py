@@ -18,12 +18,12 @@ def add(app: typer.Typer, registry: Registry) -> None:
     def list_plugins(
         json_: Annotated[bool, typer.Option("--json", help="Print one plugin a line as JSON.")] = False,
     ) -> None:
-        """List the plugins with version, distribution, tasks and models, and what is broken and why."""
+        """List the plugins with version, distribution, tasks, models and kinds, and what is broken and why."""
         if json_:
             for plugin in registry.plugins:
                 typer.echo(json.dumps(_facts(plugin)))
             return
-        if not registry.plugins:
+        if all(plugin.host for plugin in registry.plugins):
             typer.echo("no plugin is installed; try: pip install 'imgai[all]'", err=True)
             return
         _print_table(registry.plugins)
@@ -37,6 +37,7 @@ def _facts(plugin: Plugin) -> dict[str, object]:
         "official": plugin.official,
         "tasks": [task.name for task in plugin.tasks],
         "models": [f"{model.task}/{model.name}" for model in plugin.models],
+        "kinds": [f"{kind.of.value}/{kind.name}" for kind in plugin.kinds],
         "broken": plugin.broken or None,
     }
 
@@ -46,7 +47,9 @@ def _print_table(plugins: list[Plugin]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("plugin", "distribution", "version", "tasks", "models", "state", box=None, header_style="bold")
+    table = Table(
+        "plugin", "distribution", "version", "tasks", "models", "kinds", "state", box=None, header_style="bold"
+    )
     for plugin in plugins:
         table.add_row(
             escape(plugin.name),
@@ -54,6 +57,7 @@ def _print_table(plugins: list[Plugin]) -> None:
             escape(plugin.version),
             ", ".join(task.name for task in plugin.tasks) or "-",
             ", ".join(model.name for model in plugin.models) or "-",
+            ", ".join(dict.fromkeys(kind.name for kind in plugin.kinds)) or "-",
             f"[red]broken:[/red] {escape(plugin.broken)}" if plugin.broken else "ok",
         )
     Console().print(table, highlight=False)

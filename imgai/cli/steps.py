@@ -16,7 +16,7 @@ import typer.main
 from imgai.cli.options import OUTPUT_OPTIONS, options_of, run_options, size_options
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
-from imgai.params import as_options, as_values, fields_of, option_name
+from imgai.params import as_options, as_values, completion, fields_of, option_name
 from imgai.plugin import Model, NoParams, Output, Task
 from imgai.predict.size import Size
 from imgai.registry import Registry
@@ -26,17 +26,28 @@ if TYPE_CHECKING:
     from imgai.runs.options import OutputOptions
 
 _SIZES = frozenset(("scale", "width", "height", "megapixels"))
-_MASK_KINDS = ("mask", "binary", "cutout", "overlay", "labels", "coco")
 
 
 def parameters_of(task: Task, registry: Registry) -> list[inspect.Parameter]:
     """The options of a task and its models, and of what it writes."""
     return [
-        *options_of(OUTPUT_OPTIONS[task.output]),
+        *_output_options(task.output, registry),
         *_sizes_of(registry.members(task.name)),
         *as_options(task.params, panel=f"Options of {task.name}"),
         *_model_options(registry.models(task.name)),
     ]
+
+
+def _output_options(output: Output, registry: Registry) -> list[inspect.Parameter]:
+    """The options of what is written; ``--as`` names the kinds that there are."""
+    options = options_of(OUTPUT_OPTIONS[output])
+    names = [kind.name for kind in registry.kinds(output)]
+    for option in options:
+        if option.name == "as_":
+            about = option.annotation.__metadata__[0]
+            about.help = f"What to write: {', '.join(names)}; may be given several times."
+            about.autocompletion = completion(names)
+    return options
 
 
 def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
@@ -199,7 +210,7 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
     return {name: None if isinstance(value, (list, tuple)) and not value else value for name, value in values.items()}
 
 
-def outputs_of(task: Task, values: dict[str, Any]) -> OutputOptions:
+def outputs_of(task: Task, registry: Registry, values: dict[str, Any]) -> OutputOptions:
     """What is to be written of a task's results. Raises UsageError."""
     from imgai.runs.options import OutputOptions
 
@@ -217,7 +228,7 @@ def outputs_of(task: Task, values: dict[str, Any]) -> OutputOptions:
             xmp=values["write_xmp"],
         )
     return OutputOptions(
-        kinds=_kinds(task.output, values.get("as_")),
+        kinds=_kinds(task.output, registry, values.get("as_")),
         threshold=values.get("threshold", 0.5),
         format=values.get("format_"),
         quality=values.get("quality"),
@@ -249,17 +260,15 @@ def _table(out: Path | None, explained: bool) -> Path | None:
     return out
 
 
-def _kinds(output: Output, asked: list[str] | None) -> tuple[str, ...]:
+def _kinds(output: Output, registry: Registry, asked: list[str] | None) -> tuple[str, ...]:
     if output is Output.IMAGE:
         return ("image",)
     if output is Output.SCORES:
         return ()
     # --as mask,cutout is as good as --as mask --as cutout, in either order and once each.
-    kinds = list(dict.fromkeys(kind.strip() for text in asked or ["mask"] for kind in text.split(",")))
-    for kind in kinds:
-        if kind not in _MASK_KINDS:
-            raise UsageError(f"--as cannot be {kind!r}", f"it is one or more of {', '.join(_MASK_KINDS)}")
-    return tuple(kinds)
+    texts = asked or [registry.kinds(output)[0].name]
+    names = dict.fromkeys(name.strip() for text in texts for name in text.split(","))
+    return tuple(registry.kind(output, name).name for name in names)
 
 
 def _sizes_of(members: tuple[Model, ...]) -> list[inspect.Parameter]:

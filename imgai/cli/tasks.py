@@ -32,7 +32,7 @@ def task_command(task: Task, registry: Registry) -> Callable[..., None]:
     def command(context: typer.Context, **values: Any) -> None:
         def steps() -> tuple[list[StepSpec], OutputOptions]:
             found = settled(task, registry, values, {name for name in values if is_given(context, name)})
-            return [spec_of(task, registry, found)], outputs_of(task, found)
+            return [spec_of(task, registry, found)], outputs_of(task, registry, found)
 
         raise typer.Exit(start(values, steps))
 

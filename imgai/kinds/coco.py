@@ -1,4 +1,4 @@
-"""COCO's JSON of instance masks (https://cocodataset.org/#format-data).
+"""The ``coco`` kind of masks: COCO's JSON of instance masks (https://cocodataset.org/#format-data).
 
 Each annotation holds the run-length encoding under ``segmentation``, which every reader takes and which is
 exact, and the same object's outlines under ``polygons``.
@@ -6,19 +6,34 @@ exact, and the same object's outlines under ``polygons``.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 import numpy as np
 from scipy import ndimage
 
 from imgai.kinds.instances import instances
+from imgai.plugin import Page
 from imgai.sample import Mask, Sample
 
 
+def render(page: Page) -> dict[str, Any]:
+    """The size of one page and its objects; `merge` numbers them."""
+    return annotate(page.sample, page.output, page.params.threshold)
+
+
+def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:
+    """Write one COCO file of all pages, a page at a time. fragments: names of pages with what `render` gave."""
+    text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+    assemble(fragments, text)
+    text.flush()
+    text.detach()
+
+
 def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
-    """What is found in one page: its size and its objects, numbers left to `assemble`."""
+    """The size of one page and its objects, without the numbers that `assemble` gives them."""
     found: list[dict[str, Any]] = []
     for index, (label, numbered) in enumerate(instances(mask, threshold)):
         soft = mask.values[index].numpy()
@@ -46,7 +61,7 @@ def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
 
 
 def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> None:
-    """Write one COCO file of many pages, a page at a time. fragments: file names with what `annotate` gives."""
+    """Write the text of one COCO file. fragments: file names with what `annotate` gives."""
     categories: dict[str, int] = {}
     images: list[str] = []
     file.write('{"info": {"description": "Made by imgai."},\n"annotations": [')

@@ -1,4 +1,4 @@
-"""A cut-out: the picture with the mask as its alpha, its edge colours cleaned of the background.
+"""The ``cutout`` kind: the picture with the mask as its alpha, its edge colours cleaned of the background.
 
 The colours are estimated as Forte and Pitié do ("Approximate Fast Foreground Colour Estimation",
 ICIP 2021, https://arxiv.org/abs/2006.14970): blurred means of the foreground and of the background,
@@ -7,6 +7,8 @@ weighted by alpha, corrected to what the picture shows; first over a wide window
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from imgai.images import encode_png, to_pixels
 from imgai.images.depth import to_float
+from imgai.plugin import Page, Rendered
 from imgai.sample import Mask, Sample
 
 _WIDE = 16  # the wide window is this many pixels, 11 times over: about the 180 of the paper
@@ -22,15 +25,18 @@ _CELL = 512
 _SURE = 1e-5
 
 
-def cutout(sample: Sample, mask: Mask) -> bytes:
+def render(page: Page) -> Iterator[Rendered]:
     """A PNG with alpha, in the picture's depth. Several classes are cut out together."""
-    pixels = cutout_pixels(sample, mask)
-    metadata = sample.metadata
-    return encode_png(pixels, icc=metadata.icc, exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
+    pixels = cutout_pixels(page.sample, page.output)
+    metadata = page.sample.metadata
+    content = encode_png(pixels, icc=metadata.icc, exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
+    yield Rendered(content, ".png")
 
 
 def cutout_pixels(sample: Sample, mask: Mask) -> np.ndarray:
-    """Shape: ``(H, W, 4)``, or ``(H, W, 2)`` for a grey picture; uint8 or uint16."""
+    """The picture with its alpha times the mask.
+
+    Shape: ``(H, W, 4)``, or ``(H, W, 2)`` for a grey picture; uint8 or uint16."""
     alpha = mask.values[: len(mask.labels)].amax(dim=0)
     pixels = to_pixels(sample)
     white = np.iinfo(pixels.dtype).max

@@ -1,15 +1,17 @@
-"""An overlay: the picture with what was found tinted and outlined, for people to look at."""
+"""The ``overlay`` kind of masks: the picture with each class tinted and outlined, for people to look at."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from imgai.images import encode_png, to_pixels
+from imgai.images import encode_png, format_of_suffix, to_pixels
 from imgai.kinds.instances import instances
+from imgai.plugin import Page, Rendered
 from imgai.sample import Mask, Sample
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
@@ -22,8 +24,15 @@ _BAND = 256
 _QUALITY = 92
 
 
+def render(page: Page) -> Iterator[Rendered]:
+    """A JPEG, or a PNG where the file is named so."""
+    suffix = page.suffix or ".jpg"
+    content = overlay(page.sample, page.output, page.params.threshold, format_of_suffix(suffix) or "JPEG")
+    yield Rendered(content, suffix)
+
+
 def overlay(sample: Sample, mask: Mask, threshold: float, format_: str = "JPEG") -> bytes:
-    """A JPEG or PNG. Each class has a colour; each object, where the model tells objects apart."""
+    """A JPEG or PNG. Each class has a colour, or each object where the model tells objects apart."""
     given = to_pixels(sample)
     pixels = np.empty((*given.shape[:2], 3), dtype=np.uint8)
     # By bands of rows, so that no float copy of the whole picture is made.

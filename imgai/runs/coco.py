@@ -38,9 +38,7 @@ def write_fragments(job: Job, records: Records) -> None:
 
 def write_coco(plans: list[Plan], out: Path, records: Records) -> None:
     """One COCO file of every input of this run, done now or before."""
-    import io
-
-    from imgai.kinds import assemble
+    from imgai.kinds.coco import merge
 
     names = Counter(each.input.name for each in plans)
 
@@ -57,10 +55,4 @@ def write_coco(plans: list[Plan], out: Path, records: Records) -> None:
                 )
                 yield printable(name), page
 
-    def write(file: Any) -> None:
-        text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
-        assemble(fragments(), text)
-        text.flush()
-        text.detach()
-
-    commit(out / "coco.json", write)
+    commit(out / "coco.json", lambda file: merge(fragments(), file))

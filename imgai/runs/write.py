@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from imgai.discovery import host
 from imgai.errors import InputError
 from imgai.images import write_image
-from imgai.kinds import annotate, areas, is_foreign, render, sidecar
-from imgai.plugin import Output
+from imgai.kinds.classes import areas
+from imgai.kinds.files import files, fragment, page_of
+from imgai.kinds.xmp import is_foreign, sidecar
+from imgai.plugin import MaskParams, Output
 from imgai.predict.spec import StepSpec
 from imgai.runs.commit import commit, reason
 from imgai.runs.job import Job
@@ -33,6 +36,7 @@ class Writer:
         self._out = out
         self._specs = specs
         self._options = options
+        self._kinds = {kind.name: kind for kind in host().kinds if kind.of is Output.MASK}
 
     def write(self, job: Job, sample: Sample) -> None:
         """Write one page. Raises InputError for what cannot be written."""
@@ -59,18 +63,20 @@ class Writer:
             by_class = job.areas.setdefault(spec.name, {})
             for label, area in found.items():
                 by_class.setdefault(label, {})[source.page] = area
+        suffix = job.plan.exact.suffix if job.plan.exact is not None and keep is None else ""
         for kind in kinds:
-            if kind == "coco":
-                fragment = annotate(sample, mask, threshold)
+            declared = self._kinds[kind]
+            page = page_of(declared, sample, spec.name, MaskParams(threshold), suffix)
+            if declared.once == "run":
+                part = fragment(declared, page)
                 with job.lock:
-                    job.fragments.append({"page": source.page, "pages": source.pages, **fragment})
+                    job.fragments.append({"page": source.page, "pages": source.pages, **part})
                 continue
-            suffix = job.plan.exact.suffix if job.plan.exact is not None and keep is None else ""
-            for each in render(sample, mask, kind, threshold, suffix=suffix):
+            for each in files(declared, page):
                 path = job.plan.path(
                     kind, each.suffix, label=each.label, page=source.page, pages=source.pages, keep=keep
                 )
-                size = self._commit(path, partial(_write_bytes, each.content))
+                size = self._commit(path, partial(_write, each.content))
                 job.wrote(self._out, kind, path, size, source.page, each.label, keep.name if keep else None)
 
     def _write_image(self, job: Job, sample: Sample) -> None:
@@ -101,7 +107,7 @@ class Writer:
 
         source, scores = sample.source, sample.scores[spec.name]
         path = job.plan.path("heat", ".jpg", page=source.page, pages=source.pages)
-        size = self._commit(path, partial(_write_bytes, heat(sample, scores)))
+        size = self._commit(path, partial(_write, heat(sample, scores)))
         job.wrote(self._out, "heat", path, size, source.page, scores.labels[scores.explained])
 
     def finish(self, job: Job) -> None:
@@ -119,7 +125,7 @@ class Writer:
             if is_foreign(place):
                 job.words.append(f"{place} is there already, of another program; no keywords were written")
                 return
-            size = commit(place, partial(_write_bytes, sidecar(list(best))))
+            size = commit(place, partial(_write, sidecar(list(best))))
             job.wrote(self._out, "xmp", place, size, 0, None)
 
     def close(self, job: Job) -> None:
@@ -145,5 +151,8 @@ def _copy(source: Path, file: BinaryIO) -> None:
         shutil.copyfileobj(original, file)
 
 
-def _write_bytes(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
+def _write(content: bytes | Callable[[BinaryIO], object], file: BinaryIO) -> None:
+    if callable(content):
+        content(file)
+    else:
+        file.write(content)

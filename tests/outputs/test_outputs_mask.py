@@ -15,11 +15,13 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from imgai.discovery import host
 from imgai.images import make_sample
-from imgai.kinds import annotate, areas, assemble, render
-from imgai.kinds.coco import polygons, rle
+from imgai.kinds.classes import areas
+from imgai.kinds.coco import annotate, assemble, polygons, rle
+from imgai.kinds.files import files
 from imgai.kinds.instances import instances
-from imgai.plugin import Predictor
+from imgai.plugin import MaskParams, Output, Page, Predictor, Rendered
 from imgai.sample import Mask, Metadata, Sample, Source
 
 NETWORK = Predictor(network=lambda image: image)
@@ -43,6 +45,12 @@ def red_on_green(depth: int = 8) -> Sample:
     white = 2**depth - 1
     pixels = (colors * white + 0.5).astype(np.uint16 if depth == 16 else np.uint8)
     return make_sample(pixels, None, Source(None, "x"), Metadata("PNG", depth=depth))
+
+
+def render(sample: Sample, mask: Mask, name: str, threshold: float = 0.5, suffix: str = "") -> list[Rendered]:
+    """The files that a kind of masks makes of one page."""
+    (kind,) = (kind for kind in host().kinds if (kind.of, kind.name) == (Output.MASK, name))
+    return list(files(kind, Page(sample, mask, MaskParams(threshold), suffix)))
 
 
 def content(sample: Sample, mask: Mask, kind: str, threshold: float = 0.5) -> Image.Image:

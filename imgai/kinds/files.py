@@ -1,0 +1,67 @@
+"""One page of a sample as the files of a kind, in memory: what the run writes, and what the library returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from typing import Any, BinaryIO, cast
+
+from imgai.errors import ImgaiError, PluginError
+from imgai.plugin import Kind, NoParams, Output, Page, Rendered
+from imgai.sample import Sample
+
+_FIELDS = {
+    Output.MASK: "masks",
+    Output.SCORES: "scores",
+}
+"""The field of a sample that holds what steps of each output returned, by the name of the step."""
+
+
+def page_of(kind: Kind, sample: Sample, step: str, params: Any = NoParams(), suffix: str = "") -> Page:
+    """What a kind is given of a sample. step: the name of the step whose output is written."""
+    field = _FIELDS.get(kind.of)
+    output = sample if field is None else getattr(sample, field)[step]
+    return Page(sample, output, params, suffix)
+
+
+def load(kind: Kind) -> None:
+    """Import what makes the files of a kind. Raises PluginError, with the reason, if it cannot be."""
+    for path in filter(None, (kind.render, kind.merge)):
+        _function(kind.name, path)
+
+
+def files(kind: Kind, pages: Page | Iterable[Page]) -> Iterator[Rendered]:
+    """The files of a kind of ``once="page"`` for one page, or of ``once="input"`` for all pages of an input.
+
+    Raises PluginError if it makes others than it declares.
+    """
+    for file in _function(kind.name, kind.render)(pages):
+        if not isinstance(file, Rendered):
+            raise PluginError(f"{kind.render} must return an iterable of Rendered, not of {type(file).__name__}")
+        if file.suffix not in kind.suffixes:
+            raise PluginError(f"{kind.render} makes a {file.suffix} file; the kind {kind.name} does not declare that")
+        yield file
+
+
+def fragment(kind: Kind, page: Page) -> dict[str, Any]:
+    """What a kind of ``once="run"`` keeps of one page until the run ends; JSON-able."""
+    return cast("dict[str, Any]", _function(kind.name, kind.render)(page))
+
+
+def merge(kind: Kind, fragments: Iterator[tuple[str, dict[str, Any]]], file: BinaryIO, params: Any) -> None:
+    """Write the one file of a kind of ``once="run"``. fragments: by the name of each page."""
+    _function(kind.name, kind.merge)(fragments, file, params)
+
+
+@cache
+def _function(kind: str, path: str) -> Callable[..., Any]:
+    """The function that a declaration names as ``"package.module:function"``."""
+    module, _, name = path.partition(":")
+    try:
+        return cast("Callable[..., Any]", getattr(import_module(module), name))
+    except (ImgaiError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a plugin that exits while it is imported must not take the run with it
+        text = " ".join(str(error).split())
+        raise PluginError(f"the kind {kind} cannot be loaded by {path}: {type(error).__name__}: {text}") from error
