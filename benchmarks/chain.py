@@ -83,10 +83,11 @@ def _here(pictures: Path, out: Path) -> None:
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
     from imgai.runs import OutputOptions, RunOptions, run
-    from imgai.runs.folder import Folder, _load
     from imgai.runs.job import Job
+    from imgai.runs.load import load_chains
     from imgai.runs.names import plan
     from imgai.runs.scan import scan
+    from imgai.runs.stages import Stages
     from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
 
@@ -94,8 +95,8 @@ def _here(pictures: Path, out: Path) -> None:
     tasks = [registry.task(name) for name in STEPS]
     specs = [StepSpec(task, registry.model(task.name), params=task.params(), name=task.name) for task in tasks]
     begun: list[float] = []
-    start = Folder.start
-    Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]  # type: ignore[method-assign]
+    start = Stages.start
+    Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]  # type: ignore[method-assign]
 
     def timed(steps: list[StepSpec], source: Path, to: Path, kinds: tuple[str, ...]) -> float:
         shutil.rmtree(to, ignore_errors=True)
@@ -118,7 +119,7 @@ def _here(pictures: Path, out: Path) -> None:
         samples: list[Any] = list(pool.map(lambda path: next(read(path, Source(path, path.name))), paths))
     alone = time.perf_counter() - clock
     for spec in specs:
-        (chain,) = _load([spec], options, Console(quiet=True))
+        (chain,) = load_chains([spec], options.machine, Console(quiet=True))
         step = Chain(chain.steps)
         list(step.stream(samples[:2]))
         clock = time.perf_counter()

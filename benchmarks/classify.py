@@ -54,11 +54,11 @@ from imgai.registry import load_registry
 from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
-from imgai.runs.folder import Folder
+from imgai.runs.stages import Stages
 registry = load_registry()
 begun = []
-start = Folder.start
-Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
+start = Stages.start
+Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("classify"), registry.model("classify", "imagenet"))
 table = Path(sys.argv[1]).parent / "labels.csv"
 options = RunOptions(

@@ -62,11 +62,11 @@ from imgai.registry import load_registry
 from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
-from imgai.runs.folder import Folder
+from imgai.runs.stages import Stages
 registry = load_registry()
 begun = []
-start = Folder.start
-Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
+start = Stages.start
+Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
 names = [str(path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))[: int(sys.argv[3])]]
 options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(("mask",)), force=True,

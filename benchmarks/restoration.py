@@ -54,12 +54,12 @@ from imgai.registry import load_registry
 from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
-from imgai.runs.folder import Folder
+from imgai.runs.stages import Stages
 task, name = sys.argv[1].split("/")
 registry = load_registry()
 begun = []
-start = Folder.start
-Folder.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
+start = Stages.start
+Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task(task), registry.model(task, name), params=registry.task(task).params())
 paths = sorted(Path(sys.argv[2]).glob("*.jpg"))
 options = RunOptions(

@@ -1,6 +1,6 @@
 """A chain over many files."""
 
 from imgai.runs.options import OutputOptions, RunOptions, Summary
-from imgai.runs.run import run
+from imgai.runs.run import Run, run
 
-__all__ = ["OutputOptions", "RunOptions", "Summary", "run"]
+__all__ = ["OutputOptions", "Run", "RunOptions", "Summary", "run"]

@@ -15,7 +15,7 @@ from imgai.errors import ImgaiError
 from imgai.runs.commit import commit
 from imgai.runs.job import Job
 from imgai.runs.names import Plan, key_of
-from imgai.runs.record import Records
+from imgai.runs.records import Records
 
 
 def _fragment_path(records: Records, each: Plan) -> Path:

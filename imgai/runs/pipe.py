@@ -130,6 +130,7 @@ class Stdout:
             )
         # Not mode "w|", which holds the last blocks of a member back until the next comes.
         self._tar = tarfile.TarFile(fileobj=_Counted(self._file), mode="w", format=tarfile.PAX_FORMAT) if tar else None
+        self.tar = tar
         self.members = 0
 
     def put(self, path: Path, name: str) -> None:

@@ -1,125 +1,63 @@
-"""The one line that a run writes about one input, and what the next run learns from it."""
+"""The record: one JSON object about one input; docs/runs.md describes its fields."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import os
+import time
 from collections.abc import Sequence
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
+from imgai.errors import ImgaiError
 from imgai.params import to_dict
 from imgai.predict.spec import StepSpec
-from imgai.runs.options import OutputOptions
-from imgai.runs.scan import Input
+from imgai.runs.job import Job
+from imgai.runs.names import Plan, key_of
 
 SCHEMA = 1
 """The version of the records' schema; docs/runs.md describes it."""
 
-FOLDER = ".imgai"
+
+def record_of(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
+    """The record of a finished job; docs/runs.md describes its fields."""
+    spec = specs[-1]
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "input": job.plan.input.shown,
+        "path": key_of(job.plan),
+        "status": "done" if job.error is None else "failed",
+        "task": spec.task.name,
+        "model": spec.model_name,
+        "params": _params(spec),
+        "outputs": sorted(job.outputs, key=order_of),
+        "seconds": round(time.monotonic() - job.begun, 3),
+        "digest": job.digest,
+    }
+    if job.size is not None:
+        record["width"], record["height"], record["pages"] = job.size
+    record |= _found(job, spec)
+    if len(specs) > 1:
+        record["steps"] = [
+            {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
+            | _found(job, each)
+            for each in specs
+        ]
+    if job.error is not None:
+        record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
+        if isinstance(job.error, ImgaiError) and job.error.hint:
+            record["hint"] = job.error.hint
+    return record
 
 
-class Records:
-    """The records of an output folder, one JSON object a line, the last about an input counts."""
-
-    def __init__(self, out: Path, *, table: str = "", keep: bool = True) -> None:
-        """table: the name of the table in `out` that this run writes; its records lie apart.
-
-        keep: whether anything is written at all.
-        """
-        self.out = out
-        self.folder = out / FOLDER
-        self.path = self.folder / (f"{table}.jsonl" if table else "records.jsonl")
-        self.keep = keep
-        self._lock = Lock()
-        self._known: dict[str, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
-        self._owner: dict[str, str] = {}  # by output, the input that became it last
-        self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
-
-    def load(self) -> None:
-        """Read what earlier runs wrote. A line torn by a killed run is passed over."""
-        if not self.keep:
-            return
-        try:
-            with self.path.open(encoding="ascii", errors="replace") as file:
-                for line in file:
-                    self._learn(line)
-        except (FileNotFoundError, NotADirectoryError):
-            return
-
-    def unchanged(self, path: str, digest: str) -> bool:
-        """Whether an input was done with this very digest and all its outputs are there still."""
-        known = self._known.get(path)
-        if known is None or known[0] != digest:
-            return False
-        return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(path))
-
-    def outputs(self, path: str) -> list[dict[str, Any]]:
-        """What an input became in an earlier run; nothing, if it became none."""
-        known = self._known.get(path)
-        found: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
-        return found
-
-    def made(self) -> set[str]:
-        """The real paths of all that earlier runs wrote."""
-        out = os.path.realpath(self.out)
-        return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in self._owner}  # noqa: PTH118
-
-    def row(self, path: str) -> dict[str, Any] | None:
-        """The last record of an input, of this run or an earlier one; only runs that make tables have them."""
-        return (self._rows or {}).get(path)
-
-    def append(self, record: dict[str, Any]) -> str:
-        """Write a record at the end, in one piece, and return its line."""
-        line = to_line(record)
-        if self._rows is not None:
-            self._rows[record["path"]] = _cells(record)
-        if not self.keep:
-            return line
-        with self._lock:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # A line that a killed run tore gets its end here, so that it takes no good one with it.
-            with self.path.open("ab") as file:
-                file.write((("\n" if self._torn() else "") + line + "\n").encode("ascii"))
-        return line
-
-    def _torn(self) -> bool:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(-1, os.SEEK_END)
-                return file.read(1) != b"\n"
-        except OSError:
-            return False
-
-    def _learn(self, line: str) -> None:
-        try:
-            record = json.loads(line)
-            self._known.pop(record["path"], None)
-            if record["schema"] == SCHEMA and record["status"] == "done":
-                assert all("path" in output and "bytes" in output for output in record["outputs"])
-                for output in record["outputs"]:
-                    self._claim(output, record["path"])
-                self._known[record["path"]] = (record["digest"], json.dumps(record["outputs"]))
-                if self._rows is not None:
-                    self._rows[record["path"]] = _cells(record)
-        except (ValueError, KeyError, TypeError, AssertionError):
-            return
-
-    def _claim(self, output: dict[str, Any], path: str) -> None:
-        """An output is of the input that was written there last; what was there before is gone."""
-        owner = self._owner.get(output["path"], path)
-        shared = owner == path or output.get("kind") == "sorted"  # equal files are sorted into one place
-        if not shared and any(each["path"] == output["path"] for each in self.outputs(owner)):
-            self._known.pop(owner)
-        self._owner[output["path"]] = path
+def skipped_record(plan: Plan, outputs: list[dict[str, Any]], digest: str) -> dict[str, Any]:
+    """The record of an input that an earlier run has done. outputs: those of that run."""
+    about = {"schema": SCHEMA, "input": plan.input.shown, "path": key_of(plan), "status": "skipped"}
+    return about | {"outputs": outputs, "digest": digest}
 
 
-def _cells(record: dict[str, Any]) -> dict[str, Any]:
-    """What a table tells of a record."""
-    return {name: record[name] for name in ("width", "height", "scores", "error") if name in record}
+def planned_record(plan: Plan) -> dict[str, Any]:
+    """The record of an input that a dry run would do."""
+    return {"schema": SCHEMA, "input": plan.input.shown, "status": "planned", "output": str(plan.base)}
 
 
 def to_line(record: dict[str, Any]) -> str:
@@ -127,49 +65,22 @@ def to_line(record: dict[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=True, separators=(", ", ": "))
 
 
-def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str) -> str:
-    """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
-
-    base: what their paths below the output folder begin with; other inputs of the run may change it.
-    """
-    if item.path is None or item.stream:
-        return ""
-    status = item.path.stat()
-    what = {
-        "schema": SCHEMA,
-        "size": status.st_size,
-        "time": status.st_mtime_ns,
-        "steps": [
-            {
-                "model": f"{spec.task.name}/{spec.model_name}",
-                "weights": [model.weights.sha256 for model in spec.models if model.weights],
-                "size": None if spec.size is None else dataclasses.asdict(spec.size),
-                "params": to_dict(spec.params),
-                "model_params": to_dict(spec.model_params),
-                **({"name": spec.name} if len(specs) > 1 else {}),
-                **({"keep": dataclasses.asdict(spec.keep)} if spec.keep else {}),
-                **({"explain": spec.explain} if spec.explain is not None else {}),
-            }
-            for spec in specs
-        ],
-        "outputs": _what_counts(options),
-    }
-    if options.kinds or any(spec.keep for spec in specs):
-        what["base"] = base
-    return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
+def _params(spec: StepSpec) -> dict[str, Any]:
+    size = {} if spec.size is None else dataclasses.asdict(spec.size)
+    asked = {name: value for name, value in size.items() if value is not None}
+    return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
 
 
-def _what_counts(options: OutputOptions) -> dict[str, Any]:
-    """The options that a file's outputs depend on; a table is made of the records, of however many labels it takes."""
-    what = dataclasses.asdict(options)
-    del what["table"]
-    if not options.kinds and options.sort_into is None and not options.xmp:
-        del what["top"], what["threshold"]
-    return what
+def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
+    """What a step found in an input: areas by class (of several pages the mean), or scores by label."""
+    found: dict[str, Any] = {}
+    if areas := job.areas.get(spec.name):
+        found["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in areas.items()}
+    if scores := job.best(spec.name):
+        found["scores"] = scores
+    return found
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1
+def order_of(output: dict[str, Any]) -> tuple[Any, ...]:
+    """The sort key of an output in its record."""
+    return output["page"], output.get("step", ""), output["kind"], output.get("label", "")

@@ -1,31 +1,314 @@
-"""Run a chain over whatever was named: scan, plan, leave out what is done, do the rest, tell."""
+"""A run: a chain over whatever was named. Find the inputs, leave out what is done, do the rest."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
-from imgai.errors import InputError, UsageError
-from imgai.plugin import Output
+from imgai.errors import EXIT_INTERRUPTED, InputError, UsageError
 from imgai.predict.spec import StepSpec
-from imgai.runs.coco import write_coco
 from imgai.runs.commit import sweep
+from imgai.runs.digest import digest
 from imgai.runs.job import Job
-from imgai.runs.loop import Kept, Work, work_through
+from imgai.runs.listen import Listener
+from imgai.runs.listeners.standard import standard_listeners
 from imgai.runs.names import Plan, StreamPlans, check_format, key_of, plan
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import Stdin, Stdout, is_piped
-from imgai.runs.record import SCHEMA, Records, digest, to_line
+from imgai.runs.record import planned_record, record_of, skipped_record
+from imgai.runs.records import Records
 from imgai.runs.scan import STDIN, Input, scan
-from imgai.runs.tell import tell_labels
+from imgai.runs.signals import on_signal
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
+    from imgai.predict.chain import Chain
+    from imgai.runs.stages import Stages
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The loaded models, which a run leaves for the next one over the same steps on the same devices."""
+
+    chains: list[Chain] | None = None
+
+
+class Run:
+    """One run. Iterate over it to do the work: it yields the record of each input as that is finished.
+
+    A file that fails is recorded and passed over. If the iteration is left early, the inputs in hand are finished and
+    no more are begun. The iteration raises UsageError if there is nothing to do or the options make no sense,
+    PluginError if a model cannot be loaded, InputError if a tar stream breaks off, and BrokenPipeError if the reader
+    of standard output left.
+
+    specs, options, console: as given; of ``--out -``, `options.out` is a folder that is removed at the end.
+    folder: where the files of outputs go. out: the folder that holds the records and that their paths begin in.
+    exact: `options.out` names the one file to write. protected: the real paths of the inputs, never written to.
+    plans: one for every input, done before or not; grows while a tar stream comes.
+    stdout: where pictures go with ``--out -``. summary: the counts so far.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[StepSpec],
+        options: RunOptions,
+        console: Console,
+        *,
+        collect: Callable[[Row], None] | None = None,
+        accept: Callable[[Input], bool] | None = None,
+        loaded: Loaded | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Nothing is read or written before the iteration.
+
+        collect: is given the labels of each input, in place of showing them.
+        accept: whether an input is taken at all; if given, it is no error that there is nothing to do, and not told.
+        loaded: the models of an earlier run, or where to leave them.
+        listeners: hear of this run's events after its own listeners.
+        """
+        self.specs = tuple(specs)
+        self.options = options
+        self.console = console
+        self.stdin = Stdin()
+        self.stdout: Stdout | None = None
+        self.summary = Summary()
+        self.folder = self.out = Path()
+        self.exact = False
+        self.protected: frozenset[str] = frozenset()
+        self.plans: list[Plan] = []
+        self._collect = collect
+        self._accept = accept
+        self._loaded = loaded if loaded is not None else Loaded()
+        self._more_listeners = listeners
+        self._listeners: list[Listener] = []
+        self._stages: Stages | None = None
+        self._broken: BrokenPipeError | None = None
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with contextlib.ExitStack() as stack:
+            check_format(self.options.outputs)
+            if self.options.outputs.xmp and STDIN in self.options.inputs:
+                words = "--write-xmp writes beside the pictures, and - is beside none"
+                raise UsageError(words, "name files or folders")
+            if is_piped(self.options.out):
+                self._pipe(stack)
+            stream = STDIN in self.options.inputs and self.stdin.is_tar()
+            jobs, skipped, count = self._members(stack) if stream else self._planned()
+            if self._accept is not None and not jobs:
+                return
+            self._listeners = [*standard_listeners(self, self._collect), *self._more_listeners]
+            yield from self._tell_skipped(skipped)
+            if self.options.dry_run:
+                yield from self._tell_planned(jobs)
+            elif jobs:
+                yield from self._work(jobs, count)
+            self._hear("end", self)
+        if self._stages is not None and self._stages.fatal is not None:  # a stream that broke off
+            raise self._stages.fatal
+
+    def interrupt(self) -> None:
+        """Ctrl-C or SIGTERM: the first ends the run after the work in hand, the second ends the process at once.
+
+        Raises KeyboardInterrupt while no work is in hand.
+        """
+        if self._stages is None:
+            raise KeyboardInterrupt
+        if self.summary.interrupted:
+            # The threads are in the middle of it; what they have half written is swept by the next run.
+            os._exit(EXIT_INTERRUPTED)
+        self.summary.interrupted = True
+        self._stages.stop()
+        self.console.fail("interrupted: finishing what is in hand; once more to stop at once")
+
+    def _pipe(self, stack: contextlib.ExitStack) -> None:
+        """Send what is made to standard output, by way of a folder."""
+        options = self.options
+        if options.json:
+            raise UsageError("--json and --out - both want standard output", "leave out one of them")
+        if "coco" in options.outputs.kinds:
+            raise UsageError("--as coco is of all pictures together, and cannot go through a pipe", "name a folder")
+        tar = self._is_several()
+        if not tar and len(options.outputs.kinds) + sum(spec.keep is not None for spec in self.specs) > 1:
+            raise UsageError("--out - takes one file of one picture", "write one kind, or name a folder")
+        self.stdout = Stdout(tar=tar)
+        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="imgai-"))
+        self.options = dataclasses.replace(options, out=Path(made))
+
+    def _is_several(self) -> bool:
+        """Whether what was named may be more than one picture: then a tar stream goes out."""
+        if len(self.options.inputs) != 1:
+            return True
+        (name,) = self.options.inputs
+        return self.stdin.is_tar() if name == STDIN else not Path(name).is_file()
+
+    def _place(self) -> None:
+        """Find where outputs and records go."""
+        table, out = self.options.outputs.table, self.options.out
+        self.folder = table.with_suffix("") if table is not None else out if out is not None else Path()
+        self.out = table.parent if table is not None else self.folder
+        keep = out is not None and self.stdout is None
+        self.records = Records(self.out, table="" if table is None else table.name, keep=keep)
+
+    def _planned(self) -> tuple[list[Job], list[tuple[Plan, str]], int | None]:
+        """The inputs that are to be done, and those that an earlier run has done."""
+        options = self.options
+        if STDIN in options.inputs and options.outputs.sort_into is not None:
+            words = "--sort-into copies files, and a picture on - has no name"
+            raise UsageError(words, "name files, or send a tar stream")
+        self._place()
+        self.records.load()
+        inputs = scan(
+            options.inputs,
+            avoid=self._avoided(),
+            made=self.records.made(),
+            null=options.null,
+            tell=self.console.warn,
+        )
+        if not inputs and self._accept is None:
+            raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
+        if not inputs:
+            return [], [], 0
+        keeps = [spec.keep for spec in self.specs if spec.keep is not None]
+        self.plans = plan(inputs, self.folder, options.outputs, tell=self.console.warn, keeps=keeps)
+        self.exact = self.plans[0].exact is not None
+        if self.exact:
+            self.out = self.folder.parent
+            self.records = Records(self.out, keep=self.records.keep)
+        if options.outputs.table is not None:
+            _refuse_to_overwrite(options.outputs.table, inputs)
+        self.protected = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
+        jobs, skipped = self._divide()
+        if self._accept is not None:
+            jobs = [job for job in jobs if self._accept(job.plan.input)]
+        self.summary.skipped = len(skipped)
+        return jobs, skipped, len(jobs)
+
+    def _avoided(self) -> list[Path]:
+        """The folders that hold outputs, which are no inputs."""
+        options = self.options
+        avoided = [*options.avoid, self.folder] if self.records.keep else [*options.avoid]
+        if (into := options.outputs.sort_into) is not None:
+            if into.is_dir() and any(Path(name).is_dir() and into.samefile(name) for name in options.inputs):
+                raise UsageError(f"--sort-into {into} is an input: the copies would be sorted again", "name another")
+            avoided.append(into)
+        return avoided
+
+    def _divide(self) -> tuple[list[Job], list[tuple[Plan, str]]]:
+        jobs, skipped = [], []
+        for each in self.plans:
+            try:
+                base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
+                mark = digest(each.input, self.specs, self.options.outputs, base)
+            except OSError:
+                mark = ""
+            if not self.options.force and mark and each.exact is None and self.records.unchanged(key_of(each), mark):
+                skipped.append((each, mark))
+            else:
+                jobs.append(Job(each, mark))
+        return jobs, skipped
+
+    def _members(self, stack: contextlib.ExitStack) -> tuple[Iterator[Job], list[tuple[Plan, str]], int | None]:
+        """The members of the tar stream on standard input, as they come."""
+        options = self.options
+        if len(options.inputs) > 1:
+            raise UsageError("a tar stream on standard input comes alone", "leave out the other inputs")
+        if options.dry_run:
+            raise UsageError("--dry-run cannot tell what a stream will bring", "leave it out")
+        self._place()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"--out {self.folder} is a file, and a tar stream brings many", "name a folder")
+        keeps = [spec.keep for spec in self.specs if spec.keep is not None]
+        each_plan = StreamPlans(self.folder, options.outputs.kinds, keeps)
+        staged = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imgai-")))
+
+        def jobs() -> Iterator[Job]:
+            for item in self.stdin.members(staged):
+                self.plans.append(each_plan.plan(item))
+                yield Job(self.plans[-1], "")
+
+        return jobs(), [], None
+
+    def _tell_skipped(self, skipped: list[tuple[Plan, str]]) -> Iterator[dict[str, Any]]:
+        for each, mark in skipped if self._accept is None else ():
+            record = skipped_record(each, self.records.outputs(key_of(each)), mark)
+            self._hear("skip", record)
+            yield record
+
+    def _tell_planned(self, jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:
+        for job in jobs:
+            record = planned_record(job.plan)
+            self._hear("planned", job, record)
+            yield record
+
+    def _work(self, jobs: Iterable[Job], count: int | None) -> Iterator[dict[str, Any]]:
+        """Do the jobs. Raises what no further input would escape."""
+        from imgai.predict.device import threads_kept, tune_allocator
+
+        tune_allocator()
+        from imgai.runs.load import load_chains
+        from imgai.runs.stages import Stages
+        from imgai.runs.write import Writer
+
+        if count is not None and self.out.exists() and self.records.keep:
+            # Beside a single file may lie a whole home.
+            sweep(self.out, below=not self.exact and self.options.outputs.table is None)
+        chains = self._loaded.chains = self._loaded.chains or load_chains(
+            self.specs, self.options.machine, self.console
+        )
+        writer = Writer(self.out, self.specs, self.options.outputs, self.protected)
+        stages = Stages(self.specs, self.options, writer, self.stdin, chains)
+        with threads_kept():
+            self._hear("begin", self, count)
+            self._stages = stages
+            stages.start(jobs, count)
+            try:
+                for job in stages.finished():
+                    yield self._finish(job, stages)
+            finally:
+                stages.stop()
+                for job in stages.finished():  # none, unless the reader of this iterator left
+                    self._finish(job, stages)
+                for listener in self._listeners:
+                    listener.stop()
+        if self._broken is not None:
+            raise self._broken
+        if stages.fatal is not None and not (isinstance(stages.fatal, InputError) and self.plans and count is None):
+            raise stages.fatal
+        if not self.plans:
+            raise UsageError("there is no picture in the tar stream on standard input")
+
+    def _finish(self, job: Job, stages: Stages) -> dict[str, Any]:
+        self._hear("finished", job)
+        record = record_of(job, self.specs)
+        if job.error is None:
+            self.summary.done += 1
+        else:
+            self.summary.failed += 1
+            if job.plan.input.path is not None:
+                self.summary.failures.append(job.plan.input.path)
+            if self.options.fail_fast:
+                stages.stop()
+        self._hear("recorded", job, record)
+        return record
+
+    def _hear(self, event: str, *about: Any) -> None:
+        """Tell every listener of an event."""
+        for listener in list(self._listeners):
+            try:
+                getattr(listener, event)(*about)
+            except BrokenPipeError as error:
+                self._broken = error
+                self._listeners.remove(listener)
+                if self._stages is None or event == "end":
+                    raise
+                self._stages.stop()
 
 
 def run(
@@ -35,183 +318,14 @@ def run(
     collect: Callable[[Row], None] | None = None,
     *,
     accept: Callable[[Input], bool] | None = None,
-    kept: Kept | None = None,
+    loaded: Loaded | None = None,
 ) -> Summary:
-    """Take every input through the steps and write what they find.
-
-    collect: is given the labels of each input, in place of showing them.
-    accept: whether an input is taken at all; if it is given, that there is nothing to do is no error, and not told.
-    kept: of an earlier run over the same steps, on the same devices.
-
-    Raises UsageError if there is nothing to do or what was asked makes no sense, PluginError if a model
-    cannot be loaded. A file that fails is told, recorded and passed over.
-    """
-    check_format(options.outputs)
-    if options.outputs.xmp and STDIN in options.inputs:
-        raise UsageError("--write-xmp writes beside the pictures, and - is beside none", "name files or folders")
-    stdin = Stdin()
-    if not is_piped(options.out):
-        return _run(specs, options, console, collect, stdin, accept=accept, kept=kept)
-    if options.json:
-        raise UsageError("--json and --out - both want standard output", "leave out one of them")
-    if "coco" in options.outputs.kinds:
-        raise UsageError("--as coco is of all pictures together, and cannot go through a pipe", "name a folder")
-    tar = _is_several(options, stdin)
-    if not tar and len(options.outputs.kinds) + sum(spec.keep is not None for spec in specs) > 1:
-        raise UsageError("--out - takes one file of one picture", "write one kind, or name a folder")
-    stdout = Stdout(tar=tar)
-    with tempfile.TemporaryDirectory(prefix="imgai-") as made:
-        summary = _run(specs, dataclasses.replace(options, out=Path(made)), console, collect, stdin, stdout)
-        if not tar and stdout.members > 1:
-            console.fail("the picture has several pages, and their files went out one after the other")
-            summary.failed += 1
-        stdout.close()
-    return summary
-
-
-def _is_several(options: RunOptions, stdin: Stdin) -> bool:
-    """Whether what was named may be more than one picture: then a tar stream goes out."""
-    if len(options.inputs) != 1:
-        return True
-    (name,) = options.inputs
-    if name == STDIN:
-        return stdin.is_tar()
-    return not Path(name).is_file()
-
-
-def _run(
-    specs: Sequence[StepSpec],
-    options: RunOptions,
-    console: Console,
-    collect: Callable[[Row], None] | None,
-    stdin: Stdin,
-    stdout: Stdout | None = None,
-    *,
-    accept: Callable[[Input], bool] | None = None,
-    kept: Kept | None = None,
-) -> Summary:
-    folder = _folder_of(options)
-    if STDIN in options.inputs and stdin.is_tar():
-        return _run_stream(specs, options, console, collect, stdin, stdout)
-    if STDIN in options.inputs and options.outputs.sort_into is not None:
-        raise UsageError("--sort-into copies files, and a picture on - has no name", "name files, or send a tar stream")
-    table = options.outputs.table
-    out = folder if table is None else table.parent
-    keep = options.out is not None and stdout is None
-    records = Records(out, table="" if table is None else table.name, keep=keep)
-    records.load()
-    avoid = [*options.avoid, folder] if keep else [*options.avoid]
-    if (sorted_into := options.outputs.sort_into) is not None:
-        if sorted_into.is_dir() and any(Path(name).is_dir() and sorted_into.samefile(name) for name in options.inputs):
-            raise UsageError(f"--sort-into {sorted_into} is an input: the copies would be sorted again", "name another")
-        avoid.append(sorted_into)
-    inputs = scan(options.inputs, avoid=avoid, made=records.made(), null=options.null, tell=console.warn)
-    if accept is not None and not inputs:
-        return Summary()
-    if not inputs:
-        raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
-    keeps = [spec.keep for spec in specs if spec.keep is not None]
-    plans = plan(inputs, folder, options.outputs, tell=console.warn, keeps=keeps)
-    exact = plans[0].exact is not None
-    if exact:
-        out = folder.parent
-        records = Records(out, keep=keep)
-    if table is not None:
-        _refuse_to_overwrite(table, inputs)
-    jobs, skipped = _divide(plans, specs, options, records)
-    if accept is not None:
-        jobs = [job for job in jobs if accept(job.plan.input)]
-        if not jobs:
-            return Summary(skipped=len(skipped))
-    summary = Summary(skipped=len(skipped))
-    if options.json and accept is None:
-        for each, mark in skipped:
-            told = {"schema": SCHEMA, "input": each.input.shown, "path": key_of(each), "status": "skipped"}
-            console.out_line(to_line(told | {"outputs": records.outputs(key_of(each)), "digest": mark}))
-    if options.dry_run:
-        _tell_plans(jobs, skipped, options, console)
-        return summary
-    if jobs:
-        if out.exists() and records.keep:
-            sweep(out, below=not exact and table is None)  # beside a single file may lie a whole home
-        paths = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
-        work = Work(jobs, len(jobs), exact, out, paths)
-        work_through(work, specs, options, records, summary, console, stdin, stdout, kept)
-    _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
-    return summary
-
-
-def _run_stream(
-    specs: Sequence[StepSpec],
-    options: RunOptions,
-    console: Console,
-    collect: Callable[[Row], None] | None,
-    stdin: Stdin,
-    stdout: Stdout | None,
-) -> Summary:
-    """Take the members of the tar stream on standard input, as they come."""
-    if len(options.inputs) > 1:
-        raise UsageError("a tar stream on standard input comes alone", "leave out the other inputs")
-    if options.dry_run:
-        raise UsageError("--dry-run cannot tell what a stream will bring", "leave it out")
-    out, table = _folder_of(options), options.outputs.table
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file, and a tar stream brings many", "name a folder")
-    out = table.parent if table is not None else out
-    records = Records(out, table="" if table is None else table.name, keep=options.out is not None and stdout is None)
-    plans: list[Plan] = []
-    keeps = [spec.keep for spec in specs if spec.keep is not None]
-    each_plan = StreamPlans(_folder_of(options), options.outputs.kinds, keeps)
-    summary = Summary()
-
-    def jobs() -> Iterator[Job]:
-        for item in stdin.members(Path(staged)):
-            plans.append(each_plan.plan(item))
-            yield Job(plans[-1], "")
-
-    broken: InputError | None = None
-    with tempfile.TemporaryDirectory(prefix="imgai-") as staged:
-        try:
-            work_through(
-                Work(jobs(), None, False, out, frozenset()), specs, options, records, summary, console, stdin, stdout
-            )
-        except InputError as error:  # the stream breaks off: what was whole is done
-            if not plans:
-                raise
-            broken = error
-    if not plans:
-        raise UsageError("there is no picture in the tar stream on standard input")
-    _finish(plans, specs, options, records, summary, console, collect, out, piped=stdout is not None)
-    if broken is not None:
-        raise broken
-    return summary
-
-
-def _finish(
-    plans: list[Plan],
-    specs: Sequence[StepSpec],
-    options: RunOptions,
-    records: Records,
-    summary: Summary,
-    console: Console,
-    collect: Callable[[Row], None] | None,
-    out: Path,
-    *,
-    piped: bool,
-) -> None:
-    """What is made of all inputs together, and the last words."""
-    if "coco" in options.outputs.kinds and not summary.interrupted:
-        write_coco(plans, out, records)
-    if specs[-1].task.output is Output.SCORES:
-        tell_labels(plans, specs[-1], options, records, console, collect)
-    _tell(summary, options, console, piped=piped)
-
-
-def _folder_of(options: RunOptions) -> Path:
-    """Where files go: beside a table, the folder that is called like it."""
-    if options.outputs.table is not None:
-        return options.outputs.table.with_suffix("")
-    return options.out if options.out is not None else Path()
+    """Do a whole run, as a command does: Ctrl-C and SIGTERM end it after the work in hand. See `Run`."""
+    it = Run(specs, options, console, collect=collect, accept=accept, loaded=loaded)
+    with on_signal(it.interrupt):
+        for _ in it:
+            pass
+    return it.summary
 
 
 def _refuse_to_overwrite(table: Path, inputs: Sequence[Input]) -> None:
@@ -219,50 +333,3 @@ def _refuse_to_overwrite(table: Path, inputs: Sequence[Input]) -> None:
         raise UsageError(f"{table} is an input, and would be overwritten", "choose another --out")
     if table.is_dir():
         raise UsageError(f"--out {table} is a folder", "name a file that ends in .csv, .jsonl or .parquet")
-
-
-def _divide(
-    plans: list[Plan], specs: Sequence[StepSpec], options: RunOptions, records: Records
-) -> tuple[list[Job], list[tuple[Plan, str]]]:
-    """What is to be done, and what was done before and has not changed."""
-    jobs, skipped = [], []
-    for each in plans:
-        try:
-            base = "" if each.exact else each.base.relative_to(records.out).as_posix()
-            mark = digest(each.input, specs, options.outputs, base)
-        except OSError:
-            mark = ""
-        if not options.force and mark and each.exact is None and records.unchanged(key_of(each), mark):
-            skipped.append((each, mark))
-        else:
-            jobs.append(Job(each, mark))
-    return jobs, skipped
-
-
-def _tell_plans(jobs: list[Job], skipped: list[tuple[Plan, str]], options: RunOptions, console: Console) -> None:
-    for job in jobs:
-        if job.plan.input.error is not None:
-            console.fail(str(job.plan.input.error))
-        elif options.json:
-            record = {
-                "schema": SCHEMA,
-                "input": job.plan.input.shown,
-                "status": "planned",
-                "output": str(job.plan.base),
-            }
-            console.out_line(to_line(record))
-        else:
-            console.say(f"would do {job.plan.input.shown} -> {job.plan.exact or job.plan.base}")
-    console.say(f"{len(jobs)} to do, {len(skipped)} done before; nothing was written")
-
-
-def _tell(summary: Summary, options: RunOptions, console: Console, *, piped: bool) -> None:
-    parts = [f"{summary.done} done"]
-    if summary.skipped:
-        parts.append(f"{summary.skipped} done before (--force does them again)")
-    if summary.failed:
-        parts.append(f"{summary.failed} failed")
-    place = f"; see {options.out}" if options.out is not None and not piped else ""
-    console.say(", ".join(parts) + place)
-    if summary.interrupted:
-        console.fail("interrupted; run the same command again to go on")

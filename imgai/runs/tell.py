@@ -11,7 +11,7 @@ from imgai.predict.spec import StepSpec
 from imgai.runs.commit import commit
 from imgai.runs.names import Plan, key_of
 from imgai.runs.options import RunOptions
-from imgai.runs.record import Records
+from imgai.runs.records import Records
 
 if TYPE_CHECKING:
     from imgai.console import Console

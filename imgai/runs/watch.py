@@ -13,10 +13,9 @@ from typing import Any
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
 from imgai.predict.spec import StepSpec
-from imgai.runs.loop import Kept
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import is_piped
-from imgai.runs.run import run
+from imgai.runs.run import Loaded, run
 from imgai.runs.scan import Input
 from imgai.runs.signals import on_signal
 
@@ -67,7 +66,7 @@ class _State:
 
     def __init__(self, changes: Callable[..., Iterator[Any]], *, once: bool) -> None:
         self.stop = Event()
-        self.kept = Kept()
+        self.loaded = Loaded()
         self.once = once
         self.seen: dict[str, tuple[int, int]] = {}
         self.growing = False
@@ -145,7 +144,7 @@ def _take(
     specs: Sequence[StepSpec], options: RunOptions, console: Console, state: _State, total: Summary, there: list[Path]
 ) -> None:
     names = [os.fspath(folder) for folder in there]
-    summary = run(specs, dataclasses.replace(options, inputs=names), console, accept=state.accept, kept=state.kept)
+    summary = run(specs, dataclasses.replace(options, inputs=names), console, accept=state.accept, loaded=state.loaded)
     state.note(summary.failures)
     total.done += summary.done
     total.failed += summary.failed

@@ -113,7 +113,7 @@ def test_what_comes_while_a_run_is_at_work_is_taken(
     taken: list[list[str]] = []
 
     def run(
-        specs: object, options: object, console: object, *, accept: Callable[[Input], bool], kept: object
+        specs: object, options: object, console: object, *, accept: Callable[[Input], bool], loaded: object
     ) -> Summary:
         names = [path.name for path in sorted((tmp_path / "in").iterdir()) if accept(Input(path, path.name))]
         taken.append(names)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
+
+from imgai.runs.listen import Listener
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
     from imgai.console import Console
+    from imgai.runs.job import Job
+    from imgai.runs.run import Run
 
 _LINE_EVERY = 10.0  # seconds
 _BAR_EVERY = 0.1
 
 
-class Progress:
-    """Use as a context manager; call `advance` from the thread that made it."""
-
-    def __init__(self, console: Console, total: int | None) -> None:
-        """total: how many inputs there are; None where they come one by one, without an end in sight."""
+class Progress(Listener):
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = total
+        self._total: int | None = None
+        self._finished = 0
         self._begun = self._said = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self, run: Run, count: int | None) -> None:
+        self._total = count
+        self._begun = self._said = time.monotonic()
         # One picture needs no bar.
-        if not self._console.quiet and (self._total or 0) > 1 and self._console.err.is_terminal:
+        if not self._console.quiet and (count or 0) > 1 and self._console.err.is_terminal:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
 
@@ -43,17 +46,18 @@ class Progress:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task("", total=self._total, rate="")
-        return self
+            self._task = self._bar.add_task("", total=count, rate="")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def recorded(self, job: Job, record: dict[str, Any]) -> None:
+        self._finished += 1
+        self._advance(self._finished)
+
+    def stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
-    def advance(self, finished: int) -> None:
-        """Show that so many inputs are finished, of whatever outcome."""
+    def _advance(self, finished: int) -> None:
         now = time.monotonic()
         if self._bar is not None and self._task is not None:
             if now - self._said >= _BAR_EVERY or finished == self._total:

@@ -1,4 +1,4 @@
-"""The folder engine: decode, predict, encode and commit at the same time, over any number of files.
+"""The stages of a run: decode, predict, encode and commit at the same time, over any number of files.
 
 Decoding threads fill a queue, one thread a device predicts, encoding threads write; the budget bounds what
 is in flight between them. torch is imported here and below, so import this module when there is work.
@@ -6,70 +6,54 @@ is in flight between them. torch is imported here and below, so import this modu
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from threading import Event, Lock, Thread
-from typing import TYPE_CHECKING, Any
 
 import torch
 
 from imgai.errors import ImgaiError, InputError, PluginError
-from imgai.images import Header, probe, read
-from imgai.plugin import Output
+from imgai.images import probe, read
 from imgai.predict.chain import Chain
-from imgai.predict.device import choose_devices, choose_precision
-from imgai.predict.load import load_scaling, load_step
-from imgai.predict.scaling import Scaling
 from imgai.predict.spec import StepSpec
-from imgai.predict.step import Step
 from imgai.runs.budget import Budget
 from imgai.runs.commit import DiskFull
 from imgai.runs.job import Job
+from imgai.runs.need import bytes_of, least_side
 from imgai.runs.options import RunOptions
 from imgai.runs.pipe import Stdin
 from imgai.runs.write import Writer
 from imgai.sample import Failure, Sample, Source
 
-if TYPE_CHECKING:
-    from imgai.console import Console
-
-_CHANNELS = 4  # three of the picture, one of its alpha
-_MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 _SHARES = 4  # in which a core takes its part of a few pictures, so that none has a batch left when the others are done
 
 
-class Folder:
-    """One run's threads and what they share.
+class Stages:
+    """The threads of one run and what they share.
 
-    Finished jobs come out of `finished`; None comes last, when nothing more will.
+    fatal: what ended the run early, as an error that no further input would escape.
     """
 
     def __init__(
-        self,
-        specs: Sequence[StepSpec],
-        options: RunOptions,
-        writer: Writer,
-        console: Console,
-        stdin: Stdin,
-        chains: list[Chain] | None = None,
+        self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, stdin: Stdin, chains: list[Chain]
     ) -> None:
-        """chains: those of an earlier run over the same steps, on the same devices."""
+        """chains: the loaded steps, one chain for each device."""
         self._options = options
         self._stdin = stdin
         self._writer = writer
-        self.chains = chains or _load(specs, options, console)
-        self.finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._chains = chains
+        self._finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.fatal: BaseException | None = None
+        self._ended = False
         self._stop = Event()
         self._budget = Budget(options.memory)
         self._specs = specs
-        self._least = _least_side(specs, options)
+        self._least = least_side(specs, options.outputs.kinds)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
-        ahead = max(4, 2 * max(chain.steps[0].batch for chain in self.chains))
+        ahead = max(4, 2 * max(chain.steps[0].batch for chain in chains))
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
         self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
         self._under_way: dict[Source, tuple[Job, int]] = {}
@@ -82,8 +66,8 @@ class Folder:
         todo, most = iter(jobs), count if count is not None else sys.maxsize
         workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
         decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
-        chains = _one_a_core(self.chains, most)
-        if len(chains) > len(self.chains):
+        chains = _one_a_core(self._chains, most)
+        if len(chains) > len(self._chains):
             self._at_once = max(1, -(-most // (_SHARES * len(chains))))
         predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
         encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
@@ -92,6 +76,18 @@ class Folder:
     def stop(self) -> None:
         """Begin no further input; what is under way is finished."""
         self._stop.set()
+
+    def finished(self) -> Iterator[Job]:
+        """Every job once it is done or has failed, until no more come. May be called again to go on."""
+        while not self._ended:
+            try:
+                job = self._finished.get(timeout=0.5)  # wakes now and then, so that a signal is heard
+            except queue.Empty:
+                continue
+            if job is None:
+                self._ended = True
+            else:
+                yield job
 
     def _follow(self, decoders: list[Thread], predictors: list[Thread], encoders: list[Thread]) -> None:
         """Start all, and when one kind of thread has ended tell the next that nothing more comes."""
@@ -107,7 +103,7 @@ class Folder:
                 following.put(None)
         for thread in encoders:
             thread.join()
-        self.finished.put(None)
+        self._finished.put(None)
 
     def _decode(self, todo: Iterator[Job]) -> None:
         while not self._stop.is_set():
@@ -132,7 +128,7 @@ class Folder:
                 raise item.error
             content = item.path if item.path is not None else self._stdin.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
-            size = _bytes_of(header, self._specs)
+            size = bytes_of(header, self._specs)
             pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least)
             while True:
                 if not self._budget.take(size):
@@ -217,7 +213,9 @@ class Folder:
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
         self._writer.close(job)
-        self.finished.put(job)
+        if job.plan.input.stream and job.plan.input.path is not None:
+            job.plan.input.path.unlink(missing_ok=True)  # the copy of a member of the tar stream
+        self._finished.put(job)
 
 
 def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
@@ -232,86 +230,6 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
         return chains
     torch.set_num_threads(1)
     return chains * min(jobs, cores)
-
-
-def _least_side(specs: Sequence[StepSpec], options: RunOptions) -> int | None:
-    """How short a side of a picture may become while it is decoded; None if all of it is wanted.
-
-    A classifier sees a small square. At twice what it needs, of 200 photographs all kept their best label whose score
-    was over 0.5, and all whose score led the next by more than 0.05 (docs/benchmarks.md).
-    """
-    (spec, *more), kinds = specs, options.outputs.kinds
-    size, crop = spec.model.input_size, spec.model.crop
-    if more or kinds or spec.task.output is not Output.SCORES or size is None or crop is None:
-        return None
-    return 2 * math.ceil(max(size) / crop)
-
-
-def _bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
-    """How many bytes one page takes with all that the steps add to it: masks of 8 bits, pictures in float.
-
-    The last picture is held at the depth that is written, not in float.
-    """
-    depth = 2 if header.format in _MAY_BE_DEEP else 1
-    height, width = header.height, header.width
-    size, classes = _CHANNELS * depth * height * width, 0
-    for place, spec in enumerate(specs):
-        if spec.task.output is Output.MASK:
-            classes += (more := len(spec.model.labels or ()) + spec.model.auxiliary)
-            size += more * height * width
-        elif spec.task.output is Output.IMAGE:
-            each = _CHANNELS * (depth if place == len(specs) - 1 else 4)
-            scale, target = spec.model.scale, (height, width)
-            if spec.size is not None:
-                factor = spec.size.factor(height, width)
-                target = round(height * factor), round(width * factor)
-                # What a network makes may be larger than what was asked for, and both are there while it is resized.
-                larger = (model.scale for model in spec.models if model.scale >= factor)
-                scale = min(larger, default=max(model.scale for model in spec.models)) if factor > 1 else 0
-                size += each * target[0] * target[1]
-            else:
-                target = height * scale, width * scale
-            size += each * height * width * scale**2
-            if target != (height, width):
-                size += classes * target[0] * target[1]  # the masks follow
-            height, width = target
-    return size
-
-
-def _load(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> list[Chain]:
-    """A chain for each device. Says which devices and precision were taken."""
-    devices = choose_devices(options.machine.device)
-    chains = []
-    for device in devices:
-        steps = []
-        for spec in specs:
-            bfloat16 = all(model.bfloat16 for model in spec.models)
-            precision = choose_precision(options.machine.precision, device, bfloat16=bfloat16)
-            steps.append(_load_one(spec, device, precision, options, last=spec is specs[-1]))
-            words = f"{str(precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
-            console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
-        chains.append(Chain(steps))
-    names = ", ".join(dict.fromkeys(str(device) for device in devices))
-    console.say(f"on {names}")
-    return chains
-
-
-def _load_one(
-    spec: StepSpec, device: torch.device, precision: torch.dtype, options: RunOptions, *, last: bool
-) -> Step | Scaling:
-    about: dict[str, Any] = {
-        "params": spec.params,
-        "model_params": spec.model_params,
-        "device": device,
-        "precision": precision,
-        "batch": options.machine.batch,
-        "tile": options.machine.tile,
-        "name": spec.name,
-        "quantized": last,
-    }
-    if spec.size is not None:
-        return load_scaling(spec.task, spec.models, spec.size, **about)
-    return load_step(spec.task, spec.model, explain=spec.explain, **about)
 
 
 def _unexpected(name: str, error: Exception) -> ImgaiError:

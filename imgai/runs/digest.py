@@ -1,0 +1,59 @@
+"""What the outputs of an input depend on, as a short hash: the next run does the input again if it differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from imgai.params import to_dict
+from imgai.predict.spec import StepSpec
+from imgai.runs.options import OutputOptions
+from imgai.runs.scan import Input
+
+_VERSION = 1
+"""Of what is hashed. Raise it only where outputs of earlier versions must be made again."""
+
+
+def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str) -> str:
+    """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
+
+    base: what their paths below the output folder begin with; other inputs of the run may change it.
+    """
+    if item.path is None or item.stream:
+        return ""
+    status = item.path.stat()
+    what = {
+        "schema": _VERSION,
+        "size": status.st_size,
+        "time": status.st_mtime_ns,
+        "steps": [
+            {
+                "model": f"{spec.task.name}/{spec.model_name}",
+                "weights": [model.weights.sha256 for model in spec.models if model.weights],
+                "size": None if spec.size is None else dataclasses.asdict(spec.size),
+                "params": to_dict(spec.params),
+                "model_params": to_dict(spec.model_params),
+                **({"name": spec.name} if len(specs) > 1 else {}),
+                **({"keep": dataclasses.asdict(spec.keep)} if spec.keep else {}),
+                **({"explain": spec.explain} if spec.explain is not None else {}),
+            }
+            for spec in specs
+        ],
+        "outputs": _what_counts(options),
+    }
+    if options.kinds or any(spec.keep for spec in specs):
+        what["base"] = base
+    return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
+
+
+def _what_counts(options: OutputOptions) -> dict[str, Any]:
+    """The options that a file's outputs depend on; a table is made of the records, of however many labels it takes."""
+    what = dataclasses.asdict(options)
+    del what["table"]
+    if not options.kinds and options.sort_into is None and not options.xmp:
+        del what["top"], what["threshold"]
+    return what

@@ -1,0 +1,39 @@
+"""The events of a run, and what a listener is told of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from imgai.runs.job import Job
+    from imgai.runs.run import Run
+
+
+class Listener:
+    """Hears the events of a run. A subclass defines the methods that it needs; the others do nothing.
+
+    All of them are called from the thread that iterates over the run, listener after listener in the run's order.
+    BrokenPipeError from a method means that nobody reads the listener's output: the run begins no further input,
+    finishes those in hand without this listener, and raises the error. Any other exception ends the run.
+    """
+
+    def begin(self, run: Run, count: int | None) -> None:
+        """The first input is about to be decoded. count: of the inputs to do; None if they come from a stream."""
+
+    def skip(self, record: dict[str, Any]) -> None:
+        """An input was done by an earlier run and has not changed."""
+
+    def planned(self, job: Job, record: dict[str, Any]) -> None:
+        """A dry run would do this input."""
+
+    def finished(self, job: Job) -> None:
+        """All files of an input are written, or it has failed. `Job.failed` may still be called."""
+
+    def recorded(self, job: Job, record: dict[str, Any]) -> None:
+        """An input is done or has failed, and this is its record."""
+
+    def stop(self) -> None:
+        """No more inputs come. Also called if the run ends by an exception, unlike `end`."""
+
+    def end(self, run: Run) -> None:
+        """Everything is done: write what is made of all inputs together. May raise InputError."""

@@ -1,0 +1,22 @@
+"""The labels of all inputs: a table in a file, or words on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imgai.runs.listen import Listener
+from imgai.runs.tell import tell_labels
+
+if TYPE_CHECKING:
+    from imgai.kinds.table import Row
+    from imgai.runs.run import Run
+
+
+class Labels(Listener):
+    def __init__(self, collect: Callable[[Row], None] | None) -> None:
+        """collect: is given the labels of each input, in place of showing them."""
+        self._collect = collect
+
+    def end(self, run: Run) -> None:
+        tell_labels(run.plans, run.specs[-1], run.options, run.records, run.console, self._collect)

@@ -1,0 +1,40 @@
+"""The listeners that a run has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from imgai.plugin import Output
+from imgai.runs.listen import Listener
+from imgai.runs.listeners.coco import Coco
+from imgai.runs.listeners.keep import Keep
+from imgai.runs.listeners.labels import Labels
+from imgai.runs.listeners.lines import Lines
+from imgai.runs.listeners.progress import Progress
+from imgai.runs.listeners.send import Send
+from imgai.runs.listeners.words import Words
+
+if TYPE_CHECKING:
+    from imgai.kinds.table import Row
+    from imgai.runs.run import Run
+
+
+def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[Listener]:
+    """Those that the options of a run ask for, in the order in which they hear of an event.
+
+    The record is kept before anybody is told of it. collect: see `Labels`.
+    """
+    options, console = run.options, run.console
+    found: list[Listener] = []
+    if "coco" in options.outputs.kinds:
+        found.append(Coco(run.records))
+    if not run.exact:
+        found.append(Keep(run.records, console))
+    if options.json:
+        found.append(Lines(console))
+    if run.stdout is not None:
+        found.append(Send(run.stdout, run.out, console))
+    if run.specs[-1].task.output is Output.SCORES:
+        found.append(Labels(collect))
+    return [*found, Words(console, json=options.json), Progress(console)]
