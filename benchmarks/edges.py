@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from imgai.images.depth import to_float
 from imgai.images.resize import resize
-from imgai.predict.upsample import upsample
+from imgai.images.upsample import upsample
 
 SIZE = (100, 100)
 

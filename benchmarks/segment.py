@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+
+if TYPE_CHECKING:
+    from imgai.outputs.mask import Mask
 
 HELD_OUT_SEQUENCES = ("blackswan", "car", "goat", "libby", "soapbox")
 EVERY = 5  # one person in so many is held out
 
 
-def masks(model: str, paths: list[Path]) -> Iterator[tuple[Path, np.ndarray, object]]:
+def masks(model: str, paths: list[Path]) -> Iterator[tuple[Path, np.ndarray, Mask]]:
     """Each picture's soft mask ``(H, W)`` in [0, 1], and the whole `Mask`, as the command line would make it."""
     import torch
 
@@ -53,15 +57,13 @@ def subject(data: Path) -> dict[str, float]:
 
 def nuclei(data: Path) -> dict[str, float]:
     """Dice over foreground pixels, and TP / (TP + FP + FN) of objects at IoU 0.5; means over pictures."""
-    from imgai.kinds.instances import instances
-
     dice, precision = [], []
     for path, found, mask in masks("nuclei", sorted((data / "val" / "images").iterdir())):
         truth = np.asarray(Image.open(data / "val" / "labels" / f"{path.stem}.png")).astype(np.int64)
         inside = found >= 0.5
         total = inside.sum() + (truth > 0).sum()
         dice.append(2 * (inside & (truth > 0)).sum() / total if total else 1.0)
-        ((_, numbered),) = instances(mask, 0.5)  # type: ignore[arg-type]
+        ((_, numbered),) = mask.objects(0.5)
         precision.append(_average_precision(numbered, truth))
     return {"dice": float(np.mean(dice)), "average_precision": float(np.mean(precision))}
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imgai.plugin import Predictor
+    from imgai.outputs.mask import Mask
+    from imgai.outputs.scores import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +52,6 @@ class Metadata:
     duration: int | None = None
     loop: int | None = None
     full: tuple[int, int] | None = None
-
-
-@dataclass(slots=True)
-class Mask:
-    """What a MASK step found: ``values`` (K + auxiliary, H, W) uint8, 255 is 1.0; on the CPU.
-
-    It is of the image's size: a later step that changes that scales the mask too.
-    """
-
-    values: Tensor
-    labels: tuple[str, ...]
-    predictor: Predictor
-
-
-@dataclass(slots=True)
-class Scores:
-    """What a SCORES step found: ``values`` (K,) float32 summing to 1, on the CPU; labels: K names.
-
-    ids: the labels' names in a vocabulary, K, or None.
-    heat: where the image speaks for the label `explained`, ``(y, x)`` float32 in [0, 1], of the part
-        of the image that was seen: `seen` is its top, left, height and width in pixels.
-    """
-
-    values: Tensor
-    labels: tuple[str, ...]
-    ids: tuple[str, ...] | None = None
-    heat: Tensor | None = None
-    explained: int = 0
-    seen: tuple[int, int, int, int] | None = None
 
 
 @dataclass(slots=True)

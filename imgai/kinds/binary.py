@@ -8,14 +8,13 @@ import numpy as np
 
 from imgai.images import encode_png
 from imgai.kinds.classes import each_class
-from imgai.kinds.instances import inside
+from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
-from imgai.sample import Mask
 
 
 def render(page: Page) -> Iterator[Rendered]:
     """A PNG for each class: 255 where the mask is at least the threshold, else 0."""
     mask: Mask = page.output
     for index, label in each_class(mask):
-        values = inside(mask, index, page.params.threshold).astype(np.uint8) * 255
+        values = mask.inside(index, page.params.threshold).astype(np.uint8) * 255
         yield Rendered(encode_png(values, dpi=page.sample.metadata.dpi), ".png", label)

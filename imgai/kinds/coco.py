@@ -14,9 +14,9 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 from scipy import ndimage
 
-from imgai.kinds.instances import instances
+from imgai.outputs.mask import Mask
 from imgai.plugin import Page
-from imgai.sample import Mask, Sample
+from imgai.sample import Sample
 
 
 def render(page: Page) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, param
 def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
     """The size of one page and its objects, without the numbers that `assemble` gives them."""
     found: list[dict[str, Any]] = []
-    for index, (label, numbered) in enumerate(instances(mask, threshold)):
+    for index, (label, numbered) in enumerate(mask.objects(threshold)):
         soft = mask.values[index].numpy()
         for number, place in enumerate(ndimage.find_objects(numbered), start=1):
             if place is None:

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from imgai.images import encode_png, to_pixels
 from imgai.images.depth import to_float
+from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
-from imgai.sample import Mask, Sample
+from imgai.sample import Sample
 
 _WIDE = 16  # the wide window is this many pixels, 11 times over: about the 180 of the paper
 _NARROW = 6  # half the narrow window, in pixels

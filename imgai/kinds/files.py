@@ -8,21 +8,14 @@ from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 from imgai.errors import ImgaiError, PluginError
-from imgai.plugin import Kind, NoParams, Output, Page, Rendered
+from imgai.outputs import output_of
+from imgai.plugin import Kind, NoParams, Page, Rendered
 from imgai.sample import Sample
-
-_FIELDS = {
-    Output.MASK: "masks",
-    Output.SCORES: "scores",
-}
-"""The field of a sample that holds what steps of each output returned, by the name of the step."""
 
 
 def page_of(kind: Kind, sample: Sample, step: str, params: Any = NoParams(), suffix: str = "") -> Page:
     """What a kind is given of a sample. step: the name of the step whose output is written."""
-    field = _FIELDS.get(kind.of)
-    output = sample if field is None else getattr(sample, field)[step]
-    return Page(sample, output, params, suffix)
+    return Page(sample, output_of(kind.of).carried(sample, step), params, suffix)
 
 
 def load(kind: Kind) -> None:

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from imgai.images import to_pixels
 from imgai.kinds.overlay import on_paper, profile_of
-from imgai.sample import Sample, Scores
+from imgai.outputs.scores import Scores
+from imgai.sample import Sample
 
 _MOST = 0.6
 """How much of the colour is seen where the heat is greatest."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from imgai.images import encode_png
-from imgai.kinds.instances import instances
 from imgai.plugin import Page, Rendered
 
 _LARGEST_16_BIT = 65535
@@ -20,7 +19,7 @@ def render(page: Page) -> Iterator[Rendered]:
     A PNG of 16 bits; a TIFF of 32 bits where there are more objects than 16 bits can number, or where a TIFF is asked
     for by name.
     """
-    numbered = instances(page.output, page.params.threshold)
+    numbered = page.output.objects(page.params.threshold)
     for label, numbers in numbered:
         named = label if len(numbered) > 1 else None
         if page.suffix in ("", ".png") and int(numbers.max(initial=0)) <= _LARGEST_16_BIT:

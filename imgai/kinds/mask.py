@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from imgai.images import encode_png
 from imgai.kinds.classes import each_class
+from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
-from imgai.sample import Mask
 
 
 def render(page: Page) -> Iterator[Rendered]:

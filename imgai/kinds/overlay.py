@@ -10,9 +10,9 @@ from PIL import Image
 from scipy import ndimage
 
 from imgai.images import encode_png, format_of_suffix, to_pixels
-from imgai.kinds.instances import instances
+from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
-from imgai.sample import Mask, Sample
+from imgai.sample import Sample
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
 _COLORS = np.array(
@@ -40,9 +40,9 @@ def overlay(sample: Sample, mask: Mask, threshold: float, format_: str = "JPEG")
     for rows in bands:
         pixels[rows] = on_paper(given[rows])
     del given
-    by_object = mask.predictor.instances is not None
+    by_object = mask.instances is not None
     thickness = max(1, round(min(pixels.shape[:2]) / 400))
-    for index, (_, numbered) in enumerate(instances(mask, threshold)):
+    for index, (_, numbered) in enumerate(mask.objects(threshold)):
         edge = _outline(numbered, thickness)
         for rows in bands:
             part, inside = pixels[rows], numbered[rows]

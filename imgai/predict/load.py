@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from imgai.errors import ImgaiError, PluginError, UsageError
-from imgai.plugin import LoadContext, Model, NoParams, Output, Predictor, Task
+from imgai.outputs import output_of
+from imgai.plugin import LoadContext, Model, NoParams, Predictor, Task
 from imgai.predict.scaling import Scaling
 from imgai.predict.size import Size
 from imgai.predict.step import Step
@@ -107,8 +108,8 @@ def load_predictor(
         ) from error
     if not isinstance(predictor, Predictor):
         raise PluginError(f"{model.load} must return a Predictor, not {type(predictor).__name__}")
-    if task.output is Output.SCORES and (predictor.model or model).input_size is None:
-        raise PluginError(f"the model {model.name} makes scores, so it must declare an input_size")
+    if not output_of(task.output).tiled and (predictor.model or model).input_size is None:
+        raise PluginError(f"the model {model.name} returns {task.output.value}, so it must declare an input_size")
     return _prepared(predictor)
 
 

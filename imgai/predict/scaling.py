@@ -13,10 +13,10 @@ from imgai.errors import InputError
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize
 from imgai.images.resize import resize
+from imgai.outputs import resized
 from imgai.plugin import Model, Predictor, Task
 from imgai.predict.size import Size
 from imgai.predict.step import Step
-from imgai.predict.work import resized
 from imgai.sample import Failure, Sample
 
 _EXACT = 1e-6
@@ -119,8 +119,8 @@ class Scaling:
                 image = bleed(image, alpha)
             alpha = self._resized(sample, alpha, size)
         image = self._resized(sample, image, size)
-        masks = resized(sample.masks, size)
-        return dataclasses.replace(sample, image=image, alpha=alpha, masks=masks, target=None, edited=True)
+        changed = dataclasses.replace(sample, image=image, alpha=alpha, target=None, edited=True)
+        return resized(changed, size)
 
     def _resized(self, sample: Sample, image: Tensor, size: tuple[int, int]) -> Tensor:
         channels = image.shape[1]

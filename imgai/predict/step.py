@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from imgai.errors import InputError, PluginError
 from imgai.images.depth import to_float
-from imgai.plugin import Model, Output, Predictor, Task, identity
+from imgai.outputs import StepContext, output_of
+from imgai.outputs.base import Place
+from imgai.plugin import Model, Predictor, Task
 from imgai.predict.tiling import Blender
-from imgai.predict.work import Item, TiledWork, WholeWork, Work, check_shape, failed, make_grid
+from imgai.predict.work import Item, TiledWork, WholeWork, Work, failed, make_grid
 from imgai.sample import Failure, Sample
 
 _BATCH = {"cpu": 4, "mps": 4, "cuda": 16}
@@ -48,10 +51,11 @@ class Step:
         choose: Callable[[Sample], int | None] = lambda sample: 0,
     ) -> None:
         self.name = name or task.name
-        self._members = ((model, predictor), *others)
+        self._members = tuple(
+            StepContext(*member, self.name, quantized, explain) for member in ((model, predictor), *others)
+        )
         self._choose = choose
-        self._quantized = quantized
-        self._explain = explain
+        self._output = output_of(task.output)
         self.task = task
         self.model = model
         self.predictor = predictor
@@ -107,15 +111,13 @@ class Step:
         index = self._choose(sample)
         if index is None:
             return sample
-        model, predictor = self._members[index]
-        output, quantized = self.task.output, self._quantized
-        if output is Output.IMAGE and predictor.network is identity:
+        step = self._members[index]
+        predictor = step.predictor
+        if self._output.passes(predictor):
             return sample
-        if model.input_size is not None:
-            return WholeWork(
-                sample, model, output, predictor, self.name, self.device, quantized=quantized, explain=self._explain
-            )
-        work = TiledWork(sample, model, output, predictor, self.name, self.tile, quantized=quantized)
+        if step.model.input_size is not None:
+            return WholeWork(sample, self._output, step, self.device)
+        work = TiledWork(sample, self._output, step, self.tile)
         if predictor.survey is not None and not (predictor.sees_whole and work.single):
             self._survey(work)
         return work
@@ -143,15 +145,16 @@ class Step:
 
     def _predict(self, items: list[Item]) -> None:
         """Predict a batch, and hand each item's output to the work it belongs to."""
-        for item, output in zip(items, self._outputs(items), strict=True):
+        for item, answer in zip(items, self._outputs(items), strict=True):
             if item.work.error is not None:
                 continue
-            if isinstance(output, Exception):
-                item.work.error = output
+            if isinstance(answer, Exception):
+                item.work.error = answer
             else:
-                item.work.add(item, output)
+                item.work.add(item, answer)
 
-    def _outputs(self, items: list[Item]) -> list[Tensor | Exception]:
+    def _outputs(self, items: list[Item]) -> list[Any]:
+        """For each item the model's answer, or the exception that it ended in."""
         try:
             return list(self._forward(items))
         except PluginError:
@@ -161,7 +164,7 @@ class Step:
                 if len(items) == 1:
                     return [failed(items[0].work, error)]
                 # Which of them it was shows when each goes alone.
-                return [output for item in items for output in self._outputs([item])]
+                return [answer for item in items for answer in self._outputs([item])]
         # Outside of `except`, so that the traceback no longer holds the tensors of what failed.
         _give_back(self.device)
         if len(items) > 1:
@@ -170,7 +173,7 @@ class Step:
             return self._outputs(items[:half]) + self._outputs(items[half:])
         return [self._in_smaller_tiles(items[0])]
 
-    def _in_smaller_tiles(self, item: Item) -> Tensor | Exception:
+    def _in_smaller_tiles(self, item: Item) -> Any:
         """Predict one tile as an image of its own, in tiles of half its side, and keep to that side."""
         side = max(item.pixels.shape[-2:])
         model = item.work.model
@@ -186,18 +189,26 @@ class Step:
             self._survey(item.work)  # it was one tile, and is no longer
             if item.work.error is not None:
                 return item.work.error
+        whole = Item(item.work, item.pixels)  # parts of it are placed within this tile
         height, width = item.pixels.shape[-2:]
         grid = make_grid(model, height, width, self.tile)
-        parts: list[Tensor] = []
-        blender = Blender(grid, lambda _, rows: parts.append(rows.clone()), model.scale)
+        rows: list[Tensor] = []
+        blender = Blender(grid, lambda _, part: rows.append(part.clone()), model.scale)
+        answers: list[tuple[Place, Any]] = []
         for window in grid.windows():
-            output = self._outputs([item.part(grid.cut(item.pixels, window), window)])[0]
-            if isinstance(output, Exception):
-                return output
-            blender.add(window, output)
-        return torch.cat(parts, dim=1)
+            pixels = grid.cut(item.pixels, window)
+            answer = self._outputs([item.part(pixels, window)])[0]
+            if isinstance(answer, Exception):
+                return answer
+            if self._output.dense:
+                blender.add(window, answer)
+            else:
+                answers.append((whole.part(pixels, window).place, answer))
+        if self._output.dense:
+            return torch.cat(rows, dim=1)
+        return self._output.joined(answers, item.work.sample, item.work.step)
 
-    def _forward(self, items: list[Item]) -> Iterator[Tensor | Exception]:
+    def _forward(self, items: list[Item]) -> Iterator[Any]:
         first = items[0].pixels
         shape = (len(items), *first.shape)
         batch = torch.empty(shape, dtype=first.dtype, device=first.device, memory_format=torch.channels_last)
@@ -205,21 +216,20 @@ class Step:
             place.copy_(item.pixels)
         images = to_float(batch.to(self.device, non_blocking=True))
         with torch.inference_mode():
-            outputs = self._call(items, images, self.precision)
-            finite = outputs.flatten(1).isfinite().all(dim=1)
-            if not bool(finite.all()) and self.precision is not torch.float32:
-                outputs = self._call(items, images, torch.float32)
-                finite = outputs.flatten(1).isfinite().all(dim=1)
-            if self.task.output is not Output.SCORES:
-                outputs = outputs.clamp(0, 1)
-        for item, output, good in zip(items, outputs, finite.tolist(), strict=True):
+            returned = self._call(items, images, self.precision)
+            finite = self._output.finite(returned)
+            if not all(finite) and self.precision is not torch.float32:
+                returned = self._call(items, images, torch.float32)
+                finite = self._output.finite(returned)
+            answers = self._output.parts(returned)
+        for item, answer, good in zip(items, answers, finite, strict=True):
             if good:
-                yield output
+                yield answer
             else:
                 name = item.work.sample.source.name
                 yield InputError(f"{name}: the model {item.work.model.name} gave values that are not finite")
 
-    def _call(self, items: list[Item], images: Tensor, precision: torch.dtype) -> Tensor:
+    def _call(self, items: list[Item], images: Tensor, precision: torch.dtype) -> Any:
         model, predictor = items[0].work.model, items[0].work.predictor
         half = precision is not torch.float32
         casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
@@ -230,10 +240,10 @@ class Step:
             prepared += (torch.stack(notes), place)
         with casting:
             raw = predictor.network(*prepared)
-        found = predictor.postprocess(raw.float()) if isinstance(raw, Tensor) else raw
-        if problem := check_shape(model, self.task.output, images, found):
+        returned = predictor.postprocess(_float32(raw))
+        if problem := self._output.problem(model, images, returned):
             raise PluginError(f"the model {model.name} does not keep its promise: {problem}")
-        return found
+        return returned
 
 
 def _alike(item: Item, other: Item) -> bool:
@@ -241,6 +251,15 @@ def _alike(item: Item, other: Item) -> bool:
     surveyed = (item.work.notes is None) == (other.work.notes is None)
     same = item.pixels.shape == other.pixels.shape and item.pixels.dtype == other.pixels.dtype
     return surveyed and same and item.work.predictor is other.work.predictor
+
+
+def _float32(raw: Any) -> Any:
+    """What a network returned, a tensor or a tuple or dict of them, as float32."""
+    if isinstance(raw, Tensor):
+        return raw.float() if raw.is_floating_point() else raw
+    if isinstance(raw, (tuple, list)):
+        return tuple(_float32(each) for each in raw)
+    return {name: _float32(each) for name, each in raw.items()} if isinstance(raw, dict) else raw
 
 
 def _out_of_memory(error: Exception) -> bool:

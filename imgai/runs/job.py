@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from imgai.outputs.scores import best
 from imgai.runs.names import Plan
-from imgai.sample import Sample, Scores
+from imgai.sample import Sample
 
 if TYPE_CHECKING:
     from imgai.runs.shelf import Shelf
-
-
-KEPT = 20
-"""How many labels a record keeps: as many as --top may ask for."""
 
 
 class Job:
@@ -35,8 +33,7 @@ class Job:
         self.outputs: list[dict[str, Any]] = []
         self.shelf: Shelf | None = None
         self.fragments: list[dict[str, Any]] = []
-        self.areas: dict[str, dict[str, dict[int, float]]] = {}  # by step, by class, by page
-        self.scores: dict[str, dict[int, Scores]] = {}  # by step, by page
+        self.notes: dict[str, dict[int, Any]] = {}  # by step, by page: what the record tells of its output
         self.words: list[str] = []  # what a person should know though all went well
         self.size: tuple[int, int, int] | None = None  # width, height, pages
         self.format = ""
@@ -63,17 +60,18 @@ class Job:
         with self.lock:
             self.outputs.append(entry)
 
+    def note_output(self, step: str, page: int, note: Any) -> None:
+        """Keep what the record tells of one page's output of a step."""
+        with self.lock:
+            self.notes.setdefault(step, {})[page] = note
+
+    def noted(self, step: str) -> list[Any]:
+        """The notes of a step, page by page."""
+        return [note for _, note in sorted(self.notes.get(step, {}).items(), key=itemgetter(0))]
+
     def best(self, step: str) -> dict[str, float]:
         """The labels with the highest scores, the highest first; of several pages, by the mean."""
-        pages = [scores for _, scores in sorted(self.scores.get(step, {}).items())]
-        if not pages:
-            return {}
-        import torch
-
-        mean = torch.stack([scores.values for scores in pages]).mean(0)
-        values, places = mean.topk(min(KEPT, len(mean)))
-        labels = pages[0].labels
-        return {labels[place]: round(value, 6) for value, place in zip(values.tolist(), places.tolist(), strict=True)}
+        return best(self.noted(step))
 
     def failed(self, error: Exception) -> None:
         """Keep the first thing that went wrong."""

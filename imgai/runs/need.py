@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from imgai.images import Header
-from imgai.plugin import Output
+from imgai.outputs import output_of
+from imgai.outputs.base import Footprint
 from imgai.predict.spec import StepSpec
 
 _CHANNELS = 4  # three of the picture, one of its alpha
@@ -21,7 +22,7 @@ def least_side(specs: Sequence[StepSpec], kinds: Sequence[str]) -> int | None:
     """
     spec, *more = specs
     size, crop = spec.model.input_size, spec.model.crop
-    if more or kinds or spec.task.output is not Output.SCORES or size is None or crop is None:
+    if more or kinds or size is None or crop is None or not output_of(spec.task.output).reduced:
         return None
     return 2 * math.ceil(max(size) / crop)
 
@@ -32,26 +33,7 @@ def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
     The last picture is held at the depth that is written, not in float.
     """
     depth = 2 if header.format in _MAY_BE_DEEP else 1
-    height, width = header.height, header.width
-    size, classes = _CHANNELS * depth * height * width, 0
-    for place, spec in enumerate(specs):
-        if spec.task.output is Output.MASK:
-            classes += (more := len(spec.model.labels or ()) + spec.model.auxiliary)
-            size += more * height * width
-        elif spec.task.output is Output.IMAGE:
-            each = _CHANNELS * (depth if place == len(specs) - 1 else 4)
-            scale, target = spec.model.scale, (height, width)
-            if spec.size is not None:
-                factor = spec.size.factor(height, width)
-                target = round(height * factor), round(width * factor)
-                # What a network makes may be larger than what was asked for, and both are there while it is resized.
-                larger = (model.scale for model in spec.models if model.scale >= factor)
-                scale = min(larger, default=max(model.scale for model in spec.models)) if factor > 1 else 0
-                size += each * target[0] * target[1]
-            else:
-                target = height * scale, width * scale
-            size += each * height * width * scale**2
-            if target != (height, width):
-                size += classes * target[0] * target[1]  # the masks follow
-            height, width = target
-    return size
+    page = Footprint(header.height, header.width, depth, _CHANNELS * depth * header.height * header.width)
+    for spec in specs:
+        output_of(spec.task.output).weigh(page, spec, last=spec is specs[-1])
+    return page.size

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgai.errors import ImgaiError
+from imgai.outputs import output_of
 from imgai.params import to_dict
 from imgai.predict.spec import StepSpec
 from imgai.runs.job import Job
@@ -72,13 +73,9 @@ def _params(spec: StepSpec) -> dict[str, Any]:
 
 
 def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
-    """What a step found in an input: areas by class (of several pages the mean), or scores by label."""
-    found: dict[str, Any] = {}
-    if areas := job.areas.get(spec.name):
-        found["classes"] = {label: round(sum(by.values()) / len(by), 6) for label, by in areas.items()}
-    if scores := job.best(spec.name):
-        found["scores"] = scores
-    return found
+    """What a step found in an input, of all of its pages."""
+    notes = job.noted(spec.name)
+    return output_of(spec.task.output).line(notes) if notes else {}
 
 
 def order_of(output: dict[str, Any]) -> tuple[Any, ...]:

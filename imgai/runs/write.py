@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +12,9 @@ from typing import BinaryIO
 from imgai.discovery import host
 from imgai.errors import InputError
 from imgai.images import write_image
-from imgai.kinds.classes import areas
 from imgai.kinds.files import files, fragment, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
+from imgai.outputs import output_of
 from imgai.plugin import MaskParams, Output
 from imgai.predict.spec import StepSpec
 from imgai.runs.commit import commit, reason
@@ -41,28 +40,27 @@ class Writer:
     def write(self, job: Job, sample: Sample) -> None:
         """Write one page. Raises InputError for what cannot be written."""
         *before, last = self._specs
+        for spec in self._specs:
+            note = output_of(spec.task.output).note(sample, spec.name, self._threshold(spec))
+            if note is not None:
+                job.note_output(spec.name, sample.source.page, note)
         for spec in before:
-            if spec.task.output is Output.MASK:
-                threshold = spec.keep.threshold if spec.keep else 0.5
-                self._write_mask(job, sample, spec, spec.keep.kinds if spec.keep else (), threshold)
-            elif spec.task.output is Output.SCORES:
-                _note_scores(job, sample, spec)
+            if spec.keep is not None:
+                self._write_mask(job, sample, spec, spec.keep.kinds)
         if last.task.output is Output.MASK:
-            self._write_mask(job, sample, last, self._options.kinds, self._options.threshold)
+            self._write_mask(job, sample, last, self._options.kinds)
         elif last.task.output is Output.IMAGE:
             self._write_image(job, sample)
-        else:
-            _note_scores(job, sample, last)
-            if "heat" in self._options.kinds:
-                self._write_heat(job, sample, last)
+        elif "heat" in self._options.kinds:
+            self._write_heat(job, sample, last)
 
-    def _write_mask(self, job: Job, sample: Sample, spec: StepSpec, kinds: tuple[str, ...], threshold: float) -> None:
-        mask, source, keep = sample.masks[spec.name], sample.source, spec.keep
-        found = areas(mask, threshold)
-        with job.lock:
-            by_class = job.areas.setdefault(spec.name, {})
-            for label, area in found.items():
-                by_class.setdefault(label, {})[source.page] = area
+    def _threshold(self, spec: StepSpec) -> float:
+        if spec is self._specs[-1]:
+            return self._options.threshold
+        return spec.keep.threshold if spec.keep is not None else 0.5
+
+    def _write_mask(self, job: Job, sample: Sample, spec: StepSpec, kinds: tuple[str, ...]) -> None:
+        source, keep, threshold = sample.source, spec.keep, self._threshold(spec)
         suffix = job.plan.exact.suffix if job.plan.exact is not None and keep is None else ""
         for kind in kinds:
             declared = self._kinds[kind]
@@ -138,12 +136,6 @@ class Writer:
         if os.path.realpath(path) in self._inputs:
             raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
         return commit(path, write)
-
-
-def _note_scores(job: Job, sample: Sample, spec: StepSpec) -> None:
-    scores = dataclasses.replace(sample.scores[spec.name], heat=None)
-    with job.lock:
-        job.scores.setdefault(spec.name, {})[sample.source.page] = scores
 
 
 def _copy(source: Path, file: BinaryIO) -> None:

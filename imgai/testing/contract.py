@@ -7,6 +7,7 @@ class TestContract(PluginContract):
 from __future__ import annotations
 
 import hashlib
+import pickle
 import subprocess
 import sys
 from types import ModuleType
@@ -145,6 +146,16 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
         for step, other in zip(steps, again, strict=True):
             sample = _sample(noise(96, 96, seed=1))
             assert torch.equal(_values(step, step(sample)), _values(other, other(sample))), step.model.name
+
+    def test_what_tells_objects_apart_can_be_pickled(self, steps: list[Step]) -> None:
+        for step in steps:
+            if step.predictor.instances is None:
+                continue
+            try:
+                size = len(pickle.dumps(step.predictor.instances))
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                pytest.fail(f"{step.model.name}: instances must be a module's function or a partial of one: {error}")
+            assert size < 10_000, f"{step.model.name}: instances carries {size} bytes; leave the network out"
 
     def test_tiles_leave_no_seam(self, steps: list[Step]) -> None:
         for step in steps:

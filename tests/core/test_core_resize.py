@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from imgai.images.resize import resize
-from imgai.predict.upsample import upsample
+from imgai.images.upsample import upsample
 from imgai.testing.images import gradient, noise
 
 

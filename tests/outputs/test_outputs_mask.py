@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from pycocotools.coco import COCO
 
 from imgai.discovery import host
 from imgai.images import make_sample
-from imgai.kinds.classes import areas
 from imgai.kinds.coco import annotate, assemble, polygons, rle
 from imgai.kinds.files import files
-from imgai.kinds.instances import instances
-from imgai.plugin import MaskParams, Output, Page, Predictor, Rendered
-from imgai.sample import Mask, Metadata, Sample, Source
+from imgai.outputs.mask import Mask
+from imgai.plugin import MaskParams, Output, Page, Rendered
+from imgai.sample import Metadata, Sample, Source
 
-NETWORK = Predictor(network=lambda image: image)
+Instances = Callable[[np.ndarray, float], np.ndarray]
 
 
 def disc(size: int = 96, radius: float = 30, soft: float = 4) -> np.ndarray:
@@ -33,9 +33,9 @@ def disc(size: int = 96, radius: float = 30, soft: float = 4) -> np.ndarray:
     return np.clip((radius - np.hypot(y, x)) / soft + 0.5, 0, 1)
 
 
-def found(*maps: np.ndarray, labels: tuple[str, ...] = ("thing",), predictor: Predictor = NETWORK) -> Mask:
+def found(*maps: np.ndarray, labels: tuple[str, ...] = ("thing",), instances: Instances | None = None) -> Mask:
     values = torch.from_numpy(np.stack([(each * 255 + 0.5).astype(np.uint8) for each in maps]))
-    return Mask(values, labels, predictor)
+    return Mask(values, labels, instances)
 
 
 def red_on_green(depth: int = 8) -> Sample:
@@ -112,7 +112,7 @@ def test_an_overlay_is_the_picture_where_nothing_is() -> None:
     assert np.abs(image - before)[40:56, 40:56].max() > 60
 
 
-def two_touching() -> tuple[np.ndarray, Predictor]:
+def two_touching() -> tuple[np.ndarray, Instances]:
     """One blob that a model says is two objects."""
     blob = np.zeros((20, 40))
     blob[5:15, 5:35] = 1
@@ -122,13 +122,13 @@ def two_touching() -> tuple[np.ndarray, Predictor]:
         numbered[:, 20:] *= 2
         return numbered
 
-    return blob, Predictor(network=NETWORK.network, instances=split)
+    return blob, split
 
 
 def test_labels_number_what_touches() -> None:
-    blob, predictor = two_touching()
+    blob, split = two_touching()
     sample = make_sample((blob * 255).astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
-    image = content(sample, found(blob, predictor=predictor), "labels")
+    image = content(sample, found(blob, instances=split), "labels")
     values = np.asarray(image)
     assert values.dtype == np.uint16
     assert set(np.unique(values)) == {0, 1, 2}
@@ -153,8 +153,8 @@ def test_each_class_has_its_own_files_and_area() -> None:
     mask = found(left, right, labels=("left", "right"))
     sample = make_sample(left.astype(np.uint8), None, Source(None, "x"), Metadata("PNG", gray=True))
     assert [file.label for file in render(sample, mask, "mask", 0.5)] == ["left", "right"]
-    assert areas(mask, 0.5) == {"left": 0.3, "right": 0.5}
-    assert [label for label, _ in instances(mask, 0.5)] == ["left", "right"]
+    assert mask.areas(0.5) == {"left": 0.3, "right": 0.5}
+    assert [label for label, _ in mask.objects(0.5)] == ["left", "right"]
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_coco_loads_where_coco_is_read(tmp_path: Path, blobs: np.ndarray) -> Non
     with path.open("w", encoding="utf-8") as file:
         assemble([("a.png", annotate(sample, mask, 0.5)), ("b.png", annotate(sample, mask, 0.5))], file)
     coco = COCO(str(path))
-    ((_, numbered),) = instances(mask, 0.5)
+    ((_, numbered),) = mask.objects(0.5)
     assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.png", "b.png"]
     assert [category["name"] for category in coco.loadCats(coco.getCatIds())] == ["thing"]
     for image in coco.getImgIds():
@@ -197,7 +197,7 @@ def test_runs_are_encoded_as_coco_encodes_them() -> None:
 
 def test_polygons_outline_exactly(blobs: np.ndarray) -> None:
     mask = found(blobs)
-    ((_, numbered),) = instances(mask, 0.5)
+    ((_, numbered),) = mask.objects(0.5)
     for number in range(1, int(numbered.max()) + 1):
         shape = numbered == number
         # Drawn at twice the size, where an edge of a pixel is a line of its own.

@@ -18,12 +18,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from imgai.errors import UsageError
+from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext
 from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.predict.work import WholeWork
-from imgai.sample import Metadata, Sample, Scores, Source
+from imgai.sample import Metadata, Sample, Source
 
 MODELS = {model.name: model for model in imgai_classify.MODELS}
 CPU = torch.device("cpu")

@@ -13,10 +13,11 @@ from imgai_classify import checkpoints, zero_shot
 from imgai_classify.labels import LABELS
 
 from imgai.errors import PluginError, UsageError
+from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext, Model, Predictor
 from imgai.predict.load import load_step
 from imgai.predict.step import Step
-from imgai.sample import Metadata, Sample, Scores, Source
+from imgai.sample import Metadata, Sample, Source
 from imgai.testing.operators import declare_torchvision_operators
 
 CPU = torch.device("cpu")

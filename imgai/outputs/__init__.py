@@ -1,0 +1,41 @@
+"""What each `Output` means to the host, one file an output.
+
+A file holds the class that a sample carries and an `OutputType`: the shape that is right, how tiles become one,
+how it follows a change of the image's size, the bytes that it takes and its line in the record.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from imgai.outputs.base import OutputType, StepContext, View
+from imgai.plugin import Output
+
+if TYPE_CHECKING:
+    from imgai.sample import Sample
+
+__all__ = ["OutputType", "StepContext", "View", "output_of", "resized"]
+
+# Imported when used: a command that predicts nothing imports no torch.
+_TYPES = {
+    Output.IMAGE: "imgai.outputs.image:ImageOutput",
+    Output.MASK: "imgai.outputs.mask:MaskOutput",
+    Output.SCORES: "imgai.outputs.scores:ScoresOutput",
+}
+
+
+@cache
+def output_of(output: Output) -> OutputType:
+    """What the host does with what models of this output return."""
+    module, _, name = _TYPES[output].partition(":")
+    found: OutputType = getattr(importlib.import_module(module), name)()
+    return found
+
+
+def resized(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The sample with everything that earlier steps found brought to the size (H, W) that its image will have."""
+    for output in _TYPES:
+        sample = output_of(output).resized(sample, size)
+    return sample

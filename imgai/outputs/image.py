@@ -1,0 +1,83 @@
+"""IMAGE: a new image ``(B, 3, H * scale, W * scale)`` in [0, 1], which takes the place of the sample's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from imgai.images.depth import quantize
+from imgai.images.resize import resize
+from imgai.outputs.base import Footprint, OutputType, StepContext, View
+from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.plugin import Model, Predictor, identity
+from imgai.sample import Sample
+
+if TYPE_CHECKING:
+    from imgai.predict.spec import StepSpec
+
+_CHANNELS = 4  # three of the image, one of its alpha
+_FLOAT = 4  # bytes
+
+
+class ImageOutput(OutputType):
+    """The image changes, and its alpha with it."""
+
+    bfloat16_levels: ClassVar[float] = 0.25
+
+    def problem(self, model: Model, images: Tensor, returned: object) -> str:
+        if not isinstance(returned, Tensor):
+            return not_a_tensor(returned)
+        count, _, height, width = images.shape
+        shape = tuple(returned.shape)
+        expected = (count, 3, height * model.scale, width * model.scale)
+        if shape == expected:
+            return ""
+        advice = ""
+        if len(shape) == 4 and shape[:2] == (count, 3) and shape[2] % height == 0:
+            scale = shape[2] // height
+            if scale and shape[3] == width * scale:
+                advice = f"declare scale={scale}"
+        return wrong_shape(shape, images, expected, advice)
+
+    def parts(self, returned: Any) -> Sequence[Any]:
+        return list(returned.clamp(0, 1))
+
+    def passes(self, predictor: Predictor) -> bool:
+        return predictor.network is identity
+
+    def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
+        size = (sample.height * step.model.scale, sample.width * step.model.scale)
+        return self.kept(resize(answer[None], size)[0], sample, step)
+
+    def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
+        """Of a grey image a single channel; at the depth of the file if the step is the last."""
+        rows = rows.mean(dim=0, keepdim=True) if sample.metadata.gray else rows
+        return quantize(rows, sample.metadata.depth) if step.quantized else rows
+
+    def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
+        alpha, size = sample.alpha, (int(result.shape[-2]), int(result.shape[-1]))
+        if alpha is not None and tuple(alpha.shape[-2:]) != size:
+            alpha = resize(alpha, size, mode="bicubic")
+            alpha = quantize(alpha, sample.metadata.depth) if step.quantized else alpha
+        return dataclasses.replace(sample, image=result.expand(3, -1, -1)[None], alpha=alpha, edited=True)
+
+    def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
+        """The new image in float, or, of the last step, at the depth of the file."""
+        each = _CHANNELS * (page.depth if last else _FLOAT)
+        height, width, scale = page.height, page.width, spec.model.scale
+        if spec.size is None:
+            target = height * scale, width * scale
+        else:
+            factor = spec.size.factor(height, width)
+            target = round(height * factor), round(width * factor)
+            # What a network makes may be larger than what was asked for, and both are there while it is resized.
+            larger = (model.scale for model in spec.models if model.scale >= factor)
+            scale = min(larger, default=max(model.scale for model in spec.models)) if factor > 1 else 0
+            page.size += each * target[0] * target[1]
+        page.size += each * height * width * scale**2
+        if target != (height, width):
+            page.size += page.carried * target[0] * target[1]  # what earlier steps found follows
+        page.height, page.width = target

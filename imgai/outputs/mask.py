@@ -1,0 +1,128 @@
+"""MASK: K classes ``(B, K + auxiliary, H, W)`` in [0, 1], kept beside the image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.images.depth import quantize
+from imgai.images.upsample import upsample
+from imgai.outputs.base import Footprint, OutputType, StepContext, View
+from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.plugin import Model
+from imgai.sample import Sample
+
+if TYPE_CHECKING:
+    from imgai.predict.spec import StepSpec
+
+_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+@dataclass(slots=True)
+class Mask:
+    """What a MASK step found, at the size of the image.
+
+    values: ``(K + auxiliary, H, W)`` uint8 on the CPU; 255 is 1.0.
+    labels: the names of the K classes.
+    instances: the model's `Predictor.instances`, which tells touching objects apart; None: connected components.
+    """
+
+    values: Tensor
+    labels: tuple[str, ...]
+    instances: Callable[[np.ndarray, float], np.ndarray] | None = None
+
+    def inside(self, index: int, threshold: float) -> np.ndarray:
+        """Where one class is at or above the threshold. Shape: ``(H, W)`` bool.
+
+        With several classes a pixel may belong to more than one, as the model says.
+        """
+        # A value of 0 is never inside, so that a threshold of 0 means "anything at all".
+        return np.asarray(self.values[index].numpy() >= max(1, round(threshold * 255)))
+
+    def objects(self, threshold: float) -> list[tuple[str, np.ndarray]]:
+        """For each class its name and its objects, numbered from 1; 0 is the background.
+
+        A model that tells objects apart gives one such map, under its first class's name. Otherwise pixels that
+        touch, corners included, are one object.
+
+        Shape: ``(H, W)`` int32 each.
+        """
+        if self.instances is not None:
+            maps = self.values.numpy().astype(np.float32) / 255
+            return [(self.labels[0], np.asarray(self.instances(maps, threshold), dtype=np.int32))]
+        from scipy import ndimage
+
+        return [
+            (label, np.asarray(ndimage.label(self.inside(index, threshold), _EIGHT_NEIGHBOURS, output=np.int32)[0]))
+            for index, label in enumerate(self.labels)
+        ]
+
+    def areas(self, threshold: float) -> dict[str, float]:
+        """For each class the part of the image that it covers, 0 to 1."""
+        return {label: round(float(self.inside(index, threshold).mean()), 6) for index, label in enumerate(self.labels)}
+
+
+class MaskOutput(OutputType):
+    """Held in 8 bits on the CPU, row by row as tiles are finished."""
+
+    field: ClassVar[str] = "masks"
+
+    def problem(self, model: Model, images: Tensor, returned: object) -> str:
+        if not isinstance(returned, Tensor):
+            return not_a_tensor(returned)
+        count, _, height, width = images.shape
+        shape = tuple(returned.shape)
+        expected = (count, len(model.labels or ()) + model.auxiliary, height, width)
+        if shape == expected:
+            return ""
+        advice = ""
+        if len(shape) == 4 and shape[2:] == (height, width):
+            advice = f"declare labels and auxiliary for {shape[1]} channels together"
+        elif len(shape) == 2 and shape[0] == count:
+            advice = f"declare {shape[1]} labels"
+        return wrong_shape(shape, images, expected, advice)
+
+    def parts(self, returned: Any) -> Sequence[Any]:
+        return list(returned.clamp(0, 1))
+
+    def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
+        return upsample(answer, view.small, view.image)
+
+    def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
+        return quantize(rows, 8).cpu()
+
+    def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
+        mask = Mask(result.cpu(), step.model.labels or (), step.predictor.instances)
+        return dataclasses.replace(sample, masks={**sample.masks, step.name: mask})
+
+    def resized(self, sample: Sample, size: tuple[int, int]) -> Sample:
+        masks = {}
+        for name, mask in sample.masks.items():
+            values = mask.values
+            if tuple(values.shape[-2:]) != size:
+                values = F.interpolate(values[None], size, mode="bilinear", antialias=True)[0]
+            masks[name] = dataclasses.replace(mask, values=values)
+        return dataclasses.replace(sample, masks=masks)
+
+    def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
+        channels = len(spec.model.labels or ()) + spec.model.auxiliary
+        page.carried += channels
+        page.size += channels * page.height * page.width
+
+    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, float]:
+        """The area of each class."""
+        return sample.masks[name].areas(threshold)
+
+    def line(self, notes: Sequence[Any]) -> dict[str, Any]:
+        """``classes``: the area of each; of several pages the mean."""
+        by_label: dict[str, list[float]] = {}
+        for areas in notes:
+            for label, area in areas.items():
+                by_label.setdefault(label, []).append(area)
+        return {"classes": {label: round(sum(areas) / len(areas), 6) for label, areas in by_label.items()}}

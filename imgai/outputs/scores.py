@@ -1,0 +1,101 @@
+"""SCORES: a number for each of K labels ``(B, K)`` summing to 1, kept beside the image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imgai.outputs.base import OutputType, StepContext, View
+from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.plugin import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from imgai.sample import Sample
+
+KEPT = 20
+"""How many labels a record keeps: as many as --top may ask for."""
+
+
+@dataclass(slots=True)
+class Scores:
+    """What a SCORES step found.
+
+    values: ``(K,)`` float32 summing to 1, on the CPU; labels: K names.
+    ids: the labels' names in a vocabulary, K, or None.
+    heat: where the image speaks for the label `explained`, ``(y, x)`` float32 in [0, 1], of the part
+        of the image that was seen: `seen` is its top, left, height and width in pixels.
+    """
+
+    values: Tensor
+    labels: tuple[str, ...]
+    ids: tuple[str, ...] | None = None
+    heat: Tensor | None = None
+    explained: int = 0
+    seen: tuple[int, int, int, int] | None = None
+
+
+class ScoresOutput(OutputType):
+    """A few numbers; they do not follow the image's size."""
+
+    field: ClassVar[str] = "scores"
+    tiled: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
+    reduced: ClassVar[bool] = True
+
+    def problem(self, model: Model, images: Tensor, returned: object) -> str:
+        import torch
+
+        if not isinstance(returned, torch.Tensor):
+            return not_a_tensor(returned)
+        count = images.shape[0]
+        shape = tuple(returned.shape)
+        expected = (count, len(model.labels or ()) or (shape[1] if len(shape) == 2 else 0))
+        if shape == expected:
+            return ""
+        advice = f"declare {shape[1]} labels" if len(shape) == 2 and shape[0] == count else ""
+        return wrong_shape(shape, images, expected, advice)
+
+    def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Scores:
+        import torch
+
+        model = step.model
+        values = answer.to("cpu", torch.float32, copy=True)  # a row of a batch would keep the whole batch
+        scores = Scores(values, model.labels or (), model.label_ids)
+        return scores if step.explain is None else _explained(scores, view, step)
+
+    def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
+        return dataclasses.replace(sample, scores={**sample.scores, step.name: result})
+
+    def note(self, sample: Sample, name: str, threshold: float) -> Scores:
+        """The scores, without the heat map."""
+        return dataclasses.replace(sample.scores[name], heat=None)
+
+    def line(self, notes: Sequence[Any]) -> dict[str, Any]:
+        """``scores``: the best labels."""
+        return {"scores": best(notes)}
+
+
+def best(pages: Sequence[Scores]) -> dict[str, float]:
+    """The labels with the highest scores, the highest first; of several pages, by the mean."""
+    if not pages:
+        return {}
+    import torch
+
+    mean = torch.stack([scores.values for scores in pages]).mean(0)
+    values, indices = mean.topk(min(KEPT, len(mean)))
+    labels = pages[0].labels
+    return {labels[index]: round(value, 6) for value, index in zip(values.tolist(), indices.tolist(), strict=True)}
+
+
+def _explained(scores: Scores, view: View, step: StepContext) -> Scores:
+    """The scores with a map of where the image speaks for a label."""
+    index = scores.labels.index(step.explain) if step.explain else int(scores.values.argmax())
+    assert step.predictor.explain is not None  # it was asked for when the model was loaded
+    heat = step.predictor.explain(step.predictor.preprocess(view.small[None]), index)[0].detach().float().cpu()
+    heat = heat / heat.max().clamp_min(1e-12)
+    seen = (int(view.top), int(view.left), int(view.height), int(view.width))
+    return dataclasses.replace(scores, heat=heat, explained=index, seen=seen)
