@@ -145,6 +145,7 @@ class TiledWork(Work):
             self._result = self.output.joined(self._answers, self.sample, self.step)
         elif self.model.longest is not None and tuple(self._result.shape[-2:]) != size:
             self._result = self._enlarged(self._result, size)
+        self._blender = None  # it refers to this work: without it the image is freed at once, not by the collector
         return super().result()
 
     def _enlarged(self, image: Tensor, size: tuple[int, int]) -> Tensor:
