@@ -90,6 +90,7 @@ def _here(pictures: Path, out: Path) -> None:
     from imgai.runs.stages import Stages
     from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
+    from imgai.testing.kinds import named_kinds
 
     registry = load_registry()
     tasks = [registry.task(name) for name in STEPS]
@@ -98,20 +99,22 @@ def _here(pictures: Path, out: Path) -> None:
     start = Stages.start
     Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]  # type: ignore[method-assign]
 
-    def timed(steps: list[StepSpec], source: Path, to: Path, kinds: tuple[str, ...]) -> float:
+    def timed(steps: list[StepSpec], source: Path, to: Path, kind: str) -> float:
         shutil.rmtree(to, ignore_errors=True)
-        options = RunOptions(inputs=[str(source)], out=to, outputs=OutputOptions(kinds), machine=Machine(device="cpu"))
+        options = RunOptions(
+            inputs=[str(source)], out=to, outputs=OutputOptions(named_kinds(kind)), machine=Machine(device="cpu")
+        )
         assert run(steps, options, Console(quiet=True)).failed == 0
         return time.perf_counter() - begun[-1]  # loading is left out
 
-    chained = timed(specs, pictures, out / "chain", ("mask",))
+    chained = timed(specs, pictures, out / "chain", "mask")
     separate, source = 0.0, pictures
     for spec in specs:
         to = out / spec.name
-        separate += timed([spec], source, to, ("mask",) if spec.name == "segment" else ("image",))
+        separate += timed([spec], source, to, "mask" if spec.name == "segment" else "image")
         source = to
     paths = sorted(pictures.glob("*.jpg"))
-    options = RunOptions(inputs=[], out=out, outputs=OutputOptions(("mask",)), machine=Machine(device="cpu"))
+    options = RunOptions(inputs=[], out=out, outputs=OutputOptions(named_kinds("mask")), machine=Machine(device="cpu"))
     cores, workers = torch.get_num_threads(), min(8, os.cpu_count() or 1)
     torch.set_num_threads(1)
     clock = time.perf_counter()

@@ -63,13 +63,14 @@ from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.runs.stages import Stages
+from imgai.testing.kinds import named_kinds
 registry = load_registry()
 begun = []
 start = Stages.start
 Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
 names = [str(path) for path in sorted(Path(sys.argv[1]).glob("*.jpg"))[: int(sys.argv[3])]]
-options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(("mask",)), force=True,
+options = RunOptions(inputs=names, out=Path(sys.argv[2]), outputs=OutputOptions(named_kinds("mask")), force=True,
     machine=Machine(device="cpu"))
 summary = run([spec], options, Console(quiet=True))
 assert summary.done == len(names)
@@ -131,12 +132,13 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     from imgai.runs.scan import scan
     from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
+    from imgai.testing.kinds import named_kinds
 
     registry = load_registry()
     spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
     chain = Chain([load_step(spec.task, spec.model, device=torch.device("cpu"))])
     paths = sorted(source.glob("*.jpg"))[:count]
-    options = OutputOptions(("mask",))
+    options = OutputOptions(named_kinds("mask"))
     plans = plan(scan([str(path) for path in paths]), target, options)
     writer = Writer(target, [spec], options, frozenset())
 

@@ -55,6 +55,7 @@ from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.runs.stages import Stages
+from imgai.testing.kinds import named_kinds
 task, name = sys.argv[1].split("/")
 registry = load_registry()
 begun = []
@@ -63,7 +64,8 @@ Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))
 spec = StepSpec(registry.task(task), registry.model(task, name), params=registry.task(task).params())
 paths = sorted(Path(sys.argv[2]).glob("*.jpg"))
 options = RunOptions(
-    inputs=[str(path) for path in paths], out=Path(sys.argv[3]), outputs=OutputOptions(("image",)), force=True,
+    inputs=[str(path) for path in paths], out=Path(sys.argv[3]), outputs=OutputOptions(named_kinds("image")),
+    force=True,
     machine=Machine(device="cpu"),
 )
 assert run([spec], options, Console(quiet=True)).done == len(paths)

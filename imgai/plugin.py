@@ -200,6 +200,8 @@ class Model:
         networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
     params: a dataclass of further options that only this model takes.
+    revision: raise it when the model gives other results than before with the same weights and params: outputs of an
+        earlier revision are then made again.
     """
 
     name: str
@@ -226,6 +228,7 @@ class Model:
     auxiliary: int = 0
     bfloat16: bool = False
     params: type[Any] | None = None
+    revision: int = 1
 
     def __post_init__(self) -> None:
         _check_name("model", self.name)
@@ -333,13 +336,15 @@ class Rendered:
     """A file that a kind made, before it is written.
 
     content: its bytes, or a function that writes them to a binary file.
-    suffix: what its name ends in.
-    label: the class that it shows; None where it shows all.
+    suffix: what its name ends in, one of `Kind.suffixes`.
+    label: the class that it shows, which becomes a part of its name; None where it shows all.
+    record: further JSON-able entries about this file for the record.
     """
 
     content: bytes | Callable[[BinaryIO], object]
     suffix: str
     label: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

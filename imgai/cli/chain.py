@@ -30,7 +30,7 @@ A step is a command as you would type it, in quotes: imgai chain ./scans --out r
 "super-resolve --scale 2". What is not a step is an input; inputs come first."""
 
 
-_WRITTEN = ("as_", "format_", "quality", "sort_into", "link", "write_xmp", "explain", "explain_label")
+_WRITTEN = ("as_", "format", "quality", "sort_into", "link", "write_xmp", "explain", "explain_label")
 """Options about what is written, which is of the last step, and masks of those that are kept."""
 
 
@@ -184,13 +184,15 @@ def assemble(
             specs.append(spec)
             break
         if spec.name in wanted:
-            if task.output is not Output.MASK:
-                raise UsageError(f"--keep {spec.name}: that step finds no mask", "name a step that makes masks")
-            if "coco" in outputs.kinds:
-                raise UsageError(f"the step {text!r}: --as coco is for the last step", "keep labels or mask of it")
-            spec = dataclasses.replace(spec, keep=Keep(spec.name, outputs.kinds, outputs.threshold))
+            for kind in outputs.kinds:
+                if kind.kind.once == "run":
+                    raise UsageError(f"the step {text!r}: --as {kind.name} is for the last step", "keep another kind")
+            if not outputs.kinds or any(kind.kind.once != "page" for kind in outputs.kinds):
+                raise UsageError(f"--keep {spec.name}: nothing of that step can be kept", "name one that makes masks")
+            spec = dataclasses.replace(spec, keep=Keep(spec.name, outputs.kinds))
         elif any(values.get(option) for option in _WRITTEN):
-            hint = f"add --keep {spec.name}" if task.output is Output.MASK else "give the last step the option"
+            pages = bool(outputs.kinds) and all(kind.kind.once == "page" for kind in outputs.kinds)
+            hint = f"add --keep {spec.name}" if pages else "give the last step the option"
             raise UsageError(f"the step {text!r} is not the last, so nothing is written of it", hint)
         specs.append(spec)
     if unknown := [name for name in wanted if name not in {spec.name for spec in specs}]:

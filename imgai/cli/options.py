@@ -125,44 +125,19 @@ def machine_options(
     """The options about the machine, which stand last."""
 
 
-def mask_options(
+def kind_options(
     *,
     as_: Annotated[
         list[str] | None,
         typer.Option(
             "--as",
-            help="What to write: mask, binary, cutout, overlay, labels or coco; may be given several times.",
+            help="What to write.",
             metavar="KIND",
             rich_help_panel=_OUTPUT,
-            show_default="mask",
-        ),
-    ] = None,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold", min=0.0, max=1.0, help="From where on a soft mask counts as inside.", rich_help_panel=_OUTPUT
-        ),
-    ] = 0.5,
-) -> None:
-    """What a task that makes masks can write."""
-
-
-def image_options(
-    *,
-    format_: Annotated[
-        str | None,
-        typer.Option(
-            "--format", help="Format of the pictures written.", rich_help_panel=_OUTPUT, show_default="the input's"
-        ),
-    ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option(
-            "--quality", min=1, max=100, help="For JPEG, WebP and AVIF.", rich_help_panel=_OUTPUT, show_default="chosen"
         ),
     ] = None,
 ) -> None:
-    """What a task that makes images can write."""
+    """Which kinds of an output are written."""
 
 
 def scores_options(
@@ -261,8 +236,5 @@ def size_options(
     """The sizes that a task can bring pictures to."""
 
 
-OUTPUT_OPTIONS: dict[Output, Callable[..., None]] = {
-    Output.MASK: mask_options,
-    Output.IMAGE: image_options,
-    Output.SCORES: scores_options,
-}
+OUTPUT_OPTIONS: dict[Output, Callable[..., None]] = {Output.SCORES: scores_options}
+"""The options of outputs that are told rather than written; those of the others are options of their kinds."""

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import typer
 import typer.main
 
-from imgai.cli.options import OUTPUT_OPTIONS, options_of, run_options, size_options
+from imgai.cli.options import OUTPUT_OPTIONS, kind_options, options_of, run_options, size_options
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
 from imgai.params import as_options, as_values, completion, fields_of, option_name
-from imgai.plugin import Model, NoParams, Output, Task
+from imgai.plugin import Kind, Model, NoParams, Output, Task
 from imgai.predict.size import Size
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.predict.spec import StepSpec
+    from imgai.predict.spec import KindSpec, StepSpec
     from imgai.runs.options import OutputOptions
 
 _SIZES = frozenset(("scale", "width", "height", "megapixels"))
@@ -39,15 +39,22 @@ def parameters_of(task: Task, registry: Registry) -> list[inspect.Parameter]:
 
 
 def _output_options(output: Output, registry: Registry) -> list[inspect.Parameter]:
-    """The options of what is written; ``--as`` names the kinds that there are."""
-    options = options_of(OUTPUT_OPTIONS[output])
-    names = [kind.name for kind in registry.kinds(output)]
-    for option in options:
-        if option.name == "as_":
-            about = option.annotation.__metadata__[0]
-            about.help = f"What to write: {', '.join(names)}; may be given several times."
-            about.autocompletion = completion(names)
-    return options
+    """The options of what is written: ``--as`` where there are several kinds, and those of the kinds."""
+    if output in OUTPUT_OPTIONS:
+        return options_of(OUTPUT_OPTIONS[output])
+    kinds = registry.kinds(output)
+    options: dict[str, inspect.Parameter] = {}
+    if len(kinds) > 1:
+        (asked,) = options_of(kind_options)
+        about = asked.annotation.__metadata__[0]
+        names = [kind.name for kind in kinds]
+        about.help = f"What to write: {', '.join(names[:-1])} or {names[-1]}; may be given several times."
+        about.autocompletion, about.show_default = completion(names), names[0]
+        options["as_"] = asked
+    for kind in kinds:
+        for option in as_options(kind.params, panel="Output", unset=True):
+            options.setdefault(option.name, option)
+    return list(options.values())
 
 
 def parse(text: str, registry: Registry) -> tuple[Task, dict[str, Any]]:
@@ -131,6 +138,11 @@ def settled(task: Task, registry: Registry, values: dict[str, Any], given: Set[s
             found["model"] = implied if not (given & every) - mine else None
     mine = own[registry.members(task.name, found["model"])[0].name]
     found.update(dict.fromkeys(every - mine - given))
+    if task.output not in OUTPUT_OPTIONS:
+        asked = _asked_kinds(task.output, registry, found)
+        for name, kinds in _options_of_kinds(task.output, registry).items():
+            if name in found and name not in given and not set(kinds) & set(asked):
+                found[name] = None
     if found.get("sort_into") is None and "link" in found and "link" not in given:
         found["link"] = False
     return without_maps(found, given)
@@ -212,6 +224,7 @@ def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
 
 def outputs_of(task: Task, registry: Registry, values: dict[str, Any]) -> OutputOptions:
     """What is to be written of a task's results. Raises UsageError."""
+    from imgai.predict.spec import KindSpec
     from imgai.runs.options import OutputOptions
 
     if task.output is Output.SCORES:
@@ -219,7 +232,7 @@ def outputs_of(task: Task, registry: Registry, values: dict[str, Any]) -> Output
             raise UsageError("--link is for --sort-into", "name a folder with it, or leave it out")
         explained = _explained(values) is not None
         return OutputOptions(
-            kinds=("heat",) if explained else (),
+            kinds=(KindSpec(registry.kind(task.output, "heat")),) if explained else (),
             threshold=values["threshold"],
             top=values["top"],
             table=_table(values.get("out"), explained),
@@ -227,12 +240,7 @@ def outputs_of(task: Task, registry: Registry, values: dict[str, Any]) -> Output
             link=values["link"],
             xmp=values["write_xmp"],
         )
-    return OutputOptions(
-        kinds=_kinds(task.output, registry, values.get("as_")),
-        threshold=values.get("threshold", 0.5),
-        format=values.get("format_"),
-        quality=values.get("quality"),
-    )
+    return OutputOptions(_kinds(task.output, registry, values))
 
 
 def _explained(values: dict[str, Any]) -> str | None:
@@ -260,15 +268,39 @@ def _table(out: Path | None, explained: bool) -> Path | None:
     return out
 
 
-def _kinds(output: Output, registry: Registry, asked: list[str] | None) -> tuple[str, ...]:
-    if output is Output.IMAGE:
-        return ("image",)
-    if output is Output.SCORES:
-        return ()
+def _kinds(output: Output, registry: Registry, values: dict[str, Any]) -> tuple[KindSpec, ...]:
+    """The kinds that were asked for, or the usual one, with their options. Raises UsageError."""
+    from imgai.predict.spec import KindSpec
+
+    asked = _asked_kinds(output, registry, values)
+    for name, kinds in _options_of_kinds(output, registry).items():
+        if values.get(name) is not None and not set(kinds) & set(asked):
+            names = " and ".join(kind.name for kind in kinds)
+            raise UsageError(
+                f"{option_name(name)} is an option of {names}", f"add --as {kinds[0].name} or leave it out"
+            )
+    return tuple(
+        KindSpec(
+            kind, as_values(kind.params, {field.name: values.get(field.name) for field, _, _ in fields_of(kind.params)})
+        )
+        for kind in asked
+    )
+
+
+def _asked_kinds(output: Output, registry: Registry, values: dict[str, Any]) -> list[Kind]:
     # --as mask,cutout is as good as --as mask --as cutout, in either order and once each.
-    texts = asked or [registry.kinds(output)[0].name]
+    texts = values.get("as_") or [registry.kinds(output)[0].name]
     names = dict.fromkeys(name.strip() for text in texts for name in text.split(","))
-    return tuple(registry.kind(output, name).name for name in names)
+    return [registry.kind(output, name) for name in names]
+
+
+def _options_of_kinds(output: Output, registry: Registry) -> dict[str, list[Kind]]:
+    """The options that kinds of an output have, each with the kinds that have it."""
+    kinds: dict[str, list[Kind]] = {}
+    for kind in registry.kinds(output):
+        for field in dataclasses.fields(kind.params):
+            kinds.setdefault(field.name, []).append(kind)
+    return kinds
 
 
 def _sizes_of(members: tuple[Model, ...]) -> list[inspect.Parameter]:

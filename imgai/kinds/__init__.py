@@ -5,7 +5,36 @@ Nothing heavy is imported here: the command line reads these declarations at eve
 
 from __future__ import annotations
 
-from imgai.plugin import Kind, MaskParams, Output, hookimpl
+from dataclasses import dataclass
+
+from imgai.errors import UsageError
+from imgai.images.formats import SUFFIXES, WRITABLE, format_of_suffix
+from imgai.plugin import Kind, MaskParams, Output, hookimpl, param
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParams:
+    """The options of images. None: the input's format, and the format's usual quality."""
+
+    format: str | None = param(None, "Format of the pictures written.")
+    quality: int | None = param(None, "For JPEG, WebP and AVIF.", minimum=1, maximum=100)
+
+    def __post_init__(self) -> None:
+        if self.format is not None and format_of_suffix(self.format) not in WRITABLE:
+            raise UsageError(f"--format cannot be {self.format!r}", f"it is one of {', '.join(WRITABLE).lower()}")
+
+
+IMAGE = (
+    Kind(
+        name="image",
+        of=Output.IMAGE,
+        summary="The picture, in the input's format unless another is asked for.",
+        render="imgai.kinds.image:render",
+        suffixes=tuple(suffix for format_ in WRITABLE for suffix in SUFFIXES[format_]),
+        once="input",
+        params=ImageParams,
+    ),
+)
 
 MASK = (
     Kind(
@@ -58,8 +87,18 @@ MASK = (
     ),
 )
 
+SCORES = (
+    Kind(
+        name="heat",
+        of=Output.SCORES,
+        summary="The picture in grey, and in colour where it speaks for its label.",
+        render="imgai.kinds.heat:render",
+        suffixes=(".jpg",),
+    ),
+)
+
 
 @hookimpl
 def imgai_register_kinds() -> tuple[Kind, ...]:
     """The kinds of every output, the usual one first."""
-    return MASK
+    return (*IMAGE, *MASK, *SCORES)

@@ -32,7 +32,7 @@ def files(kind: Kind, pages: Page | Iterable[Page]) -> Iterator[Rendered]:
     for file in _function(kind.name, kind.render)(pages):
         if not isinstance(file, Rendered):
             raise PluginError(f"{kind.render} must return an iterable of Rendered, not of {type(file).__name__}")
-        if file.suffix not in kind.suffixes:
+        if file.suffix.lower() not in kind.suffixes:
             raise PluginError(f"{kind.render} makes a {file.suffix} file; the kind {kind.name} does not declare that")
         yield file
 

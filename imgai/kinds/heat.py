@@ -1,8 +1,9 @@
-"""A heat map over the picture: where it speaks for a label."""
+"""The ``heat`` kind of scores: the picture in grey, and in colour where it speaks for a label."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -13,11 +14,18 @@ from torch.nn import functional as F
 from imgai.images import to_pixels
 from imgai.kinds.overlay import on_paper, profile_of
 from imgai.outputs.scores import Scores
+from imgai.plugin import Page, Rendered
 from imgai.sample import Sample
 
 _MOST = 0.6
 """How much of the colour is seen where the heat is greatest."""
 _QUALITY = 92
+
+
+def render(page: Page) -> Iterator[Rendered]:
+    """A JPEG. The label that it explains is in the record, and not in the file's name."""
+    scores: Scores = page.output
+    yield Rendered(heat(page.sample, scores), ".jpg", record={"label": scores.labels[scores.explained]})
 
 
 def heat(sample: Sample, scores: Scores) -> bytes:

@@ -5,17 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from imgai.plugin import Model, NoParams, Task
+from imgai.plugin import Kind, Model, NoParams, Task
 from imgai.predict.size import Size
 
 
 @dataclass(frozen=True, slots=True)
+class KindSpec:
+    """A kind that is to be written, and the values of its options."""
+
+    kind: Kind
+    params: Any = field(default_factory=NoParams)
+
+    @property
+    def name(self) -> str:
+        """As ``--as`` has it."""
+        return self.kind.name
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
-    """What is written of a step before the last: the step's name, the kinds, from where on a mask counts as inside."""
+    """What is written of a step before the last: the step's name and the kinds."""
 
     name: str
-    kinds: tuple[str, ...]
-    threshold: float = 0.5
+    kinds: tuple[KindSpec, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +37,7 @@ class StepSpec:
     members: the models of a family, of which `model` is one; empty where one model was asked for.
     size: what the pictures are brought to; None leaves it to the model.
     name: what its masks and scores are kept under; two steps of one task have two names.
-    keep: what of its masks is written beside the last step's output; None is nothing.
+    keep: what of it is written beside the last step's output; None is nothing.
     explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from imgai.params import to_dict
-from imgai.predict.spec import StepSpec
+from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.options import OutputOptions
 from imgai.runs.scan import Input
 
@@ -38,7 +38,8 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
                 "params": to_dict(spec.params),
                 "model_params": to_dict(spec.model_params),
                 **({"name": spec.name} if len(specs) > 1 else {}),
-                **({"keep": dataclasses.asdict(spec.keep)} if spec.keep else {}),
+                **({"revisions": revisions} if (revisions := _revisions(spec)) else {}),
+                **({"keep": {"name": spec.keep.name, "kinds": _kinds(spec.keep.kinds)}} if spec.keep else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
             }
             for spec in specs
@@ -52,8 +53,18 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
 
 def _what_counts(options: OutputOptions) -> dict[str, Any]:
     """The options that a file's outputs depend on; a table is made of the records, of however many labels it takes."""
-    what = dataclasses.asdict(options)
+    what = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    what["kinds"] = _kinds(options.kinds)
     del what["table"]
     if not options.kinds and options.sort_into is None and not options.xmp:
         del what["top"], what["threshold"]
     return what
+
+
+def _kinds(kinds: Sequence[KindSpec]) -> list[dict[str, Any]]:
+    return [{"name": each.name, "revision": each.kind.revision, "params": to_dict(each.params)} for each in kinds]
+
+
+def _revisions(spec: StepSpec) -> dict[str, int]:
+    """The revisions of models that are not at their first."""
+    return {model.name: model.revision for model in spec.models if model.revision != 1}

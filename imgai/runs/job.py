@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imgai.outputs.scores import best
@@ -20,7 +22,8 @@ class Job:
     """What is known of one input so far. Several threads work on its pages; `lock` guards all of it.
 
     pages: those that are decoded and not finished. decoded: no more will come.
-    shelf: pages of an image that wait until all can be written as one file.
+    shelves: by step and kind, the pages that wait until all can be written together.
+    fragments: by kind, what is kept of each page until the run ends.
     """
 
     def __init__(self, plan: Plan, digest: str) -> None:
@@ -31,8 +34,8 @@ class Job:
         self.decoded = False
         self.error: Exception | None = None
         self.outputs: list[dict[str, Any]] = []
-        self.shelf: Shelf | None = None
-        self.fragments: list[dict[str, Any]] = []
+        self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.fragments: dict[str, list[dict[str, Any]]] = {}
         self.notes: dict[str, dict[int, Any]] = {}  # by step, by page: what the record tells of its output
         self.words: list[str] = []  # what a person should know though all went well
         self.size: tuple[int, int, int] | None = None  # width, height, pages
@@ -49,14 +52,23 @@ class Job:
                 self.format = sample.metadata.format
 
     def wrote(
-        self, out: Path, kind: str, path: Path, size: int, page: int, label: str | None, step: str | None = None
+        self,
+        out: Path,
+        kind: str,
+        path: Path,
+        size: int,
+        page: int,
+        label: str | None,
+        step: str | None = None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Note a file that is in its place. step: whose, if it is not of the last."""
+        """Note a file that is in its place. step: whose, if it is not of the last. more: what its kind tells of it."""
         entry: dict[str, Any] = {"kind": kind, "path": _relative(path, out), "bytes": size, "page": page}
         if step is not None:
             entry["step"] = step
         if label is not None:
             entry["label"] = label
+        entry.update(more)
         with self.lock:
             self.outputs.append(entry)
 

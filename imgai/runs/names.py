@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from imgai.errors import UsageError
-from imgai.images.formats import EXTENSIONS, SUFFIXES, WRITABLE, format_of_suffix, written_as
-from imgai.predict.spec import Keep
+from imgai.images.formats import EXTENSIONS, format_of_suffix
+from imgai.plugin import Kind
+from imgai.predict.spec import Keep, KindSpec
 from imgai.runs.options import OutputOptions
 from imgai.runs.scan import Input
 
 
 def _like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
     """Names that a page of a picture, or what is kept of it, might have; group 1 is the picture's own."""
-    kept = "|".join(f"{re.escape(keep.name)}(?:-(?:{'|'.join(keep.kinds)}))?" for keep in keeps) or "(?!)"
+    kept = (
+        "|".join(f"{re.escape(keep.name)}(?:-(?:{'|'.join(each.name for each in keep.kinds)}))?" for keep in keeps)
+        or "(?!)"
+    )
     page = r"-p\d{4,}"
     return re.compile(rf"(.+?)(?:(?P<keep>-(?:{kept}))(?:{page})?|{page})")
 
@@ -29,8 +33,12 @@ class Plan:
 
     input: Input
     base: Path
-    kinds: tuple[str, ...]
+    kinds: tuple[KindSpec, ...]
     exact: Path | None = None
+
+    def suffix(self, kind: Kind) -> str:
+        """What a file of this kind is to end in, where its very name was given; else ""."""
+        return _fitting(kind.suffixes, self.exact.name) if self.exact is not None else ""
 
     def path(
         self,
@@ -45,11 +53,11 @@ class Plan:
         """The file for one kind of output of one page, counted from 0. keep: of a step before the last."""
         if keep is None and self.exact is not None and label is None and pages == 1:
             # More objects than 16 bits can number make a TIFF; it must not be called PNG.
-            return self.exact.with_suffix(suffix) if kind == "labels" else self.exact
+            return self.exact if _fitting((suffix,), self.exact.name) else self.exact.with_suffix(suffix)
         name = self.base.name
         if keep is not None:
             name += f"-{keep.name}"
-        if len([other for other in (keep or self).kinds if other != "coco"]) > 1:
+        if len([other for other in (keep or self).kinds if other.kind.once != "run"]) > 1:
             name += f"-{kind}"
         if pages > 1:
             name += f"-p{page + 1:04d}"
@@ -71,7 +79,7 @@ def plan(
     """
     kinds = options.kinds
     if _is_file(out, inputs, kinds):
-        _check_suffix(out, kinds[0], options.format)
+        _check_suffix(out, kinds[0])
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
         _refuse_to_overwrite(plans, inputs, options, keeps)
         return plans
@@ -113,7 +121,7 @@ def key_of(each: Plan) -> str:
 class StreamPlans:
     """Plans for inputs that come one by one: no two share an output, whoever comes first."""
 
-    def __init__(self, out: Path, kinds: tuple[str, ...], keeps: Sequence[Keep] = ()) -> None:
+    def __init__(self, out: Path, kinds: tuple[KindSpec, ...], keeps: Sequence[Keep] = ()) -> None:
         self._out = out
         self._kinds = kinds
         self._like_an_output = _like_an_output(keeps)
@@ -141,48 +149,32 @@ class StreamPlans:
         return _key(base) in self._taken or owner in self._taken or _key(base) in self._owners
 
 
-def check_format(options: OutputOptions) -> None:
-    """Raise UsageError for a format that pictures are not written in."""
-    if options.format is not None and format_of_suffix(options.format) not in WRITABLE:
-        raise UsageError(f"--format cannot be {options.format!r}", f"it is one of {', '.join(WRITABLE).lower()}")
+def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[KindSpec, ...]) -> bool:
+    """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's or the kind's does."""
+    if len(inputs) != 1 or len(kinds) != 1 or kinds[0].kind.once == "run":
+        return False
+    return out.suffix.lower() in EXTENSIONS.union(kinds[0].kind.suffixes) and not out.is_dir()
 
 
-def image_format(item_format: str, options: OutputOptions, exact: Path | None) -> str:
-    """The format in which an image is written: as asked, as the output's name says, or as it was read."""
-    if options.format is not None and (asked := format_of_suffix(options.format)):
-        return asked
-    if exact is not None and (named := format_of_suffix(exact.name)):
-        return named
-    return written_as(item_format)
-
-
-def image_suffix(item: Input, item_format: str, format_: str) -> str:
-    """The suffix of a written image: the input's own where it fits the format."""
-    own = PurePosixPath(item.name).suffix
-    if item_format == format_ and own.lower() in SUFFIXES[format_]:
-        return own
-    return SUFFIXES[format_][0]
-
-
-def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[str, ...]) -> bool:
-    """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's does."""
-    named = out.suffix.lower() in EXTENSIONS and not out.is_dir()
-    return named and len(inputs) == 1 and len(kinds) == 1 and kinds != ("coco",)
-
-
-def _check_suffix(out: Path, kind: str, format_: str | None) -> None:
+def _check_suffix(out: Path, kind: KindSpec) -> None:
     """Raise UsageError if the name would lie about what is in the file."""
-    named = format_of_suffix(out.name)
-    asked = format_of_suffix(format_) if format_ is not None else None
-    if kind == "image" and asked is not None and asked != named:
-        raise UsageError(f"--out {out} is not called like --format {format_}", "leave one of them out")
-    allowed = {"image": WRITABLE, "overlay": ("JPEG", "PNG")}.get(kind, ("PNG",))
-    if named not in allowed:
-        what = "an image" if kind == "image" else f"a {kind}" if kind != "overlay" else "an overlay"
+    asked: str | None = getattr(kind.params, "format", None)
+    if asked is not None and format_of_suffix(asked) != format_of_suffix(out.name):
+        raise UsageError(f"--out {out} is not called like --format {asked}", "leave one of them out")
+    if not _fitting(kind.kind.suffixes, out.name):
+        named = format_of_suffix(out.name) or out.suffix
         raise UsageError(
-            f"--out {out}: {what} is not written as {named}",
-            f"name it {out.stem}{SUFFIXES[allowed[-1] if kind != 'image' else 'PNG'][0]}",
+            f"--out {out}: {kind.name} is not written as {named}", f"name it {out.stem}{kind.kind.suffixes[0]}"
         )
+
+
+def _fitting(suffixes: Sequence[str], name: str) -> str:
+    """That of the suffixes which a file of this name ends in, or which stands for the same format; "" if none does."""
+    own = PurePosixPath(name).suffix.lower()
+    if own in suffixes:
+        return own
+    format_ = format_of_suffix(name)
+    return next((suffix for suffix in suffixes if format_ and format_of_suffix(suffix) == format_), "")
 
 
 def _stem(name: str) -> PurePosixPath:
@@ -218,11 +210,11 @@ def _refuse_to_overwrite(
     """Raise UsageError if what would be written is one of the inputs."""
     paths = {os.path.realpath(item.path): item for item in inputs if item.path is not None}
     for each in plans:
-        for kind, keep in [(kind, of) for of in (None, *keeps) for kind in (of or options).kinds]:
-            suffixes = [".png", ".jpg", ".tif"] if kind != "image" else [PurePosixPath(each.input.name).suffix]
+        own = PurePosixPath(each.input.name).suffix
+        for kind, keep in [(kind.kind, of) for of in (None, *keeps) for kind in (of or options).kinds]:
+            # A kind that is written in the format of the input keeps its suffix.
+            suffixes = (own,) if kind.once == "input" and own.lower() in kind.suffixes else kind.suffixes
             for suffix in suffixes:
-                target = each.path(kind, suffix, keep=keep)
-                if kind in ("mask", "binary", "cutout", "labels") and suffix == ".jpg":
-                    continue
+                target = each.path(kind.name, suffix, keep=keep)
                 if os.path.realpath(target) in paths:
                     raise UsageError(f"{target} is an input, and would be overwritten", "choose another --out")

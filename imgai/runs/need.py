@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from imgai.images import Header
 from imgai.outputs import output_of
 from imgai.outputs.base import Footprint
-from imgai.predict.spec import StepSpec
+from imgai.predict.spec import KindSpec, StepSpec
 
 _CHANNELS = 4  # three of the picture, one of its alpha
 _MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 
 
-def least_side(specs: Sequence[StepSpec], kinds: Sequence[str]) -> int | None:
+def least_side(specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> int | None:
     """How short a side of a picture may become while it is decoded; None if all of it is wanted.
 
     A classifier sees a small square. At twice what it needs, of 200 photographs all kept their best label whose score

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from imgai.options import Machine
+from imgai.predict.spec import KindSpec
 
 GIGABYTE = 1 << 30
 
@@ -15,10 +16,8 @@ GIGABYTE = 1 << 30
 class OutputOptions:
     """What is written for an input.
 
-    kinds: of "mask", "binary", "cutout", "overlay", "labels", "coco" for a mask; "image" for an image;
-        "heat" or none for scores.
-    threshold: from where on a soft mask counts as inside, or a label as found, 0 to 1.
-    format, quality: of images; None is the input's format and the format's usual quality.
+    kinds: what the last step's output is written as; none where labels alone are told.
+    threshold: labels with a lower score are left out, 0 to 1.
     top: how many labels are told, the best first.
     table: the file that the labels of all inputs go to; CSV, JSON lines or Parquet by its ending.
     sort_into: a folder that gets a folder for each label, with the files of which it is the best.
@@ -26,10 +25,8 @@ class OutputOptions:
     xmp: write the labels as keywords into a sidecar beside each input.
     """
 
-    kinds: tuple[str, ...]
-    threshold: float = 0.5
-    format: str | None = None
-    quality: int | None = None
+    kinds: tuple[KindSpec, ...]
+    threshold: float = 0.0
     top: int = 1
     table: Path | None = None
     sort_into: Path | None = None

@@ -19,7 +19,8 @@ from imgai.runs.digest import digest
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
 from imgai.runs.listeners.standard import standard_listeners
-from imgai.runs.names import Plan, StreamPlans, check_format, key_of, plan
+from imgai.runs.merged import of_run
+from imgai.runs.names import Plan, StreamPlans, key_of, plan
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import Stdin, Stdout, is_piped
 from imgai.runs.record import planned_record, record_of, skipped_record
@@ -93,7 +94,6 @@ class Run:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with contextlib.ExitStack() as stack:
-            check_format(self.options.outputs)
             if self.options.outputs.xmp and STDIN in self.options.inputs:
                 words = "--write-xmp writes beside the pictures, and - is beside none"
                 raise UsageError(words, "name files or folders")
@@ -132,8 +132,9 @@ class Run:
         options = self.options
         if options.json:
             raise UsageError("--json and --out - both want standard output", "leave out one of them")
-        if "coco" in options.outputs.kinds:
-            raise UsageError("--as coco is of all pictures together, and cannot go through a pipe", "name a folder")
+        for kind in of_run(options.outputs.kinds):
+            words = f"--as {kind.name} is of all pictures together, and cannot go through a pipe"
+            raise UsageError(words, "name a folder")
         tar = self._is_several()
         if not tar and len(options.outputs.kinds) + sum(spec.keep is not None for spec in self.specs) > 1:
             raise UsageError("--out - takes one file of one picture", "write one kind, or name a folder")

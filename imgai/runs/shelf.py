@@ -1,9 +1,10 @@
-"""Finished pages of one file, kept on the disk until all of them are there."""
+"""Finished pages of one input, kept on the disk until all of them are there."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
@@ -11,51 +12,60 @@ from threading import Lock
 import numpy as np
 
 from imgai.images import make_sample, to_pixels
+from imgai.plugin import Page
 from imgai.runs.commit import temporary
-from imgai.sample import Sample
 
 
 class Shelf:
-    """The pages of one output, which may come in any order and from several threads.
+    """The pages that one kind writes together. They may come in any order and from several threads.
 
-    A file of hundreds of pages would not fit into the memory that a run may take; what a killed run
-    leaves of these files the next one sweeps away.
+    The pages of a long file would not fit into the memory that a run may take. What a killed run
+    leaves of these files, the next one sweeps away.
     """
 
     def __init__(self, path: Path) -> None:
         """path: where the output will be; the pages lie beside it."""
         self._path = path
         self._lock = Lock()
-        self._pages: dict[int, tuple[Path, Sample]] = {}
-        self.edited = False
+        self._pages: dict[int, tuple[Path, Page]] = {}
+        self._edited = False
 
-    def put(self, sample: Sample) -> int:
+    def put(self, page: Page) -> int:
         """Keep a page; return how many are there. Raises OSError if it cannot be written."""
-        page = sample.source.page
-        place = temporary(self._path, f"page {page}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("wb") as file:
+        sample, number = page.sample, page.sample.source.page
+        path = temporary(self._path, f"page {number}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
             np.save(file, to_pixels(sample), allow_pickle=False)
+            if page.output is not sample:
+                pickle.dump(page.output, file)
         # Only what the file says of the page stays in memory.
         empty = dataclasses.replace(sample, image=sample.image[..., :0, :0].clone(), masks={}, scores={})
         with self._lock:
-            self._pages[page] = place, empty
-            self.edited |= sample.edited
+            self._pages[number] = (
+                path,
+                dataclasses.replace(page, sample=empty, output=empty if page.output is sample else None),
+            )
+            self._edited |= sample.edited
             return len(self._pages)
 
-    def pages(self) -> Iterator[Sample]:
-        """Every page in order, read as it is asked for and then removed."""
-        for _, (place, sample) in sorted(self._pages.items()):
-            pixels = np.load(place, allow_pickle=False)
-            place.unlink()
+    def pages(self) -> Iterator[Page]:
+        """Every page in order, read as it is asked for and then removed. All are edited where one of them is."""
+        for _, (path, page) in sorted(self._pages.items()):
+            with path.open("rb") as file:
+                pixels = np.load(file, allow_pickle=False)
+                output = pickle.load(file) if page.output is None else None
+            path.unlink()
             alpha = None
-            if sample.alpha is not None:
+            if page.sample.alpha is not None:
                 pixels, alpha = pixels[..., :-1], pixels[..., -1]
                 pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-            yield make_sample(pixels, alpha, sample.source, sample.metadata)
+            sample = make_sample(pixels, alpha, page.sample.source, page.sample.metadata)
+            sample.edited = self._edited
+            yield dataclasses.replace(page, sample=sample, output=sample if output is None else output)
 
     def clear(self) -> None:
         """Remove what is left, of a file that could not be finished."""
-        for place, _ in self._pages.values():
+        for path, _ in self._pages.values():
             with contextlib.suppress(OSError):
-                place.unlink(missing_ok=True)
+                path.unlink(missing_ok=True)

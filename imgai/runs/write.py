@@ -1,25 +1,21 @@
-"""Write what was found in a sample, and note it in its job."""
+"""Write what a sample's steps returned, and note it in its job."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from imgai.discovery import host
 from imgai.errors import InputError
-from imgai.images import write_image
-from imgai.kinds.files import files, fragment, page_of
+from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of
-from imgai.plugin import MaskParams, Output
-from imgai.predict.spec import StepSpec
+from imgai.plugin import MaskParams, Page
+from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.commit import commit, reason
 from imgai.runs.job import Job
-from imgai.runs.names import image_format, image_suffix
 from imgai.runs.options import OutputOptions
 from imgai.runs.shelf import Shelf
 from imgai.runs.sort import sort_into
@@ -27,93 +23,70 @@ from imgai.sample import Sample
 
 
 class Writer:
-    """Knows where outputs go and what of them is wanted. Called by several threads at once."""
+    """Knows where outputs go and which kinds of them are asked for. Called by several threads at once."""
 
     def __init__(self, out: Path, specs: Sequence[StepSpec], options: OutputOptions, inputs: frozenset[str]) -> None:
-        """inputs: their real paths, which are never written to."""
+        """inputs: their real paths, which are never written to. Raises PluginError for a kind that cannot be loaded."""
         self._inputs = inputs
         self._out = out
-        self._specs = specs
         self._options = options
-        self._kinds = {kind.name: kind for kind in host().kinds if kind.of is Output.MASK}
+        *before, last = specs
+        self._asked = [*((spec, spec.keep.kinds if spec.keep else ()) for spec in before), (last, options.kinds)]
+        for _, kinds in self._asked:
+            for each in kinds:
+                load(each.kind)
 
     def write(self, job: Job, sample: Sample) -> None:
-        """Write one page. Raises InputError for what cannot be written."""
-        *before, last = self._specs
-        for spec in self._specs:
-            note = output_of(spec.task.output).note(sample, spec.name, self._threshold(spec))
+        """Write one page, and note what the record tells of it. Raises InputError for what cannot be written."""
+        for spec, kinds in self._asked:
+            note = output_of(spec.task.output).note(sample, spec.name, _threshold(kinds))
             if note is not None:
                 job.note_output(spec.name, sample.source.page, note)
-        for spec in before:
-            if spec.keep is not None:
-                self._write_mask(job, sample, spec, spec.keep.kinds)
-        if last.task.output is Output.MASK:
-            self._write_mask(job, sample, last, self._options.kinds)
-        elif last.task.output is Output.IMAGE:
-            self._write_image(job, sample)
-        elif "heat" in self._options.kinds:
-            self._write_heat(job, sample, last)
-
-    def _threshold(self, spec: StepSpec) -> float:
-        if spec is self._specs[-1]:
-            return self._options.threshold
-        return spec.keep.threshold if spec.keep is not None else 0.5
-
-    def _write_mask(self, job: Job, sample: Sample, spec: StepSpec, kinds: tuple[str, ...]) -> None:
-        source, keep, threshold = sample.source, spec.keep, self._threshold(spec)
-        suffix = job.plan.exact.suffix if job.plan.exact is not None and keep is None else ""
-        for kind in kinds:
-            declared = self._kinds[kind]
-            page = page_of(declared, sample, spec.name, MaskParams(threshold), suffix)
-            if declared.once == "run":
-                part = fragment(declared, page)
-                with job.lock:
-                    job.fragments.append({"page": source.page, "pages": source.pages, **part})
-                continue
-            for each in files(declared, page):
-                path = job.plan.path(
-                    kind, each.suffix, label=each.label, page=source.page, pages=source.pages, keep=keep
+            for each in kinds:
+                page = page_of(
+                    each.kind, sample, spec.name, each.params, job.plan.suffix(each.kind) if not spec.keep else ""
                 )
-                size = self._commit(path, partial(_write, each.content))
-                job.wrote(self._out, kind, path, size, source.page, each.label, keep.name if keep else None)
+                if each.kind.once == "page":
+                    self._write_files(job, page, spec, each, iter((page,)))
+                elif each.kind.once == "input":
+                    self._write_input(job, page, spec, each)
+                else:
+                    part = {"page": sample.source.page, "pages": sample.source.pages, **fragment(each.kind, page)}
+                    with job.lock:
+                        job.fragments.setdefault(each.name, []).append(part)
 
-    def _write_image(self, job: Job, sample: Sample) -> None:
-        """Write the file; of several pages, which may come from several devices in any order, when all are there."""
-        format_ = image_format(job.format, self._options, job.plan.exact)
-        path = job.plan.path("image", image_suffix(job.plan.input, job.format, format_))
-        frames: Iterable[Sample] = [sample]
-        edited = sample.edited
-        if sample.source.pages > 1:
+    def _write_input(self, job: Job, page: Page, spec: StepSpec, kind: KindSpec) -> None:
+        """Write when all pages are there; several devices may return them in any order."""
+        pages, source = iter((page,)), page.sample.source
+        if source.pages > 1:
+            path = job.plan.path(kind.name, kind.kind.suffixes[0], keep=spec.keep)
             with job.lock:
-                shelf = job.shelf = job.shelf or Shelf(path)
+                shelf = job.shelves.setdefault((spec.name, kind.name), Shelf(path))
             try:
-                if shelf.put(sample) < sample.source.pages:
+                if shelf.put(page) < source.pages:
                     return
             except OSError as error:
                 raise reason(path, error) from error
-            frames, edited = shelf.pages(), shelf.edited
-        quality, source = self._options.quality, job.plan.input.path
-        if source is not None and format_ == job.format and quality is None and not edited:
-            # Nothing was changed: encoding it again could only lose.
-            size = self._commit(path, partial(_copy, source))
-        else:
-            size = self._commit(path, lambda file: write_image(frames, file, format_, quality=quality))
-        job.wrote(self._out, "image", path, size, 0, None)
+            pages = shelf.pages()
+        self._write_files(job, page, spec, kind, pages)
 
-    def _write_heat(self, job: Job, sample: Sample, spec: StepSpec) -> None:
-        from imgai.kinds.heat import heat  # brings kornia, which takes long and is seldom needed
-
-        source, scores = sample.source, sample.scores[spec.name]
-        path = job.plan.path("heat", ".jpg", page=source.page, pages=source.pages)
-        size = self._commit(path, partial(_write, heat(sample, scores)))
-        job.wrote(self._out, "heat", path, size, source.page, scores.labels[scores.explained])
+    def _write_files(self, job: Job, page: Page, spec: StepSpec, kind: KindSpec, pages: Iterator[Page]) -> None:
+        once = kind.kind.once == "page"
+        number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
+        for each in files(kind.kind, page if once else pages):
+            path = job.plan.path(kind.name, each.suffix, label=each.label, page=number, pages=count, keep=spec.keep)
+            size = self._commit(path, partial(_write, each.content))
+            step = spec.keep.name if spec.keep else None
+            job.wrote(self._out, kind.name, path, size, number, each.label, step, each.record)
 
     def finish(self, job: Job) -> None:
         """Write what is written once of an input, when all of its pages are done."""
         options, source = self._options, job.plan.input.path
         if source is None or not (options.sort_into or options.xmp):
             return
-        best = {k: v for k, v in list(job.best(self._specs[-1].name).items())[: options.top] if v >= options.threshold}
+        best = {
+            k: v for k, v in list(job.best(self._asked[-1][0].name).items())[: options.top] if v >= options.threshold
+        }
         if options.sort_into is not None:
             link = options.link and not job.plan.input.stream  # its file is deleted
             place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
@@ -128,8 +101,8 @@ class Writer:
 
     def close(self, job: Job) -> None:
         """Leave nothing of a job that is finished, well or not."""
-        if job.shelf is not None:
-            job.shelf.clear()
+        for shelf in job.shelves.values():
+            shelf.clear()
 
     def _commit(self, path: Path, write: Callable[[BinaryIO], object]) -> int:
         # The plan has refused what it could foresee; labels and formats show only now.
@@ -138,9 +111,10 @@ class Writer:
         return commit(path, write)
 
 
-def _copy(source: Path, file: BinaryIO) -> None:
-    with source.open("rb") as original:
-        shutil.copyfileobj(original, file)
+def _threshold(kinds: Sequence[KindSpec]) -> float:
+    """From where on the record counts, as the files do."""
+    thresholds: list[float] = [each.params.threshold for each in kinds if hasattr(each.params, "threshold")]
+    return thresholds[0] if thresholds else MaskParams().threshold
 
 
 def _write(content: bytes | Callable[[BinaryIO], object], file: BinaryIO) -> None:

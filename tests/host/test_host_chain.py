@@ -20,6 +20,7 @@ from imgai.plugin import param
 from imgai.predict.spec import Keep
 from imgai.registry import Registry
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])
 
@@ -56,7 +57,7 @@ def test_a_step_names_no_input() -> None:
 def test_values_and_defaults_are_those_of_the_command() -> None:
     spec, outputs = chain("find-light --gain 2.5 --as cutout,mask --threshold 0.25")
     assert spec.params == fake.LightParams(gain=2.5)  # type: ignore[attr-defined]
-    assert (outputs.kinds, outputs.threshold) == (("cutout", "mask"), 0.25)  # type: ignore[attr-defined]
+    assert outputs.kinds == named_kinds("cutout", "mask", threshold=0.25)  # type: ignore[attr-defined]
     task, values = parse("find-light", REGISTRY)
     assert spec_of(task, REGISTRY, values).params == fake.LightParams()
 
@@ -64,7 +65,7 @@ def test_values_and_defaults_are_those_of_the_command() -> None:
 def test_steps_of_one_task_are_told_apart() -> None:
     first, second, third, _ = chain("find-light", "brighten", "find-light", keep=["find-light"])
     assert [step.name for step in (first, second, third)] == ["find-light", "brighten", "find-light-2"]  # type: ignore[attr-defined]
-    assert first.keep == Keep("find-light", ("mask",))  # type: ignore[attr-defined]
+    assert first.keep == Keep("find-light", named_kinds("mask"))  # type: ignore[attr-defined]
     assert third.keep is None  # type: ignore[attr-defined]
 
 
@@ -79,7 +80,7 @@ def test_steps_of_one_task_are_told_apart() -> None:
         (("brighten --format png", "find-light"), [], "is not the last"),
         (("weigh --sort-into by", "find-light"), [], "is not the last"),
         (("weigh --write-xmp", "find-light"), [], "is not the last"),
-        (("brighten", "find-light"), ["brighten"], "--keep brighten: that step finds no mask"),
+        (("brighten", "find-light"), ["brighten"], "--keep brighten: nothing of that step can be kept"),
         (("find-light", "brighten"), ["find-lite"], "there is no such step; the steps are find-light, brighten"),
         (("find-light --as coco", "brighten"), ["find-light"], "--as coco is for the last step"),
         (("find-light 'a", "brighten"), [], "cannot be read"),

@@ -23,6 +23,7 @@ from imgai.kinds.files import files
 from imgai.outputs.mask import Mask
 from imgai.plugin import MaskParams, Output, Page, Rendered
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing.kinds import named_kinds
 
 Instances = Callable[[np.ndarray, float], np.ndarray]
 
@@ -234,7 +235,7 @@ def find_light_of(tmp_path: Path) -> Any:
         options = RunOptions(
             inputs=[str(tmp_path / "in")],
             out=tmp_path / "out",
-            outputs=OutputOptions(("coco",)),
+            outputs=OutputOptions(named_kinds("coco")),
             machine=Machine(device="cpu"),
         )
         spec = StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, fake.LightParams())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from imgai.params import as_values
 from imgai.predict.spec import StepSpec
 from imgai.runs import OutputOptions, RunOptions, Summary, run
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 
 def picture(path: Path, size: tuple[int, int] = (40, 30), seed: int = 0) -> Path:
@@ -94,8 +94,8 @@ def brighten() -> Runner:
 
 
 def _options(inputs: list[Any], out: Path, kinds: tuple[str, ...], options: dict[str, Any]) -> RunOptions:
-    outputs = OutputOptions(kinds, format=options.pop("format", None), quality=options.pop("quality", None))
-    outputs = dataclasses.replace(outputs, threshold=options.pop("threshold", 0.5))
+    asked = {name: options.pop(name) for name in ("format", "quality", "threshold") if name in options}
+    outputs = OutputOptions(named_kinds(*kinds, **asked))
     return RunOptions(
         inputs=[str(name) for name in inputs], out=out, outputs=outputs, **{"machine": Machine(device="cpu"), **options}
     )

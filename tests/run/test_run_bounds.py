@@ -24,10 +24,11 @@ from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 folder, out = sys.argv[1:]
 spec = StepSpec(fake.BRIGHTEN, fake.DOUBLE)
-options = RunOptions(inputs=[folder], out=Path(out), outputs=OutputOptions(("image",)),
+options = RunOptions(inputs=[folder], out=Path(out), outputs=OutputOptions(named_kinds("image")),
     machine=Machine(device="cpu"), memory=64 << 20)
 assert run([spec], options, Console(quiet=True)).failed == 0
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -117,8 +118,9 @@ def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:
         from imgai.runs import OutputOptions, RunOptions, run
         from imgai.predict.spec import StepSpec
         from imgai.testing import fake
+        from imgai.testing.kinds import named_kinds
 
-        options = RunOptions(inputs=[sys.argv[1]], out=Path("out"), outputs=OutputOptions(("mask",)))
+        options = RunOptions(inputs=[sys.argv[1]], out=Path("out"), outputs=OutputOptions(named_kinds("mask")))
         try:
             run([StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS)], options, Console())
         except UsageError:

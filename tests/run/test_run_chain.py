@@ -20,6 +20,7 @@ from imgai.predict.size import Size
 from imgai.predict.spec import Keep, StepSpec
 from imgai.runs import OutputOptions, RunOptions, Summary, run
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 THIRD = Model(
     name="third", task="brighten", summary="A third.", license="MIT", load="tests.run.test_run_chain:load_third"
@@ -49,7 +50,9 @@ def light(name: str = "", gain: float = 1.0, keep: Keep | None = None) -> StepSp
 
 def go(specs: list[StepSpec], inputs: list[Path], out: Path, kinds: tuple[str, ...] = ("image",)) -> Summary:
     names = [str(path) for path in inputs]
-    options = RunOptions(inputs=names, out=out, outputs=OutputOptions(kinds), machine=Machine(device="cpu"))
+    options = RunOptions(
+        inputs=names, out=out, outputs=OutputOptions(named_kinds(*kinds)), machine=Machine(device="cpu")
+    )
     return run(specs, options, Console(quiet=True))
 
 
@@ -82,7 +85,7 @@ def test_what_is_kept_lies_beside_the_last_image_and_has_its_size(
     tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:
     picture = make_picture(tmp_path / "a.jpg", (40, 30))
-    keep = Keep("find-light", ("mask", "binary"), threshold=0.3)
+    keep = Keep("find-light", named_kinds("mask", "binary", threshold=0.3))
     steps = [light(keep=keep), StepSpec(fake.BRIGHTEN, fake.DOUBLE, size=Size(scale=1.7))]
     go(steps, [picture], tmp_path / "out")
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").glob("*.*") if path.is_file()}
@@ -100,7 +103,7 @@ def test_what_is_kept_lies_beside_the_last_image_and_has_its_size(
 
 def test_two_steps_of_one_task_keep_apart_what_they_found(tmp_path: Path, make_picture: Callable[..., Path]) -> None:
     picture = make_picture(tmp_path / "a.png")
-    steps = [light(gain=0.5, keep=Keep("find-light", ("mask",))), light("find-light-2", gain=2.0)]
+    steps = [light(gain=0.5, keep=Keep("find-light", named_kinds("mask"))), light("find-light-2", gain=2.0)]
     go(steps, [picture], tmp_path / "out", ("mask",))
     dim, bright = (
         np.asarray(Image.open(tmp_path / "out" / name)).astype(int) for name in ("a-find-light.png", "a.png")
@@ -128,7 +131,7 @@ def test_again_does_what_has_changed(tmp_path: Path, make_picture: Callable[...,
     assert go([light(), double], [picture], out).skipped == 1
     assert go([light(gain=2.0), double], [picture], out).done == 1, "an earlier step's params count"
     assert go([double, light(gain=2.0)], [picture], out, ("mask",)).done == 1, "so does the order"
-    keep = Keep("find-light", ("mask",))
+    keep = Keep("find-light", named_kinds("mask"))
     assert go([light(gain=2.0), double], [picture], out).done == 1
     assert go([light(gain=2.0, keep=keep), double], [picture], out).done == 1, "and what is kept"
 
@@ -136,7 +139,7 @@ def test_again_does_what_has_changed(tmp_path: Path, make_picture: Callable[...,
 def test_what_is_kept_overwrites_nothing(tmp_path: Path, make_picture: Callable[..., Path]) -> None:
     make_picture(tmp_path / "in" / "a.png", seed=1)
     make_picture(tmp_path / "in" / "a-find-light.png", seed=2)
-    steps = [light(keep=Keep("find-light", ("mask",))), StepSpec(fake.BRIGHTEN, THIRD)]
+    steps = [light(keep=Keep("find-light", named_kinds("mask"))), StepSpec(fake.BRIGHTEN, THIRD)]
     assert go(steps, [tmp_path / "in"], tmp_path / "out").done == 2
     made = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert made == ["a-find-light.png", "a-find-light.png-find-light.png", "a-find-light.png.png", "a.png"]
@@ -148,7 +151,7 @@ def test_what_is_kept_overwrites_nothing(tmp_path: Path, make_picture: Callable[
 def test_every_page_of_a_file_goes_through_every_step(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (20, 16), (60 * i, 90, 120)) for i in range(1, 4)]
     frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
-    steps = [light(keep=Keep("find-light", ("mask",))), StepSpec(fake.BRIGHTEN, fake.DOUBLE)]
+    steps = [light(keep=Keep("find-light", named_kinds("mask"))), StepSpec(fake.BRIGHTEN, fake.DOUBLE)]
     assert go(steps, [tmp_path / "a.tif"], tmp_path / "out").done == 1
     with Image.open(tmp_path / "out" / "a.tif") as image:
         assert (image.n_frames, image.size) == (3, (40, 32))

@@ -20,6 +20,7 @@ from imgai.predict.size import Size
 from imgai.predict.spec import StepSpec
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 KEEP = dataclasses.replace(fake.DOUBLE, name="keep", scale=1, load="imgai.testing.fake:load_nothing")
 
@@ -28,7 +29,7 @@ def keep(inputs: list[Path], out: Path, words: Any, **outputs: Any) -> None:
     options = RunOptions(
         inputs=[str(path) for path in inputs],
         out=out,
-        outputs=OutputOptions(("image",), **outputs),
+        outputs=OutputOptions(named_kinds("image", **outputs)),
         machine=Machine(device="cpu"),
     )
     assert run([StepSpec(fake.BRIGHTEN, KEEP)], options, words).exit_code == 0
@@ -103,7 +104,8 @@ from imgai.options import Machine
 from imgai.runs import OutputOptions, RunOptions, run
 from imgai.predict.spec import StepSpec
 from imgai.testing import fake
-options = RunOptions(inputs=[sys.argv[1]], out=Path(sys.argv[2]), outputs=OutputOptions(("image",)),
+from imgai.testing.kinds import named_kinds
+options = RunOptions(inputs=[sys.argv[1]], out=Path(sys.argv[2]), outputs=OutputOptions(named_kinds("image")),
     machine=Machine(device="cpu", tile=160),
     memory=1 << 24)
 sys.exit(run([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console(quiet=True)).exit_code)
@@ -142,7 +144,7 @@ def test_sizes_are_reached_and_are_another_work(tmp_path: Path, make_picture: An
     options = RunOptions(
         inputs=[str(path)],
         out=tmp_path / "out",
-        outputs=OutputOptions(("image",)),
+        outputs=OutputOptions(named_kinds("image")),
         machine=Machine(device="cpu"),
         json=True,
     )
@@ -165,7 +167,7 @@ def test_a_picture_that_would_grow_too_much_is_told(tmp_path: Path, make_picture
     options = RunOptions(
         inputs=[str(tmp_path / "in")],
         out=tmp_path / "out",
-        outputs=OutputOptions(("image",)),
+        outputs=OutputOptions(named_kinds("image")),
         machine=Machine(device="cpu"),
     )
     summary = run([StepSpec(fake.BRIGHTEN, fake.DOUBLE, size=Size(width=100))], options, words)

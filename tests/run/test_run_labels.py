@@ -29,6 +29,7 @@ from imgai.runs.scan import Input
 from imgai.runs.sort import sort_into
 from imgai.sample import Source
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 from tests.run.conftest import Words
 
 SEEN: list[tuple[int, ...]] = []
@@ -53,7 +54,7 @@ def go(inputs: list[Path], out: Path | None, *, spec: StepSpec | None = None, **
     names = [str(path) for path in inputs]
     run_options = {key: options.pop(key) for key in ("force", "json") if key in options}
     table = out if out is not None and out.suffix in (".csv", ".jsonl") else None
-    outputs = OutputOptions(options.pop("kinds", ()), **{"threshold": 0.0, "table": table, **options})
+    outputs = OutputOptions(named_kinds(*options.pop("kinds", ())), **{"threshold": 0.0, "table": table, **options})
     settings = RunOptions(inputs=names, out=out, outputs=outputs, machine=Machine(device="cpu"), **run_options)
     return run([spec or StepSpec(fake.WEIGH, fake.MEAN)], settings, words), words
 

@@ -20,6 +20,7 @@ from imgai.runs.names import StreamPlans, plan
 from imgai.runs.options import OutputOptions
 from imgai.runs.pipe import Stdin, Stdout
 from imgai.runs.scan import Input
+from imgai.testing.kinds import named_kinds
 
 PROGRAM = f"""#!{sys.executable}
 from imgai.cli.main import main
@@ -269,14 +270,14 @@ def test_hidden_members_are_passed_over_as_in_a_folder(tmp_path: Path) -> None:
 def test_what_is_called_like_a_page_or_what_is_kept_keeps_its_suffix(tmp_path: Path) -> None:
     names = ["a.png", "a-segment.png", "a-segment-mask.png", "a-segment-p0001.png", "a-p0001.png", "a-b.png"]
     wanted = ["a", *names[1:5], "a-b"]
-    keeps = [Keep("segment", ("mask", "labels"))]
+    keeps = [Keep("segment", named_kinds("mask", "labels"))]
     stream = StreamPlans(tmp_path, ("mask",), keeps)
     assert [stream.plan(Input(None, name, stream=True)).base.name for name in names] == wanted
     other = StreamPlans(tmp_path, ("mask",))
     bases = [other.plan(Input(None, name, stream=True)).base.name for name in ("a-p0001.png", "a.tif")]
     assert bases == ["a-p0001", "a.tif"]
     inputs = [Input(tmp_path / "in" / name, name) for name in names]
-    plans = plan(inputs, tmp_path / "out", OutputOptions(("mask",)), keeps=keeps)
+    plans = plan(inputs, tmp_path / "out", OutputOptions(named_kinds("mask")), keeps=keeps)
     assert [each.base.name for each in plans] == wanted
 
 

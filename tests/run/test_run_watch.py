@@ -20,6 +20,7 @@ from imgai.runs import OutputOptions, RunOptions, Summary
 from imgai.runs.scan import Input
 from imgai.runs.watch import watch
 from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 from tests.run.conftest import Words
 
 PROGRAM = """
@@ -32,7 +33,9 @@ from imgai.predict.spec import StepSpec
 from imgai.runs.scan import Input
 from imgai.runs.watch import watch
 from imgai.testing import fake
-options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(("image",)), machine=Machine(device="cpu"))
+from imgai.testing.kinds import named_kinds
+options = RunOptions(inputs=["in"], out=Path("out"), outputs=OutputOptions(named_kinds("image")),
+    machine=Machine(device="cpu"))
 sys.exit(watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console()))
 """
 
@@ -130,6 +133,6 @@ def test_what_comes_while_a_run_is_at_work_is_taken(
 
 def test_only_folders_are_watched(tmp_path: Path, make_picture: Callable[..., Path]) -> None:
     picture = make_picture(tmp_path / "a.png")
-    options = RunOptions(inputs=[str(picture)], out=tmp_path / "out", outputs=OutputOptions(("image",)))
+    options = RunOptions(inputs=[str(picture)], out=tmp_path / "out", outputs=OutputOptions(named_kinds("image")))
     with pytest.raises(UsageError, match="--watch is for folders"):
         watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Words())

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from imgai.plugin import Output
 from imgai.runs.listen import Listener
-from imgai.runs.listeners.coco import Coco
 from imgai.runs.listeners.keep import Keep
 from imgai.runs.listeners.labels import Labels
 from imgai.runs.listeners.lines import Lines
+from imgai.runs.listeners.merged import Merged
 from imgai.runs.listeners.progress import Progress
 from imgai.runs.listeners.send import Send
 from imgai.runs.listeners.words import Words
+from imgai.runs.merged import of_run
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -27,8 +28,8 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
     """
     options, console = run.options, run.console
     found: list[Listener] = []
-    if "coco" in options.outputs.kinds:
-        found.append(Coco(run.records))
+    if kinds := of_run(options.outputs.kinds):
+        found.append(Merged(kinds, run.records))
     if not run.exact:
         found.append(Keep(run.records, console))
     if options.json:

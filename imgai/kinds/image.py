@@ -1,0 +1,48 @@
+"""The ``image`` kind: the picture in a file format, with what the input said of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from imgai.images import write_image
+from imgai.images.formats import SUFFIXES, format_of_suffix, written_as
+from imgai.plugin import Page, Rendered
+
+
+def render(pages: Iterable[Page]) -> Iterator[Rendered]:
+    """One file of all pages. It is a copy of the input where nothing was changed: encoding again could only lose."""
+    rest = iter(pages)
+    first = next(rest)
+    sample, params = first.sample, first.params
+    read_as, source = sample.metadata.format, sample.source
+    format_ = _asked(params.format) or _asked(first.suffix) or written_as(read_as)
+    suffix = _suffix(source.name, read_as, format_)
+    if source.path is not None and format_ == read_as and params.quality is None and not sample.edited:
+        yield Rendered(partial(_copy, source.path), suffix)
+        return
+    samples = (page.sample for page in chain((first,), rest))
+
+    def write(file: BinaryIO) -> None:
+        write_image(samples, file, format_, quality=params.quality)
+
+    yield Rendered(write, suffix)
+
+
+def _asked(name: str | None) -> str | None:
+    return format_of_suffix(name) if name else None
+
+
+def _suffix(name: str, read_as: str, format_: str) -> str:
+    """The suffix of the file: the input's own where it fits the format."""
+    own = PurePosixPath(name).suffix
+    return own if read_as == format_ and own.lower() in SUFFIXES[format_] else SUFFIXES[format_][0]
+
+
+def _copy(source: Path, file: BinaryIO) -> None:
+    with source.open("rb") as original:
+        shutil.copyfileobj(original, file)
