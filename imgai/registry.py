@@ -157,7 +157,8 @@ class Registry:
         theirs = {field.name for field in dataclasses.fields(task.params)}
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
-        if taken := (mine | theirs) & HOST_OPTIONS:
+        of_kinds = {field.name for kind in self.kinds(task.output) for field in dataclasses.fields(kind.params)}
+        if taken := (mine | theirs) & (HOST_OPTIONS | of_kinds):
             return (
                 f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
             )
@@ -186,11 +187,20 @@ class Registry:
             return ""
         shared = {id(param_of(field)) for other in self.kinds(kind.of) for field in dataclasses.fields(other.params)}
         prefix = kind.name.replace("-", "_") + "_"
+        taken = {field.name for params in self._params(kind.of) for field in dataclasses.fields(params)}
         for field in dataclasses.fields(kind.params):
+            if field.name in taken:
+                return f"{called} has the option {field.name!r}, which a task or model of {kind.of.value} has too"
             # A field that is inherited from the host's params is the same declaration, not another of that name.
             if not field.name.startswith(prefix) and id(param_of(field)) not in shared:
                 return f"{called} has the option {field.name!r}, whose name must begin with {prefix!r}"
         return ""
+
+    def _params(self, output: Output) -> list[type[Any]]:
+        """The params of all tasks of an output and of their models."""
+        tasks = [task for task in self.tasks.values() if task.output is output]
+        models = [model for task in tasks for model in self.models(task.name)]
+        return [*(task.params for task in tasks), *(model.params or NoParams for model in models)]
 
     def _origin_of_kind(self, pair: tuple[Output, str]) -> str:
         owners = (other for other in self.plugins if any((kind.of, kind.name) == pair for kind in other.kinds))

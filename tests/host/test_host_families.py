@@ -50,6 +50,6 @@ def test_two_plugins_cannot_fill_one_place_of_a_family(registry: Registry) -> No
 
 def test_every_option_of_the_host_is_kept_from_params() -> None:
     declared = [each for name, each in vars(options).items() if name.endswith("_options") and inspect.isfunction(each)]
-    assert len(declared) == 6
+    assert len(declared) == 5
     taken = {parameter.name for each in declared for parameter in options.options_of(each)}
     assert taken <= HOST_OPTIONS

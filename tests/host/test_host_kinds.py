@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from imgai.errors import PluginError, UsageError
 from imgai.kinds.files import files, load
 from imgai.plugin import Kind, MaskParams, Output, Page, param
 from imgai.registry import Registry
+from imgai.testing import fake
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ def test_a_clash_takes_the_plugin_whole(declared: dict[str, Any], why: str) -> N
     plugin = state_of(OUTLINE, kind)
     assert why in plugin.broken
     assert plugin.kinds == ()
+
+
+def test_an_option_of_a_kind_and_of_a_task_cannot_share_a_name() -> None:
+    @dataclass(frozen=True)
+    class Glow:
+        light_gain: float = param(1.0, "Gain.")
+
+    model = dataclasses.replace(fake.LIGHTNESS, params=Glow)
+    kind = Kind(name="light", of=Output.MASK, summary="Light.", render="a:b", params=Glow)
+    registry = Registry(
+        [Plugin("fake", "fake", "1", (fake.FIND_LIGHT,), (model,)), Plugin("mine", "mine", "1", kinds=(kind,))]
+    )
+    assert "'light_gain', which a task or model of mask has too" in registry.broken[0].broken
 
 
 @pytest.mark.parametrize(
