@@ -83,6 +83,7 @@ def _here(pictures: Path, out: Path) -> None:
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
     from imgai.runs import OutputOptions, RunOptions, run
+    from imgai.runs.guard import Guard, Inputs
     from imgai.runs.job import Job
     from imgai.runs.load import load_chains
     from imgai.runs.names import plan
@@ -131,7 +132,7 @@ def _here(pictures: Path, out: Path) -> None:
         samples = [shares[place % cores][place // cores] for place in range(len(paths))]
     shutil.rmtree(out / "alone", ignore_errors=True)
     plans = plan(scan([str(path) for path in paths]), out / "alone", options.outputs)
-    writer = Writer(out / "alone", specs, options.outputs, frozenset())
+    writer = Writer(out / "alone", specs, options.outputs, Guard(Inputs()))
     clock = time.perf_counter()
 
     def write(pair: tuple[object, object]) -> None:

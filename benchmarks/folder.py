@@ -126,6 +126,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     from imgai.predict.load import load_step
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
+    from imgai.runs.guard import Guard, Inputs
     from imgai.runs.job import Job
     from imgai.runs.names import plan
     from imgai.runs.options import OutputOptions
@@ -140,7 +141,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     paths = sorted(source.glob("*.jpg"))[:count]
     options = OutputOptions(named_kinds("mask"))
     plans = plan(scan([str(path) for path in paths]), target, options)
-    writer = Writer(target, [spec], options, frozenset())
+    writer = Writer(target, [spec], options, Guard(Inputs()))
 
     def decode(path: Path) -> Sample:
         return next(read(path, Source(path, path.name)))

@@ -5,72 +5,151 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
+from imgai import hidden
 from imgai.errors import InputError
-
-_SUFFIX = ".imgai-tmp"
 
 
 class DiskFull(InputError):
     """Nothing more can be written; the run ends."""
 
 
-def commit(path: Path, write: Callable[[BinaryIO], object]) -> int:
-    """Call `write` with a file that becomes `path` when all is written; return its size in bytes.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is in its place: bytes, the hash of its content, and its time of change in nanoseconds."""
 
-    Raises InputError, with the reason, if it cannot be written; then nothing is left of it.
+    size: int
+    sha256: str
+    time: int
+
+
+def commit(path: Path, write: Callable[[BinaryIO], object], *, exclusive: bool = False) -> Written:
+    """Call `write` with a file that becomes `path` when all is written and checked.
+
+    exclusive: never replace a file.
+    Raises FileExistsError if `exclusive` and there is one, and InputError, with the reason, if the file cannot be
+    written; then nothing is left of it.
     """
-    half = temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        file, half = hidden.create(path.parent)
         try:
-            with half.open("wb") as file:
-                write(file)
-                # Not `tell`: some codecs go back to fill in what they left open.
-                size = file.seek(0, os.SEEK_END)
-            half.replace(path)
+            with file:
+                checked = _Checked(file)
+                write(cast("BinaryIO", checked))
+                size, sha256 = checked.finish()
+            written = Written(size, sha256, half.stat().st_mtime_ns)
+            if exclusive:
+                _rename_exclusively(half, path)
+            else:
+                half.replace(path)
         except BaseException:
-            half.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                half.unlink(missing_ok=True)
             raise
+        finally:
+            hidden.forget(half)
+    except FileExistsError:
+        if exclusive:
+            raise
+        raise InputError(f"{path} cannot be written: a file is in the place of its folder") from None
     except OSError as error:
         raise reason(path, error) from error
-    return size
+    return written
 
 
-def temporary(path: Path, part: str = "") -> Path:
-    """A hidden name beside `path` for what becomes it, or for a part of that; `sweep` knows it."""
-    distinct = hashlib.sha256(os.fsencode(path.name) + part.encode()).hexdigest()[:16]
-    # The process's number tells a later run whether whoever wrote this is still at work.
-    return path.with_name(f".{distinct}.{os.getpid()}{_SUFFIX}")
-
-
-def sweep(folder: Path, *, below: bool = True) -> None:
-    """Remove what killed runs left half written in a folder and, unless told otherwise, below it."""
-    pattern = f".*{_SUFFIX}"
-    for path in folder.rglob(pattern) if below else folder.glob(pattern):
-        owner = path.name.removesuffix(_SUFFIX).rpartition(".")[2]
-        if not (owner.isdigit() and _is_alive(int(owner))):
-            with contextlib.suppress(OSError):  # someone else's, or on Windows still open: it does no harm
-                path.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return False  # a number that came round again: this run has written nothing yet
-    if os.name == "nt":
-        return False  # there a signal 0 would end the other; what it has open cannot be removed anyway
+def _rename_exclusively(half: Path, path: Path) -> None:
+    """Raises FileExistsError if there is such a file, whoever made it and when."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        os.link(half, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: reserve the name, then replace what reserves it
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        half.replace(path)
+    else:
+        half.unlink()
+
+
+class _Checked(io.BufferedIOBase):
+    """A file whose every write is checked, and whose content is hashed while it is written.
+
+    It has no descriptor to give away: Pillow and others would write to that themselves, and ignore how much of it was
+    written.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self._hash: Any = hashlib.sha256()
+        self._end = 0  # how much was written in order, without going back
+
+    def writable(self) -> bool:
         return True
-    return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        if self._hash is not None:
+            if self._file.tell() == self._end:
+                self._hash.update(content)
+            else:
+                self._hash = None  # an encoder went back, to fill in what it had left open
+        size = self._file.write(content)  # all of it, or OSError
+        self._end += size
+        return size
+
+    def read(self, size: int | None = -1) -> bytes:
+        return self._file.read(-1 if size is None else size)
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        self._hash = None
+        return self._file.truncate(size)
+
+    def flush(self) -> None:
+        if not self._file.closed:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Whoever closes it was given it: the file stays open until it is checked."""
+        self.flush()
+
+    def finish(self) -> tuple[int, str]:
+        """The size and the hash of what is in the file. Raises OSError if it is not what was written."""
+        self._file.flush()
+        size = self._file.seek(0, os.SEEK_END)
+        there = os.fstat(self._file.fileno()).st_size
+        if there != size or (self._hash is not None and there != self._end):
+            raise OSError(errno.EIO, f"{there} bytes of {max(size, self._end)} are in the file")
+        if self._hash is None:
+            self._file.seek(0)
+            self._hash = hashlib.sha256()
+            while block := self._file.read(1 << 20):
+                self._hash.update(block)
+        return size, str(self._hash.hexdigest())
+
+
+def hash_of(path: Path) -> str:
+    """The hash of a file's content. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def reason(path: Path, error: OSError) -> InputError:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from imgai.outputs.scores import best
+from imgai.runs.commit import Written
 from imgai.runs.names import Plan
 from imgai.sample import Sample
 
@@ -56,14 +57,21 @@ class Job:
         out: Path,
         kind: str,
         path: Path,
-        size: int,
+        written: Written | int,
         page: int,
         label: str | None,
         step: str | None = None,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Note a file that is in its place. step: whose, if it is not of the last. more: what its kind tells of it."""
-        entry: dict[str, Any] = {"kind": kind, "path": _relative(path, out), "bytes": size, "page": page}
+        """Note a file that is in its place.
+
+        written: its size alone, if the run did not make what is in it. step: whose, if it is not of the last.
+        more: what its kind tells of it.
+        """
+        size = written if isinstance(written, int) else written.size
+        entry: dict[str, Any] = {"kind": kind, "path": relative(path, out), "bytes": size, "page": page}
+        if not isinstance(written, int):
+            entry |= {"time": written.time, "sha256": written.sha256}
         if step is not None:
             entry["step"] = step
         if label is not None:
@@ -103,7 +111,8 @@ class Job:
             return self.pages == 0
 
 
-def _relative(path: Path, out: Path) -> str:
+def relative(path: Path, out: Path) -> str:
+    """The path of an output as records have it."""
     try:
         return path.relative_to(out).as_posix()
     except ValueError:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import Counter
+import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
 
-from imgai.console import printable
 from imgai.errors import ImgaiError
 from imgai.predict.spec import KindSpec
 from imgai.runs.commit import commit
-from imgai.runs.job import Job
+from imgai.runs.guard import Guard
+from imgai.runs.job import Job, relative
 from imgai.runs.names import Plan, key_of
 from imgai.runs.records import Records
 
@@ -24,47 +25,100 @@ def of_run(kinds: Sequence[KindSpec]) -> list[KindSpec]:
     return [each for each in kinds if each.kind.once == "run"]
 
 
-def _fragment_path(records: Records, each: Plan, kind: KindSpec) -> Path:
-    name = hashlib.sha256(os.fsencode(key_of(each))).hexdigest()[:32]
-    return records.folder / kind.name / f"{name}.json"
+def merged_path(out: Path, kind: KindSpec) -> Path:
+    """The one file of a kind of the run."""
+    return out / f"{kind.name}{kind.kind.suffixes[0]}"
 
 
-def write_fragments(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
+def has_parts(each: Plan, kinds: Sequence[KindSpec], records: Records) -> bool:
+    """Whether what an earlier run kept of an input is there and whole."""
+    return all(_read(_part_path(records, each, kind)) is not None for kind in of_run(kinds))
+
+
+def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
     """Keep what the kinds of the run made of one input's pages."""
     try:
         for kind in of_run(kinds):
-            path = _fragment_path(records, job.plan, kind)
+            path = _part_path(records, job.plan, kind)
             if job.error is not None:
                 path.unlink(missing_ok=True)  # what an earlier run made of it is no longer true
                 continue
             pages = job.fragments.pop(kind.name, [])
             content = json.dumps(sorted(pages, key=lambda fragment: int(fragment["page"]))).encode()
-            commit(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
+            commit(path, partial(_write, content))
     except (ImgaiError, OSError) as error:
         job.failed(error)
 
 
-def write_merged(plans: list[Plan], out: Path, kinds: Sequence[KindSpec], records: Records) -> None:
-    """The one file of each kind of the run, of every input done now or before."""
+def write_merged(
+    plans: list[Plan], out: Path, kinds: Sequence[KindSpec], records: Records, guard: Guard
+) -> list[dict[str, Any]]:
+    """Write the one file of each kind of the run, of every input done now or before; return the outputs of the record.
+
+    Raises InputError if it cannot be written.
+    """
     from imgai.kinds.files import merge
 
+    outputs = []
     for kind in of_run(kinds):
-        fragments = _fragments(plans, kind, records)
-        commit(
-            out / f"{kind.name}{kind.kind.suffixes[0]}",
-            lambda file, kind=kind, fragments=fragments: merge(kind.kind, fragments, file, kind.params),  # type: ignore[misc]
-        )
+        path, parts = merged_path(out, kind), _parts(plans, kind, records)
+        guard.allow(kind.name, path)
+        written = commit(path, partial(_merge, merge, kind, parts))
+        about = {"kind": kind.name, "path": relative(path, out), "bytes": written.size, "page": 0}
+        outputs.append(about | {"time": written.time, "sha256": written.sha256})
+    return outputs
 
 
-def _fragments(plans: list[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parts(plans: list[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
     """What was kept of every page, with the name of the page."""
-    names = Counter(each.input.name for each in plans)
-    for each in plans:
-        alone = names[each.input.name] == 1
-        try:
-            pages = json.loads(_fragment_path(records, each, kind).read_bytes())
-        except FileNotFoundError:
-            continue  # it failed, and was told
-        for page in pages:
-            name = each.input.name if alone else each.input.shown
-            yield printable(name + (f"#{page['page'] + 1}" if page["pages"] > 1 else "")), page
+    names = _names(plans)
+    for each, name in zip(plans, names, strict=True):
+        for page in _read(_part_path(records, each, kind)) or ():  # none: it failed, and was told
+            yield name + (f"#{page['page'] + 1}" if page["pages"] > 1 else ""), page
+
+
+def _names(plans: list[Plan]) -> list[str]:
+    """The inputs' paths below the folder that was named, or below one that holds all that were named."""
+    paths = [each.input.path for each in plans]
+    roots = {
+        os.path.abspath(path)[: -len(each.input.name)] or os.sep  # noqa: PTH100 - links stay as they are
+        for each, path in zip(plans, paths, strict=True)
+        if path is not None and not each.input.stream
+    }
+    if len(roots) <= 1 or os.name == "nt":
+        return [each.input.name for each in plans]
+    root = os.path.commonpath(roots)
+    return [
+        each.input.name if path is None else PurePath(os.path.relpath(path, root)).as_posix()
+        for each, path in zip(plans, paths, strict=True)
+    ]
+
+
+def _part_path(records: Records, each: Plan, kind: KindSpec) -> Path:
+    name = hashlib.sha256(os.fsencode(key_of(each))).hexdigest()[:32]
+    return records.folder / kind.name / f"{name}.json"
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    """The content with its hash before it, so that a damaged part is known."""
+    file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def _read(path: Path) -> list[dict[str, Any]] | None:
+    """The pages of a part; None if it is not there or damaged."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            told, _, content = file.read().partition(b"\n")
+    except OSError:
+        return None
+    if hashlib.sha256(content).hexdigest().encode() != told:
+        return None
+    pages: list[dict[str, Any]] = json.loads(content)
+    return pages
+
+
+def _merge(merge: Any, kind: KindSpec, parts: Iterator[tuple[str, dict[str, Any]]], file: BinaryIO) -> None:
+    merge(kind.kind, parts, file, kind.params)

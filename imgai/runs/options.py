@@ -39,6 +39,8 @@ class RunOptions:
     """How a run goes about it.
 
     out: the folder of what is made, or the one file; None where labels alone are told.
+    overwrite: also replace files in `out` that imgai did not make, or another run made. no_clobber: do not replace
+        the one file or the table that `out` names.
     avoid: other folders of what is made, which are no inputs.
     memory: budget in bytes for the decoded pictures that are in flight.
     threads: that decode, and as many again that encode; None chooses by the cores.
@@ -49,6 +51,8 @@ class RunOptions:
     outputs: OutputOptions
     avoid: tuple[Path, ...] = ()
     force: bool = False
+    overwrite: bool = False
+    no_clobber: bool = False
     dry_run: bool = False
     fail_fast: bool = False
     json: bool = False

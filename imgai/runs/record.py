@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from imgai.errors import ImgaiError
 from imgai.outputs import output_of
@@ -14,18 +14,61 @@ from imgai.params import to_dict
 from imgai.predict.spec import StepSpec
 from imgai.runs.job import Job
 from imgai.runs.names import Plan, key_of
+from imgai.runs.options import Summary
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the records' schema; docs/runs.md describes it."""
+SCHEMAS = (1, 2)
+"""Those that are read. Records of schema 1 do not say `run`, and have no hashes."""
 
 
-def record_of(job: Job, specs: Sequence[StepSpec]) -> dict[str, Any]:
+class Key(NamedTuple):
+    """What a record is about: an input, by its whole path, and what was run over it."""
+
+    path: str
+    run: str
+
+
+def run_name(specs: Sequence[StepSpec], kinds: Sequence[str]) -> str:
+    """What is run, without models and params: the tasks, and the kinds of the last step's output."""
+    return _run_name([spec.task.name for spec in specs], kinds)
+
+
+def run_of_record(record: dict[str, Any]) -> str:
+    """What was run for a record. Raises KeyError or TypeError for what is none."""
+    if "run" in record:
+        if not (isinstance(record["path"], str) and isinstance(record["run"], str)):
+            raise TypeError
+        return record["run"]
+    tasks = [step["task"] for step in record["steps"]] if "steps" in record else [record["task"]]
+    of_last = [output["kind"] for output in record["outputs"] if "step" not in output]
+    return _run_name(tasks, [kind for kind in of_last if kind not in ("sorted", "xmp")])
+
+
+def _run_name(tasks: Sequence[str], kinds: Sequence[str]) -> str:
+    return " | ".join(tasks) + (f" --as {','.join(sorted(set(kinds)))}" if kinds else "")
+
+
+def begun_record(key: Key, shown: str, output: str, kind: str) -> dict[str, Any]:
+    """The record of an output that is about to be written."""
+    about = {"schema": SCHEMA, "input": shown, "path": key.path, "run": key.run, "status": "begun"}
+    return about | {"kind": kind, "output": output}
+
+
+def ended_record(run: str, summary: Summary, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of a run that has ended. outputs: what was made of all inputs together."""
+    about = {"schema": SCHEMA, "input": "", "path": "", "run": run, "status": "ended", "outputs": outputs}
+    return about | {"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}
+
+
+def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:
     """The record of a finished job; docs/runs.md describes its fields."""
     spec = specs[-1]
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "input": job.plan.input.shown,
         "path": key_of(job.plan),
+        "run": run,
         "status": "done" if job.error is None else "failed",
         "task": spec.task.name,
         "model": spec.model_name,

@@ -2,119 +2,278 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
-from imgai.runs.record import SCHEMA, to_line
+from imgai.runs.commit import commit, hash_of
+from imgai.runs.record import SCHEMAS, Key, begun_record, run_of_record, to_line
 
 FOLDER = ".imgai"
+_LONGEST = 1 << 26
+"""Bytes of a line; a longer one is no record."""
+_SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """Which run made an output, as what kind, and what it then held. size is -1 where a run was cut off before it knew.
+
+    sha256: None in records of schema 1.
+    """
+
+    run: str
+    kind: str
+    size: int = -1
+    time: int = 0
+    sha256: str | None = None
 
 
 class Records:
-    """The records of an output folder, one JSON object a line, the last about an input counts."""
+    """The records of an output folder, one JSON object a line; the last about an input and a run counts."""
 
-    def __init__(self, out: Path, *, table: str = "", keep: bool = True) -> None:
+    def __init__(
+        self, out: Path, *, table: str = "", keep: bool = True, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         """table: the name of the table in `out` that this run writes; its records lie apart.
 
-        keep: whether anything is written at all.
+        keep: whether anything is written at all. tell: is given a line where something is set aside.
         """
         self.out = out
         self.folder = out / FOLDER
         self.path = self.folder / (f"{table}.jsonl" if table else "records.jsonl")
         self.keep = keep
+        self._tell = tell
         self._lock = Lock()
-        self._known: dict[str, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
-        self._owner: dict[str, str] = {}  # by output, the input that became it last
+        self._read = 0  # bytes of the file that were read
+        self._known: dict[Key, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
+        self._owner: dict[str, Key] = {}  # by output, the input and run that wrote it last
+        self._claims: dict[str, _Claim] = {}  # by output
+        self._begun: dict[str, tuple[Key, _Claim]] = {}  # by output, of inputs whose run was cut off
+        self._old_runs: set[str] = set()  # that have records of schema 1
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
     def load(self) -> None:
-        """Read what earlier runs wrote. A line torn by a killed run is passed over."""
+        """Read what earlier runs wrote. A line torn by a killed run is passed over, what is no file is set aside."""
         if not self.keep:
             return
         try:
-            with self.path.open(encoding="ascii", errors="replace") as file:
-                for line in file:
+            self._set_aside_what_is_wrong()
+            with self._lock, self._open(os.O_RDONLY) as file:
+                file.seek(self._read)
+                for line in _lines(file):
                     self._learn(line)
+                self._read = file.tell()
         except (FileNotFoundError, NotADirectoryError):
             return
 
-    def unchanged(self, path: str, digest: str) -> bool:
+    def prepare(self) -> None:
+        """Make sure that records can be written. Raises OSError."""
+        if self.keep:
+            self._set_aside_what_is_wrong()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT).close()
+
+    def unchanged(self, key: Key, digest: str) -> bool:
         """Whether an input was done with this very digest and all its outputs are there still."""
-        known = self._known.get(path)
+        known = self._known.get(key)
         if known is None or known[0] != digest:
             return False
-        return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(path))
+        return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(key))
 
-    def outputs(self, path: str) -> list[dict[str, Any]]:
+    def outputs(self, key: Key) -> list[dict[str, Any]]:
         """What an input became in an earlier run; nothing, if it became none."""
-        known = self._known.get(path)
-        found: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
-        return found
+        known = self._known.get(key)
+        outputs: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
+        return outputs
 
     def made(self) -> set[str]:
         """The real paths of all that earlier runs wrote."""
         out = os.path.realpath(self.out)
-        return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in self._owner}  # noqa: PTH118
+        paths = {*self._claims, *self._begun}
+        return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in paths}  # noqa: PTH118
+
+    def stranger(self, output: str, run: str, kind: str, *, of_run: bool = False) -> str:
+        """Why the file at an output's path is not this run's to replace; "" if it is. Reads it only if it must.
+
+        of_run: it is made of all inputs together.
+        """
+        path = self.out / os.fsdecode(os.fsencode(output))
+        if not os.path.lexists(path):
+            return ""
+        claim = self._begun[output][1] if output in self._begun else self._claims.get(output)
+        if claim is None and of_run and run in self._old_runs:
+            return ""  # records of schema 1 did not tell of these
+        if claim is None:
+            return "imgai has no record of it"
+        if (claim.run, claim.kind) != (run, kind):
+            return f"it was made by {claim.run}"
+        if claim.size < 0 or self._holds(path, claim):
+            return ""
+        return "it has changed since imgai made it"
+
+    def _holds(self, path: Path, claim: _Claim) -> bool:
+        try:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size != claim.size:
+                return False
+            if claim.sha256 is None or status.st_mtime_ns == claim.time:
+                return True
+            return hash_of(path) == claim.sha256  # a copied folder has other times
+        except OSError:
+            return False
 
     def row(self, path: str) -> dict[str, Any] | None:
         """The last record of an input, of this run or an earlier one; only runs that make tables have them."""
         return (self._rows or {}).get(path)
 
-    def append(self, record: dict[str, Any]) -> str:
-        """Write a record at the end, in one piece, and return its line."""
-        line = to_line(record)
+    def begin(self, key: Key, shown: str, output: str, kind: str) -> None:
+        """Note that an output of an input is about to be written. Raises OSError."""
+        self._append(begun_record(key, shown, output, kind))
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write a record at the end, in one piece. Raises OSError."""
         if self._rows is not None:
             self._rows[record["path"]] = _cells(record)
+        self._append(record)
+
+    def _append(self, record: dict[str, Any]) -> None:
         if not self.keep:
-            return line
-        with self._lock:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            # A line that a killed run tore gets its end here, so that it takes no good one with it.
-            with self.path.open("ab") as file:
-                file.write((("\n" if self._torn() else "") + line + "\n").encode("ascii"))
-        return line
+            return
+        content = (to_line(record) + "\n").encode("ascii")
+        with self._lock, self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                # A line that a killed run tore gets its end here, so that it takes no good one with it.
+                content = (b"" if file.read(1) == b"\n" else b"\n") + content
+            if file.write(content) != len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _torn(self) -> bool:
+    def _open(self, flags: int) -> BinaryIO:
+        """Open the records, never through a link and never something that is no file. Raises OSError."""
         try:
-            with self.path.open("rb") as file:
-                file.seek(-1, os.SEEK_END)
-                return file.read(1) != b"\n"
-        except OSError:
-            return False
+            descriptor = os.open(self.path, flags | _SAFE, 0o666)
+        except FileNotFoundError:
+            if not flags & os.O_CREAT:
+                raise
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path, flags | _SAFE, 0o666)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no file")
+        if flags & os.O_APPEND and status.st_nlink > 1:
+            # Somebody's other name of it, or a backup made of links: from here on they are two files.
+            with os.fdopen(descriptor, "rb") as file:
+                commit(self.path, lambda copy: [copy.write(block) for block in iter(lambda: file.read(1 << 20), b"")])
+            descriptor = os.open(self.path, flags | _SAFE, 0o666)
+        return os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "r+b", buffering=0 if flags else -1)
 
-    def _learn(self, line: str) -> None:
+    def own_folder(self, name: str) -> Path:
+        """A folder beside the records, made if need be; a link or a file in its place is set aside. Raises OSError."""
+        self._set_aside(self.folder, stat.S_ISDIR)
+        path = self.folder / name
+        self._set_aside(path, stat.S_ISDIR)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _set_aside_what_is_wrong(self) -> None:
+        self._set_aside(self.folder, stat.S_ISDIR)
+        self._set_aside(self.path, stat.S_ISREG)
+
+    def _set_aside(self, path: Path, right: Callable[[int], bool]) -> None:
+        """Rename what is at the place of the records or of a folder of theirs and is none. Raises OSError."""
+        try:
+            mode = path.lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if not right(mode):
+            aside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.aside")
+            path.rename(aside)
+            self._tell(f"{path} was no {'folder' if right is stat.S_ISDIR else 'file'}; it is called {aside.name} now")
+
+    def _learn(self, line: bytes) -> None:
         try:
             record = json.loads(line)
-            self._known.pop(record["path"], None)
-            if record["schema"] == SCHEMA and record["status"] == "done":
-                assert all("path" in output and "bytes" in output for output in record["outputs"])
-                for output in record["outputs"]:
-                    self._claim(output, record["path"])
-                self._known[record["path"]] = (record["digest"], json.dumps(record["outputs"]))
-                if self._rows is not None:
-                    self._rows[record["path"]] = _cells(record)
-        except (ValueError, KeyError, TypeError, AssertionError):
+            if record["schema"] not in SCHEMAS:
+                return
+            key = Key(record["path"], intern(run_of_record(record)))
+            if record["schema"] == 1:
+                self._old_runs.add(key.run)
+            if record["status"] == "begun":
+                self._begun[record["output"]] = key, _Claim(key.run, intern(record["kind"]))
+                return
+            outputs = [_checked(output) for output in record["outputs"]]
+            done, digest = record["status"] == "done", record.get("digest", "")
+            if record["status"] not in ("done", "failed", "ended") or not isinstance(digest, str):
+                return
+        except (ValueError, KeyError, TypeError, RecursionError):
             return
+        for path in [path for path, (owner, _) in self._begun.items() if owner == key]:
+            del self._begun[path]
+        for output in outputs:
+            self._claim(output, key)
+        self._known[key] = (digest if done else "", json.dumps(outputs))
+        if self._rows is not None and done:
+            self._rows[key.path] = _cells(record)
 
-    def _claim(self, output: dict[str, Any], path: str) -> None:
-        """An output is of the input that was written there last; what was there before is gone."""
-        owner = self._owner.get(output["path"], path)
-        shared = owner == path or output.get("kind") == "sorted"  # equal files are sorted into one place
-        if not shared and any(each["path"] == output["path"] for each in self.outputs(owner)):
-            self._known.pop(owner)
-        self._owner[output["path"]] = path
+    def _claim(self, output: dict[str, Any], key: Key) -> None:
+        """An output is of the input and run that wrote it last; what was there before is gone."""
+        path = output["path"]
+        owner = self._owner.get(path, key)
+        shared = owner == key or output["kind"] == "sorted"  # equal files are sorted into one place
+        if not shared and any(each["path"] == path for each in self.outputs(owner)):
+            self._known[owner] = ("", self._known[owner][1])
+        self._owner[path] = key
+        self._claims[path] = _Claim(
+            key.run, intern(output["kind"]), output["bytes"], output.get("time", 0), output.get("sha256")
+        )
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, of which none may fill the memory; the last only if it is whole."""
+    while line := file.readline(_LONGEST):
+        if not line.endswith(b"\n"):
+            if len(line) < _LONGEST:
+                file.seek(-len(line), os.SEEK_CUR)  # torn, or being written
+                return
+            while line and not line.endswith(b"\n"):
+                line = file.readline(_LONGEST)
+            continue
+        yield line
+
+
+def _checked(output: dict[str, Any]) -> dict[str, Any]:
+    """An output of a record, if it is one. Raises KeyError or TypeError."""
+    if not (isinstance(output["path"], str) and isinstance(output["kind"], str) and isinstance(output["bytes"], int)):
+        raise TypeError
+    if not (isinstance(output.get("time", 0), int) and isinstance(output.get("sha256", ""), str)):
+        raise TypeError
+    return output
 
 
 def _cells(record: dict[str, Any]) -> dict[str, Any]:
-    """What a table tells of a record."""
-    return {name: record[name] for name in ("width", "height", "scores", "error") if name in record}
+    """What a table tells of a record; what a damaged line has instead is left out."""
+    cells = {name: record[name] for name in ("width", "height") if isinstance(record.get(name), int)}
+    if isinstance(record.get("error"), str):
+        cells["error"] = record["error"]
+    scores = record.get("scores")
+    if isinstance(scores, dict) and all(isinstance(score, int | float) for score in scores.values()):
+        cells["scores"] = scores
+    return cells
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the name in a damaged record holds a NUL
         return -1

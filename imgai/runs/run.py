@@ -5,28 +5,29 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from imgai import hidden
 from imgai.console import Console
 from imgai.errors import EXIT_INTERRUPTED, InputError, UsageError
 from imgai.predict.spec import StepSpec
-from imgai.runs.commit import sweep
 from imgai.runs.digest import digest
+from imgai.runs.guard import Guard, Inputs
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
 from imgai.runs.listeners.standard import standard_listeners
-from imgai.runs.merged import of_run
+from imgai.runs.merged import has_parts, merged_path, of_run
 from imgai.runs.names import Plan, StreamPlans, key_of, plan
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import Stdin, Stdout, is_piped
-from imgai.runs.record import planned_record, record_of, skipped_record
+from imgai.runs.record import Key, planned_record, record_of, run_name, skipped_record
 from imgai.runs.records import Records
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
+from imgai.runs.targets import targets
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -51,7 +52,9 @@ class Run:
 
     specs, options, console: as given; of ``--out -``, `options.out` is a folder that is removed at the end.
     folder: where the files of outputs go. out: the folder that holds the records and that their paths begin in.
-    exact: `options.out` names the one file to write. protected: the real paths of the inputs, never written to.
+    exact: `options.out` names the one file to write. guard: says which files may be written.
+    outputs: what was made of all inputs together, as records have it. replaces: the named file that was there before.
+    name: what is run, in words, without models and params: records of two names do not touch each other.
     plans: one for every input, done before or not; grows while a tar stream comes.
     stdout: where pictures go with ``--out -``. summary: the counts so far.
     """
@@ -82,7 +85,10 @@ class Run:
         self.summary = Summary()
         self.folder = self.out = Path()
         self.exact = False
-        self.protected: frozenset[str] = frozenset()
+        self.name = run_name(self.specs, [each.name for each in options.outputs.kinds])
+        self.guard = Guard(Inputs())
+        self.outputs: list[dict[str, Any]] = []
+        self.replaces: Path | None = None
         self.plans: list[Plan] = []
         self._collect = collect
         self._accept = accept
@@ -107,8 +113,10 @@ class Run:
             yield from self._tell_skipped(skipped)
             if self.options.dry_run:
                 yield from self._tell_planned(jobs)
-            elif jobs:
-                yield from self._work(jobs, count)
+            else:
+                self._sweep()
+                if jobs:
+                    yield from self._work(jobs, count)
             self._hear("end", self)
         if self._stages is not None and self._stages.fatal is not None:  # a stream that broke off
             raise self._stages.fatal
@@ -139,8 +147,8 @@ class Run:
         if not tar and len(options.outputs.kinds) + sum(spec.keep is not None for spec in self.specs) > 1:
             raise UsageError("--out - takes one file of one picture", "write one kind, or name a folder")
         self.stdout = Stdout(tar=tar)
-        made = stack.enter_context(tempfile.TemporaryDirectory(prefix="imgai-"))
-        self.options = dataclasses.replace(options, out=Path(made))
+        made = stack.enter_context(hidden.folder_for_a_while())
+        self.options = dataclasses.replace(options, out=made)
 
     def _is_several(self) -> bool:
         """Whether what was named may be more than one picture: then a tar stream goes out."""
@@ -155,7 +163,8 @@ class Run:
         self.folder = table.with_suffix("") if table is not None else out if out is not None else Path()
         self.out = table.parent if table is not None else self.folder
         keep = out is not None and self.stdout is None
-        self.records = Records(self.out, table="" if table is None else table.name, keep=keep)
+        table_name = "" if table is None else table.name
+        self.records = Records(self.out, table=table_name, keep=keep, tell=self.console.warn)
 
     def _planned(self) -> tuple[list[Job], list[tuple[Plan, str]], int | None]:
         """The inputs that are to be done, and those that an earlier run has done."""
@@ -181,11 +190,11 @@ class Run:
         self.exact = self.plans[0].exact is not None
         if self.exact:
             self.out = self.folder.parent
-            self.records = Records(self.out, keep=self.records.keep)
-        if options.outputs.table is not None:
-            _refuse_to_overwrite(options.outputs.table, inputs)
-        self.protected = frozenset(os.path.realpath(item.path) for item in inputs if item.path is not None)
+            self.records = Records(self.out, keep=False)
+        self._watch_over(Inputs(item.path for item in inputs if item.path is not None))
         jobs, skipped = self._divide()
+        if self._accept is None and jobs:
+            self._refuse_to_overwrite(jobs)
         if self._accept is not None:
             jobs = [job for job in jobs if self._accept(job.plan.input)]
         self.summary.skipped = len(skipped)
@@ -209,11 +218,34 @@ class Run:
                 mark = digest(each.input, self.specs, self.options.outputs, base)
             except OSError:
                 mark = ""
-            if not self.options.force and mark and each.exact is None and self.records.unchanged(key_of(each), mark):
+            known = not self.options.force and mark and self.records.unchanged(self._key(each), mark)
+            if known and has_parts(each, self.options.outputs.kinds, self.records):
                 skipped.append((each, mark))
             else:
                 jobs.append(Job(each, mark))
         return jobs, skipped
+
+    def _key(self, each: Plan) -> Key:
+        return Key(key_of(each), self.name)
+
+    def _watch_over(self, inputs: Inputs) -> None:
+        self.guard = Guard(inputs, self.records, run=self.name, overwrite=self.options.overwrite)
+        named = self.options.outputs.table or (self.plans[0].exact if self.exact else None)
+        if named is None:
+            return
+        if named in inputs:
+            raise UsageError(f"{named} is an input, and would be overwritten", "choose another --out")
+        if named.is_dir():
+            raise UsageError(f"--out {named} is a folder", "name a file in it")
+        if os.path.lexists(named):
+            if self.options.no_clobber:
+                raise UsageError(f"{named} is there, and --no-clobber was given", "name another file")
+            self.replaces = named
+
+    def _refuse_to_overwrite(self, jobs: list[Job]) -> None:
+        """Raise UsageError for files that are there and must stay, as far as can be seen before anything is done."""
+        merged = [(merged_path(self.out, each), each.name) for each in of_run(self.options.outputs.kinds)]
+        self.guard.refuse((target for job in jobs for target in targets(job.plan, self.specs)), merged)
 
     def _members(self, stack: contextlib.ExitStack) -> tuple[Iterator[Job], list[tuple[Plan, str]], int | None]:
         """The members of the tar stream on standard input, as they come."""
@@ -227,7 +259,8 @@ class Run:
             raise UsageError(f"--out {self.folder} is a file, and a tar stream brings many", "name a folder")
         keeps = [spec.keep for spec in self.specs if spec.keep is not None]
         each_plan = StreamPlans(self.folder, options.outputs.kinds, keeps)
-        staged = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="imgai-")))
+        self._watch_over(Inputs())
+        staged = stack.enter_context(hidden.folder_for_a_while())
 
         def jobs() -> Iterator[Job]:
             for item in self.stdin.members(staged):
@@ -238,7 +271,7 @@ class Run:
 
     def _tell_skipped(self, skipped: list[tuple[Plan, str]]) -> Iterator[dict[str, Any]]:
         for each, mark in skipped if self._accept is None else ():
-            record = skipped_record(each, self.records.outputs(key_of(each)), mark)
+            record = skipped_record(each, self.records.outputs(self._key(each)), mark)
             self._hear("skip", record)
             yield record
 
@@ -247,6 +280,21 @@ class Run:
             record = planned_record(job.plan)
             self._hear("planned", job, record)
             yield record
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left half written, wherever this run writes."""
+        outputs = self.options.outputs
+        if self.options.out is not None and self.stdout is None:
+            # Beside a single file or a table may lie a whole home.
+            hidden.sweep(self.out, below=not self.exact and outputs.table is None)
+            if outputs.table is not None:
+                hidden.sweep(self.folder)
+                hidden.sweep(self.records.folder)
+        if outputs.sort_into is not None:
+            hidden.sweep(outputs.sort_into)
+        if outputs.xmp:
+            for folder in {each.input.path.parent for each in self.plans if each.input.path is not None}:
+                hidden.sweep(folder, below=False)
 
     def _work(self, jobs: Iterable[Job], count: int | None) -> Iterator[dict[str, Any]]:
         """Do the jobs. Raises what no further input would escape."""
@@ -257,14 +305,10 @@ class Run:
         from imgai.runs.stages import Stages
         from imgai.runs.write import Writer
 
-        if count is not None and self.out.exists() and self.records.keep:
-            # Beside a single file may lie a whole home.
-            sweep(self.out, below=not self.exact and self.options.outputs.table is None)
-        chains = self._loaded.chains = self._loaded.chains or load_chains(
-            self.specs, self.options.machine, self.console
-        )
-        writer = Writer(self.out, self.specs, self.options.outputs, self.protected)
-        stages = Stages(self.specs, self.options, writer, self.stdin, chains)
+        loaded = self._loaded
+        loaded.chains = loaded.chains or load_chains(self.specs, self.options.machine, self.console)
+        writer = Writer(self.out, self.specs, self.options.outputs, self.guard)
+        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains)
         with threads_kept():
             self._hear("begin", self, count)
             self._stages = stages
@@ -287,7 +331,7 @@ class Run:
 
     def _finish(self, job: Job, stages: Stages) -> dict[str, Any]:
         self._hear("finished", job)
-        record = record_of(job, self.specs)
+        record = record_of(job, self.specs, self.name)
         if job.error is None:
             self.summary.done += 1
         else:
@@ -327,10 +371,3 @@ def run(
         for _ in it:
             pass
     return it.summary
-
-
-def _refuse_to_overwrite(table: Path, inputs: Sequence[Input]) -> None:
-    if any(item.path is not None and os.path.realpath(item.path) == os.path.realpath(table) for item in inputs):
-        raise UsageError(f"{table} is an input, and would be overwritten", "choose another --out")
-    if table.is_dir():
-        raise UsageError(f"--out {table} is a folder", "name a file that ends in .csv, .jsonl or .parquet")

@@ -18,6 +18,8 @@ class OutputRecord(TypedDict):
     path: str
     bytes: int
     page: int
+    time: NotRequired[int]
+    sha256: NotRequired[str]
     label: NotRequired[str]
     step: NotRequired[str]
 
@@ -38,8 +40,10 @@ class InputRecord(TypedDict):
 
     schema: int
     input: str
-    status: Literal["done", "failed", "skipped", "planned"]
+    status: Literal["done", "failed", "skipped", "planned", "begun", "ended"]
     path: NotRequired[str]
+    run: NotRequired[str]
+    kind: NotRequired[str]
     task: NotRequired[str]
     model: NotRequired[str]
     params: NotRequired[dict[str, Any]]
@@ -55,6 +59,9 @@ class InputRecord(TypedDict):
     error: NotRequired[str]
     hint: NotRequired[str]
     output: NotRequired[str]
+    done: NotRequired[int]
+    skipped: NotRequired[int]
+    failed: NotRequired[int]
 
 
 def record_schema() -> dict[str, Any]:

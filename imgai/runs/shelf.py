@@ -11,9 +11,9 @@ from threading import Lock
 
 import numpy as np
 
+from imgai import hidden
 from imgai.images import make_sample, to_pixels
 from imgai.plugin import Page
-from imgai.runs.commit import temporary
 
 
 class Shelf:
@@ -33,9 +33,9 @@ class Shelf:
     def put(self, page: Page) -> int:
         """Keep a page; return how many are there. Raises OSError if it cannot be written."""
         sample, number = page.sample, page.sample.source.page
-        path = temporary(self._path, f"page {number}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file, path = hidden.create(self._path.parent)
+        with file:
             np.save(file, to_pixels(sample), allow_pickle=False)
             if page.output is not sample:
                 pickle.dump(page.output, file)
@@ -56,6 +56,7 @@ class Shelf:
                 pixels = np.load(file, allow_pickle=False)
                 output = pickle.load(file) if page.output is None else None
             path.unlink()
+            hidden.forget(path)
             alpha = None
             if page.sample.alpha is not None:
                 pixels, alpha = pixels[..., :-1], pixels[..., -1]
@@ -69,3 +70,4 @@ class Shelf:
         for path, _ in self._pages.values():
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
+            hidden.forget(path)

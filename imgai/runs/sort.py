@@ -9,7 +9,6 @@ import re
 import shutil
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import BinaryIO
 
 from imgai.runs.commit import commit, reason
@@ -18,8 +17,6 @@ from imgai.runs.names import Plan
 UNSURE = "_unsure"
 """The folder of what has no label above the threshold."""
 
-_PLACES = Lock()
-"""Two files of one name must not find the same place free."""
 _UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
@@ -29,33 +26,40 @@ def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link
     Nothing is moved, and nothing overwritten: another file of that name makes this one's end in -2.
     Raises InputError if it cannot be written.
     """
-    with _PLACES:
-        return _sort_into(folder, label, plan, source, link=link)
-
-
-def _sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link: bool) -> Path:
-    place = folder / folder_name(label) / plan.input.name
-    number = 1
-    while os.path.lexists(place):
-        if place.exists() and (place.samefile(source) or filecmp.cmp(place, source, shallow=False)):
-            return place
+    name = Path(plan.input.name)
+    path, number = folder / folder_name(label) / name, 1
+    while True:
+        if not os.path.lexists(path):
+            try:
+                _put(path, source, link=link)
+            except FileExistsError:
+                continue  # another thread or process was faster: look at what it put there
+            return path
+        if path.exists() and (path.samefile(source) or filecmp.cmp(path, source, shallow=False)):
+            return path
         number += 1
-        name = Path(plan.input.name)
-        place = folder / folder_name(label) / name.with_name(f"{name.stem}-{number}{name.suffix}")
+        path = folder / folder_name(label) / name.with_name(f"{name.stem}-{number}{name.suffix}")
+
+
+def _put(path: Path, source: Path, *, link: bool) -> None:
+    """Copy or link the file to a path that must be free. Raises FileExistsError where it is not, else InputError."""
     if not link:
-        commit(place, partial(_copy, source))
+        commit(path, partial(_copy, source), exclusive=True)
         with contextlib.suppress(OSError):
-            shutil.copystat(source, place)
-        return place
+            shutil.copystat(source, path)
+        return
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(source.resolve(), place)  # of a symbolic link, the file
+            os.link(source.resolve(), path)  # of a symbolic link, the file
+        except FileExistsError:
+            raise
         except OSError:  # another file system
-            place.symlink_to(source.absolute())
+            path.symlink_to(source.absolute())
+    except FileExistsError:
+        raise
     except OSError as error:
-        raise reason(place, error) from error
-    return place
+        raise reason(path, error) from error
 
 
 def folder_name(label: str | None) -> str:

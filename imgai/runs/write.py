@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from imgai.errors import InputError
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of
 from imgai.plugin import MaskParams, Page
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.commit import commit, reason
+from imgai.runs.guard import Guard
 from imgai.runs.job import Job
 from imgai.runs.options import OutputOptions
 from imgai.runs.shelf import Shelf
@@ -25,9 +24,9 @@ from imgai.sample import Sample
 class Writer:
     """Knows where outputs go and which kinds of them are asked for. Called by several threads at once."""
 
-    def __init__(self, out: Path, specs: Sequence[StepSpec], options: OutputOptions, inputs: frozenset[str]) -> None:
-        """inputs: their real paths, which are never written to. Raises PluginError for a kind that cannot be loaded."""
-        self._inputs = inputs
+    def __init__(self, out: Path, specs: Sequence[StepSpec], options: OutputOptions, guard: Guard) -> None:
+        """guard: says which files may be written. Raises PluginError for a kind that cannot be loaded."""
+        self._guard = guard
         self._out = out
         self._options = options
         *before, last = specs
@@ -75,9 +74,10 @@ class Writer:
         number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
         for each in files(kind.kind, page if once else pages):
             path = job.plan.path(kind.name, each.suffix, label=each.label, page=number, pages=count, keep=spec.keep)
-            size = self._commit(path, partial(_write, each.content))
+            self._guard.allow(kind.name, path, job.plan)
+            written = commit(path, partial(_write, each.content))
             step = spec.keep.name if spec.keep else None
-            job.wrote(self._out, kind.name, path, size, number, each.label, step, each.record)
+            job.wrote(self._out, kind.name, path, written, number, each.label, step, each.record)
 
     def finish(self, job: Job) -> None:
         """Write what is written once of an input, when all of its pages are done."""
@@ -96,19 +96,12 @@ class Writer:
             if is_foreign(place):
                 job.words.append(f"{place} is there already, of another program; no keywords were written")
                 return
-            size = commit(place, partial(_write, sidecar(list(best))))
-            job.wrote(self._out, "xmp", place, size, 0, None)
+            job.wrote(self._out, "xmp", place, commit(place, partial(_write, sidecar(list(best)))), 0, None)
 
     def close(self, job: Job) -> None:
         """Leave nothing of a job that is finished, well or not."""
         for shelf in job.shelves.values():
             shelf.clear()
-
-    def _commit(self, path: Path, write: Callable[[BinaryIO], object]) -> int:
-        # The plan has refused what it could foresee; labels and formats show only now.
-        if os.path.realpath(path) in self._inputs:
-            raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
-        return commit(path, write)
 
 
 def _threshold(kinds: Sequence[KindSpec]) -> float:

@@ -93,6 +93,25 @@ def brighten() -> Runner:
     return call
 
 
+@pytest.fixture
+def weigh() -> Runner:
+    """Run ``weigh``, whose labels go to a table, in this very program."""
+
+    def call(inputs: list[Any], table: Path, **options: Any) -> tuple[Summary, Words]:
+        words = Words()
+        asked = {name: options.pop(name) for name in ("sort_into", "xmp", "link") if name in options}
+        outputs = OutputOptions((), table=table, **asked)
+        run_options = RunOptions(
+            inputs=[str(name) for name in inputs],
+            out=table,
+            outputs=outputs,
+            **{"machine": Machine(device="cpu"), **options},
+        )
+        return run([StepSpec(fake.WEIGH, fake.MEAN)], run_options, words), words
+
+    return call
+
+
 def _options(inputs: list[Any], out: Path, kinds: tuple[str, ...], options: dict[str, Any]) -> RunOptions:
     asked = {name: options.pop(name) for name in ("format", "quality", "threshold") if name in options}
     outputs = OutputOptions(named_kinds(*kinds, **asked))

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgai import hidden
 from imgai.errors import PluginError, UsageError
 
 RUN = """
@@ -162,10 +163,10 @@ def test_a_label_never_leads_to_an_input(
     precious = make_picture(tmp_path / "out" / "a.dark.png", seed=1)
     (tmp_path / "in" / "link.png").symlink_to(precious)
     before = precious.read_bytes()
-    summary, words = find_light([tmp_path / "in"], tmp_path / "out")
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="is an input, and would be overwritten"):
+            find_light([tmp_path / "in"], tmp_path / "out", overwrite=overwrite)
     assert precious.read_bytes() == before
-    assert (summary.done, summary.failed) == (1, 1)
-    assert "would be overwritten" in words.text
 
 
 def test_a_page_and_a_picture_called_like_it_get_two_outputs(
@@ -214,7 +215,8 @@ def test_a_mask_is_not_written_under_a_name_that_lies(tmp_path: Path, find_light
 
 
 def test_what_stands_beside_a_single_output_is_not_searched(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
-    half = tmp_path / "deep" / ".half.999999999.imgai-tmp"
+    owner = hidden._owner().split("-")
+    half = tmp_path / "deep" / f".{owner[0]}-{owner[1]}-999999999-1.half.imgai-tmp"
     half.parent.mkdir()
     half.touch()
     find_light([make_picture(tmp_path / "a.png")], tmp_path / "mask.png")

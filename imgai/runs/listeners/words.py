@@ -37,6 +37,8 @@ class Words(Listener):
         if options.dry_run:
             self._console.say(f"{self._planned} to do, {summary.skipped} done before; nothing was written")
             return
+        if run.replaces is not None and summary.done:
+            self._console.say(f"replaced {run.replaces}")
         parts = [f"{summary.done} done"]
         if summary.skipped:
             parts.append(f"{summary.skipped} done before (--force does them again)")

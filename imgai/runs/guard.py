@@ -1,0 +1,105 @@
+"""Which files a run may write to: no input, and no file that is not its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from imgai.errors import InputError, UsageError
+from imgai.runs.commit import reason
+from imgai.runs.job import relative
+from imgai.runs.names import Plan, key_of
+from imgai.runs.record import Key
+from imgai.runs.records import Records
+
+_NAMED = 3  # files that a refusal names
+
+
+class Inputs:
+    """The files of the inputs, known by their paths and by device and inode.
+
+    One folder may be reached by two ways (a volume that is mounted twice, a file system that folds case), and then two
+    paths are one file.
+    """
+
+    def __init__(self, paths: Iterable[Path] = ()) -> None:
+        self._paths: set[str] = set()
+        self._identities: set[tuple[int, int]] = set()
+        for path in paths:
+            self._paths.add(os.path.realpath(path))
+            if (identity := _identity(path)) is not None:
+                self._identities.add(identity)
+
+    def __contains__(self, path: Path) -> bool:
+        return os.path.realpath(path) in self._paths or _identity(path) in self._identities
+
+
+class Guard:
+    """Asked before every file that a run writes. Called by several threads at once."""
+
+    def __init__(
+        self, inputs: Inputs, records: Records | None = None, *, run: str = "", overwrite: bool = False
+    ) -> None:
+        """records: of the output folder; None where files need not be accounted for. run: what is run, by name.
+
+        overwrite: other people's files may be replaced, but no input.
+        """
+        self._inputs = inputs
+        self._records = records if records is not None and records.keep else None
+        self._run = run
+        self._overwrite = overwrite
+
+    def _stranger(self, path: Path, kind: str, *, of_run: bool = False) -> str:
+        """Why a file that is there may not be replaced; "" if it may, or there is none."""
+        if self._records is None or self._overwrite:
+            return ""
+        return self._records.stranger(relative(path, self._records.out), self._run, kind, of_run=of_run)
+
+    def allow(self, kind: str, path: Path, plan: Plan | None = None) -> None:
+        """Note that an output is about to get its name. Raises InputError where that must not be.
+
+        plan: of its input; None for what is made of all inputs together.
+        """
+        if path in self._inputs:
+            raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
+        if self._records is None:
+            return
+        try:
+            if self._stranger(path, kind, of_run=plan is None):
+                self._records.load()  # another run over the same inputs may have made it just now
+                if why := self._stranger(path, kind, of_run=plan is None):
+                    raise InputError(f"{path} would be overwritten, and {why}", "--overwrite replaces it")
+            output = relative(path, self._records.out)
+            key, shown = (key_of(plan), plan.input.shown) if plan is not None else ("", "")
+            self._records.begin(Key(key, self._run), shown, output, kind)
+        except OSError as error:
+            raise reason(self._records.path, error) from error
+
+    def refuse(self, targets: Iterable[tuple[Path, str]], of_run: Iterable[tuple[Path, str]] = ()) -> None:
+        """Raise UsageError if any of these files, each with its kind, is an input, or not this run's own.
+
+        of_run: those that are made of all inputs together.
+        """
+        found = []
+        for paths, all_inputs in ((targets, False), (of_run, True)):
+            for path, kind in paths:
+                if os.path.lexists(path):
+                    if path in self._inputs:
+                        raise UsageError(f"{path} is an input, and would be overwritten", "choose another --out")
+                    if why := self._stranger(path, kind, of_run=all_inputs):
+                        found.append((path, why))
+        if found:
+            names = ", ".join(str(path) for path, _ in found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
+            count = f"{len(found)} files" if len(found) > 1 else "a file"
+            raise UsageError(
+                f"{count} would be overwritten: {names} ({found[0][1]})", "name another folder, or add --overwrite"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None

@@ -1,0 +1,44 @@
+"""The files that will be written for an input, as far as can be told before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from imgai.images.formats import SUFFIXES, format_of_suffix, written_as
+from imgai.predict.spec import KindSpec, StepSpec
+from imgai.runs.names import Plan
+
+_PAGED = frozenset(("TIFF", "GIF", "WEBP", "AVIF", "HEIC", "DICOM"))
+"""Formats whose files may hold several pages."""
+
+
+def targets(plan: Plan, specs: Sequence[StepSpec]) -> Iterator[tuple[Path, str]]:
+    """Each path with its kind. Of several pages the first: whoever has made that has made the others too."""
+    paged = format_of_suffix(plan.input.name) in _PAGED
+    for spec in specs:
+        labels = spec.model.labels or ()
+        for each in spec.keep.kinds if spec.keep is not None else plan.kinds if spec is specs[-1] else ():
+            if each.kind.once == "run":
+                continue
+            suffix = _suffix(plan, each)
+            for label in (None, *(labels if len(labels) > 1 and each.kind.once == "page" else ())):
+                yield plan.path(each.name, suffix, label=label, keep=spec.keep), each.name
+                if paged and each.kind.once == "page":
+                    yield plan.path(each.name, suffix, label=label, pages=2, keep=spec.keep), each.name
+
+
+def _suffix(plan: Plan, kind: KindSpec) -> str:
+    """What the file will end in: as asked for, as the input does, or what the kind declares first."""
+    if plan.exact is not None:
+        return plan.exact.suffix
+    asked: str | None = getattr(kind.params, "format", None)
+    if asked is not None and (format_ := format_of_suffix(asked)):
+        return SUFFIXES[format_][0]
+    own = PurePosixPath(plan.input.name).suffix
+    if kind.kind.once == "page":
+        return kind.kind.suffixes[0]
+    if own.lower() in kind.kind.suffixes:
+        return own
+    format_ = format_of_suffix(plan.input.name)
+    return SUFFIXES[written_as(format_)][0] if format_ else kind.kind.suffixes[0]
