@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -13,16 +14,16 @@ from typing import Any
 import pluggy
 
 from imgai import __version__, hookspecs
-from imgai.plugin import ENTRY_POINT_GROUP, Kind, Model, Task
+from imgai.plugin import ENTRY_POINT_GROUP, Format, Kind, Model, Task
 
 _GROUP_PREFIX = "imgai.plugins.v"
 _OFFICIAL = frozenset(
-    f"imgai-{task}" for task in ("classify", "denoise", "enhance", "segment", "stylize", "super-resolve")
+    f"imgai-{name}" for name in ("classify", "denoise", "dicom", "enhance", "segment", "stylize", "super-resolve")
 )
 
-_DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind}
+_DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind, "formats": Format}
 """What plugins declare: the field of `Plugin` (and end of the hook's name), and the type of what the hook returns."""
-_HOST = ("imgai.kinds",)
+_HOST = ("imgai.images.codecs", "imgai.kinds")
 """The host's own modules that declare through the hooks, as plugins do. Imported by name: they are above this one."""
 
 
@@ -40,6 +41,7 @@ class Plugin:
     tasks: tuple[Task, ...] = ()
     models: tuple[Model, ...] = ()
     kinds: tuple[Kind, ...] = ()
+    formats: tuple[Format, ...] = ()
     broken: str = ""
 
     @property
@@ -57,7 +59,8 @@ def host() -> Plugin:
     return Plugin("imgai", "imgai", __version__, **_declarations([import_module(name) for name in _HOST]))
 
 
-def discover() -> list[Plugin]:
+@cache
+def discover() -> tuple[Plugin, ...]:
     """The host itself, then every installed plugin, official ones first, then by distribution and name.
 
     A plugin whose import fails, that exits, or that declares nonsense comes back with `Plugin.broken`
@@ -67,7 +70,7 @@ def discover() -> list[Plugin]:
         (_load(group, entry_point) for group, entry_point in _plugin_entry_points()),
         key=lambda plugin: (not plugin.official, plugin.distribution, plugin.name),
     )
-    return [host(), *installed]
+    return (host(), *installed)
 
 
 def _plugin_entry_points() -> Iterator[tuple[str, EntryPoint]]:

@@ -41,6 +41,10 @@ class InputError(ImgaiError):
     """One input cannot be read, predicted or written; the run passes it over and goes on."""
 
 
+class UnsupportedError(ImgaiError):
+    """A sound file of a kind that is not read or written; raised by a format, which does not know the file's name."""
+
+
 class DeviceError(UsageError):
     """A device or precision was asked for that this machine does not have."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from imgai.plugin import Kind, Model, Task
+from imgai.plugin import Format, Kind, Model, Task
 
 hookspec = pluggy.HookspecMarker("imgai")
 
@@ -36,4 +36,13 @@ def imgai_register_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
 
     A kind's ``render`` and ``merge`` name functions as ``"package.module:function"``; the module is imported
     only when the kind is used. The host registers its own kinds by this hook too.
+    """
+
+
+@hookspec
+def imgai_register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
+    """Return the file formats that this plugin adds; their pictures are then inputs of every task.
+
+    A format's functions are named as ``"package.module:function"``; the module is imported only when a file of the
+    format is read or written. The host registers its own formats by this hook too.
     """

@@ -1,9 +1,9 @@
 """What the author of a plugin imports, and all that one needs of the host.
 
-A plugin declares *tasks* (what to do to an image), *models* (named ways to do it) and *kinds* (ways to write what a
-model returns), and registers each through its hook. Declarations hold strings and numbers only: a model names
-the function that loads it as ``"package.module:function"``, and the host imports it when the
-model is used. This module never imports torch, and neither may the module that declares.
+A plugin declares *tasks* (what to do to an image), *models* (named ways to do it), *kinds* (ways to write what a
+model returns) and *formats* (ways in which files hold pictures), and registers each through its hook. Declarations
+hold strings and numbers only: a model names the function that loads it as ``"package.module:function"``, and the host
+imports it when the model is used. This module never imports torch, and neither may the module that declares.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from imgai.errors import UsageError
+from imgai.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,17 +32,22 @@ if TYPE_CHECKING:
 __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
+    "Format",
+    "Header",
     "Kind",
     "LoadContext",
     "MaskParams",
+    "Metadata",
     "Model",
     "NoParams",
     "Output",
     "Page",
     "Param",
+    "Picture",
     "Predictor",
     "Rendered",
     "Task",
+    "UnsupportedError",
     "UsageError",
     "Weights",
     "hookimpl",
@@ -276,7 +281,8 @@ class Kind:
     render: ``"package.module:function"``, imported when it is used. Of ``once="page"`` the function takes a `Page`
         and returns an iterable of `Rendered`, the files of that page. Of ``once="input"`` it takes an iterable of all
         pages of one input, in order. Of ``once="run"`` it takes a `Page` and returns a JSON-able dict.
-    suffixes: what the name of a file may end in, the usual one first.
+    suffixes: what the name of a file may end in, the usual one first; ``("*",)``: those of every format that is
+        written, which the registry fills in.
     once: ``"page"``: files for each page; ``"input"``: files for all pages of an input together; ``"run"``: one file
         for the whole run, called like the kind (``coco.json``).
     merge: of ``once="run"``: ``"package.module:function"``, which takes an iterator of pairs (name of the page, what
@@ -309,7 +315,7 @@ class Kind:
         for function in (self.render, self.merge) if self.merge else (self.render,):
             if not re.fullmatch(r"[\w.]+:\w+", function):
                 raise ValueError(f"kind {self.name}: {function!r} must read 'package.module:function'")
-        if not self.suffixes or not all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in self.suffixes):
+        if self.suffixes != ("*",) and not _are_suffixes(self.suffixes):
             raise ValueError(f"kind {self.name}: suffixes are lower-case and begin with a dot, as in '.png'")
         if self.passes and self.once != "page":
             raise ValueError(f"kind {self.name}: only a kind with once='page' can be passed to the next step")
@@ -345,6 +351,117 @@ class Rendered:
     suffix: str
     label: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture, carried to the output.
+
+    format: the name of the `Format` that the file is in ("JPEG", "PNG", "TIFF", ...).
+    depth: bits a channel, 8 or 16.
+    gray: the file holds one channel; the image then repeats it three times.
+    icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
+    dpi: dots per inch, horizontal and vertical.
+    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
+        None: once).
+    full: (height, width) of the file's picture, if it was decoded smaller.
+    notes: what a person should know of how it was read; the host fills it in.
+    """
+
+    format: str
+    depth: int = 8
+    gray: bool = False
+    icc: bytes | None = None
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    duration: int | None = None
+    loop: int | None = None
+    full: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A picture as its file announces it, before a pixel is decoded.
+
+    width, height: of the largest page, in pixels. pages: how many pages or frames are read.
+    format: the name of the `Format`; the host fills it in.
+    """
+
+    width: int
+    height: int
+    pages: int = 1
+    format: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One page or frame of a file, decoded and turned upright.
+
+    pixels: ``(H, W)`` for grey, or ``(H, W, 3)``, uint8 or uint16. alpha: ``(H, W)`` of the same dtype, or None.
+    notes: what a person should know of how it was read, a line each; said once a file.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None
+    metadata: Metadata
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Format:
+    """A way in which files hold pictures.
+
+    The functions are named as ``"package.module:function"`` and imported when they are used. What they raise becomes
+    one line that calls the file damaged; `UnsupportedError` is for a sound file of a kind that is not read, and an
+    ImportError says that `extra` is missing.
+
+    name: in capitals, as people know it ("JPEG").
+    suffixes: what the names of its files end in, the usual one first; the first is what is written.
+    magic: regular expressions for the first 132 bytes of its files (``.`` matches any byte). Of several formats that
+        match, the one whose expression matches most bytes is taken.
+    check: a function of a ``Path | bytes`` that says whether a file whose magic fits is of this format; it is asked
+        before formats without a check, so that a format which begins like another can be told from it.
+    probe: ``(source: Path | bytes) -> Header``, from the header alone; pixel bombs are refused by what it says.
+    read: ``(source: Path | bytes, least: int | None) -> Iterator[Picture]``, a page at a time. Where `least` is not
+        None, a picture may be decoded smaller, with sides of at least that many pixels. Empty: files of the format
+        are known, and not read; `extra` then says what would read them.
+    write: ``(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None``. Empty: it is not written.
+    deep: pictures of it may have 16 bits; else ``write`` is given 8.
+    alpha: ``write`` takes pictures with alpha; else they are laid over white.
+    pages: ``write`` takes several pages or frames.
+    longest: the most pixels along a side that a file can hold; None: there is no such limit.
+    becomes: the format in which a picture read from it is written, where it has no ``write``.
+    extra: the extra of imgai that brings what reads it: ``pip install "imgai[extra]"``.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    magic: tuple[bytes, ...]
+    check: str = ""
+    probe: str = ""
+    read: str = ""
+    write: str = ""
+    deep: bool = False
+    alpha: bool = False
+    pages: bool = False
+    longest: int | None = None
+    becomes: str = "PNG"
+    extra: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Z][A-Z0-9]*", self.name):
+            raise ValueError(f"format name {self.name!r} must be of capital letters and digits")
+        if not _are_suffixes(self.suffixes):
+            raise ValueError(f"format {self.name}: suffixes are lower-case and begin with a dot, as in '.png'")
+        if bool(self.read) != bool(self.probe):
+            raise ValueError(f"format {self.name}: probe and read are declared together")
+        for function in filter(None, (self.check, self.probe, self.read, self.write)):
+            if not re.fullmatch(r"[\w.]+:\w+", function):
+                raise ValueError(f"format {self.name}: {function!r} must read 'package.module:function'")
+        for pattern in self.magic:
+            re.compile(pattern, re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -412,6 +529,10 @@ def param_of(field_: dataclasses.Field[Any]) -> Param | None:
     """The `Param` of a dataclass field, or None if it was not made by `param`."""
     about: Mapping[str, Any] = field_.metadata
     return about.get("imgai")
+
+
+def _are_suffixes(suffixes: tuple[str, ...]) -> bool:
+    return bool(suffixes) and all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in suffixes)
 
 
 def _check_name(what: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Tasks, models and kinds by name, of the host and all sound plugins; the others with the reason."""
+"""Tasks, models, kinds and formats by name, of the host and all sound plugins; the others with the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.plugin import Kind, Model, NoParams, Output, Task, param_of
+from imgai.plugin import Format, Kind, Model, NoParams, Output, Task, param_of
 
 HOST_OPTIONS = frozenset(
     [
@@ -36,6 +36,7 @@ class Registry:
         self.tasks: dict[str, Task] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.plugins: list[Plugin] = []
+        self.formats: dict[str, Format] = {}
         self._models: dict[tuple[str, str], Model] = {}
         self._kinds: dict[tuple[Output, str], Kind] = {}
         self._owners: dict[str, Plugin] = {}
@@ -46,6 +47,10 @@ class Registry:
         # Tasks before the plugins that only add models to them, whatever their distributions are called.
         for plugin in sorted(sound, key=lambda plugin: not (plugin.host or plugin.tasks)):
             self._add(plugin, self._why_not(plugin))
+        written = tuple(suffix for format_ in self.formats.values() if format_.write for suffix in format_.suffixes)
+        for pair, kind in self._kinds.items():
+            if kind.suffixes == ("*",):
+                self._kinds[pair] = dataclasses.replace(kind, suffixes=written)
 
     @property
     def broken(self) -> list[Plugin]:
@@ -142,7 +147,11 @@ class Registry:
                 return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
             if problem := self._mismatch(model, plugin) or self._family_trouble(model, plugin):
                 return problem
-        return next(filter(None, (self._kind_trouble(kind, plugin) for kind in plugin.kinds)), "")
+        troubles = [
+            *(self._kind_trouble(kind, plugin) for kind in plugin.kinds),
+            *(self._format_trouble(format_, plugin) for format_ in plugin.formats),
+        ]
+        return next(filter(None, troubles), "")
 
     def _mismatch(self, model: Model, plugin: Plugin) -> str:
         """What a model declares that its task cannot use, or that two options would be called."""
@@ -202,6 +211,21 @@ class Registry:
         models = [model for task in tasks for model in self.models(task.name)]
         return [*(task.params for task in tasks), *(model.params or NoParams for model in models)]
 
+    def _format_trouble(self, format_: Format, plugin: Plugin) -> str:
+        """Why a format cannot be used: its name or one of its suffixes is taken by a format that is read."""
+        if [other.name for other in plugin.formats].count(format_.name) > 1:
+            return f"its format {format_.name} is declared twice"
+        for other in self.formats.values():
+            # A format that is known and not read may be declared again, by the plugin that reads it.
+            if other.name == format_.name and other.read:
+                return f"its format {format_.name} clashes with that of {self._origin_of_format(other)}"
+            if other.name != format_.name and (shared := set(other.suffixes) & set(format_.suffixes)):
+                return f"its format {format_.name} has the suffix {min(shared)} of {other.name}"
+        return ""
+
+    def _origin_of_format(self, format_: Format) -> str:
+        return next(other.distribution for other in self.plugins if format_ in other.formats)
+
     def _origin_of_kind(self, pair: tuple[Output, str]) -> str:
         owners = (other for other in self.plugins if any((kind.of, kind.name) == pair for kind in other.kinds))
         return next(other.distribution for other in owners)
@@ -216,7 +240,7 @@ class Registry:
         if why_not:
             if os.environ.get("IMGAI_STRICT") == "1":
                 raise PluginError(f"plugin {plugin.distribution} cannot be used: {why_not}")
-            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), kinds=(), broken=why_not))
+            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), kinds=(), formats=(), broken=why_not))
             return
         self.plugins.append(plugin)
         for task in plugin.tasks:
@@ -226,6 +250,8 @@ class Registry:
             self._owners[f"{model.task}/{model.name}"] = plugin
         for kind in plugin.kinds:
             self._kinds[kind.of, kind.name] = kind
+        for format_ in plugin.formats:
+            self.formats[format_.name] = format_
 
 
 def load_registry() -> Registry:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgai.plugin import Metadata as Metadata
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -26,32 +28,6 @@ class Source:
     name: str
     page: int = 0
     pages: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What a file says about its picture, carried to the output.
-
-    format: Pillow's name for the file's format ("JPEG", "PNG", "TIFF", ...).
-    depth: bits a channel, 8 or 16.
-    gray: the file holds one channel; the image then repeats it three times.
-    icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
-    dpi: dots per inch, horizontal and vertical.
-    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
-        None: once).
-    full: (height, width) of the file's picture, if it was decoded smaller.
-    """
-
-    format: str
-    depth: int = 8
-    gray: bool = False
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    duration: int | None = None
-    loop: int | None = None
-    full: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ _CODECS = {
 _EXTRAS = {
     "heic": ("pillow_heif", "HEIC pictures of phones"),
     "raw": ("rawpy", "camera RAW"),
-    "dicom": ("pydicom", "DICOM"),
+    "dicom": ("imgai_dicom", "DICOM"),
     "parquet": ("pyarrow", "tables for data frames"),
     "evaluate": ("sklearn", "imgai evaluate"),
     "watch": ("watchfiles", "--watch"),

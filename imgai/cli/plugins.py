@@ -18,7 +18,7 @@ def add(app: typer.Typer, registry: Registry) -> None:
     def list_plugins(
         json_: Annotated[bool, typer.Option("--json", help="Print one plugin a line as JSON.")] = False,
     ) -> None:
-        """List the plugins with version, distribution, tasks, models and kinds, and what is broken and why."""
+        """List the plugins with version, distribution, tasks, models, kinds and formats, and what is broken and why."""
         if json_:
             for plugin in registry.plugins:
                 typer.echo(json.dumps(_facts(plugin)))
@@ -38,6 +38,7 @@ def _facts(plugin: Plugin) -> dict[str, object]:
         "tasks": [task.name for task in plugin.tasks],
         "models": [f"{model.task}/{model.name}" for model in plugin.models],
         "kinds": [f"{kind.of.value}/{kind.name}" for kind in plugin.kinds],
+        "formats": [format_.name for format_ in plugin.formats],
         "broken": plugin.broken or None,
     }
 
@@ -48,7 +49,9 @@ def _print_table(plugins: list[Plugin]) -> None:
     from rich.table import Table
 
     table = Table(
-        "plugin", "distribution", "version", "tasks", "models", "kinds", "state", box=None, header_style="bold"
+        *("plugin", "distribution", "version", "tasks", "models", "kinds", "formats", "state"),
+        box=None,
+        header_style="bold",
     )
     for plugin in plugins:
         table.add_row(
@@ -58,6 +61,7 @@ def _print_table(plugins: list[Plugin]) -> None:
             ", ".join(task.name for task in plugin.tasks) or "-",
             ", ".join(model.name for model in plugin.models) or "-",
             ", ".join(dict.fromkeys(kind.name for kind in plugin.kinds)) or "-",
+            ", ".join(format_.name for format_ in plugin.formats) or "-",
             f"[red]broken:[/red] {escape(plugin.broken)}" if plugin.broken else "ok",
         )
     Console().print(table, highlight=False)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from imgai.images.formats import EXTENSIONS, format_of_suffix, sniff, written_as
+from imgai.images.formats import format_of_suffix, sniff, written_as
 
 if TYPE_CHECKING:
+    from imgai.images.codecs.png import encode_png
     from imgai.images.decode import DEFAULT_MAX_PIXELS, make_sample, read
-    from imgai.images.header import Header, probe
-    from imgai.images.png import encode_png
+    from imgai.images.header import probe
     from imgai.images.write import to_pixels, write_image
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
-    "EXTENSIONS",
-    "Header",
     "encode_png",
     "format_of_suffix",
     "make_sample",
@@ -31,8 +29,7 @@ __all__ = [
 # Their modules import torch and the codecs, which takes longer than to find that there is nothing to do.
 _LATER = {
     "DEFAULT_MAX_PIXELS": "decode",
-    "Header": "header",
-    "encode_png": "png",
+    "encode_png": "codecs.png",
     "make_sample": "decode",
     "probe": "header",
     "read": "decode",

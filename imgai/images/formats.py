@@ -1,29 +1,17 @@
-"""Which formats there are, told by a file's first bytes, never by its name."""
+"""Which formats there are, and which a file is in: told by its content, never by its name."""
 
 from __future__ import annotations
 
-from pathlib import PurePath
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path, PurePath
+from typing import Any
 
-SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png", ".apng"),
-    "TIFF": (".tif", ".tiff", ".btf"),
-    "WEBP": (".webp",),
-    "AVIF": (".avif", ".avifs"),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "HEIC": (".heic", ".heif", ".hif"),
-    "RAW": (".nef", ".cr2", ".cr3", ".arw", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
-    "DICOM": (".dcm", ".dicom"),
-}
-"""The suffixes of each format, the usual one first."""
-
-EXTENSIONS = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
-"""Every suffix that a picture's name may end with."""
-
-WRITABLE = ("JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "PPM")
-"""The formats that are written; what is read in another becomes a PNG, or a TIFF if it is RAW."""
+from imgai.discovery import discover
+from imgai.plugin import Format
+from imgai.registry import Registry
 
 TABLES = (".csv", ".jsonl", ".parquet")
 """What the name of a table of labels may end in."""
@@ -31,59 +19,74 @@ TABLES = (".csv", ".jsonl", ".parquet")
 HEAD = 132
 """How many of a file's first bytes `sniff` looks at."""
 
-_MAGIC = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
-    (b"MM\0+", "TIFF"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"FUJIFILMCCD-RAW", "RAW"),
-    (b"IIRO", "RAW"),
-    (b"IIU\0", "RAW"),
-)
-_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the second header; texts begin with BM too
-_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format by name: the host's and those of plugins, also those that are known and not read."""
+    return Registry(discover()).formats
 
 
-def sniff(head: bytes, suffix: str = "") -> str | None:
-    """The format of a file that begins with `head`, or None if it is no picture.
+@cache
+def picture_suffixes() -> frozenset[str]:
+    """Every suffix that a picture's name may end with."""
+    return frozenset(suffix for format_ in formats().values() for suffix in format_.suffixes)
 
-    A camera's RAW file is a TIFF by its first bytes; there alone the suffix says which is meant.
+
+@cache
+def writable() -> tuple[str, ...]:
+    """The names of the formats that are written."""
+    return tuple(format_.name for format_ in formats().values() if format_.write)
+
+
+def sniff(head: bytes) -> str | None:
+    """The name of the format of a file that begins with `head`, or None if it is no picture.
+
+    Camera RAW that begins as TIFF does is called TIFF; `detect` looks at more of the file.
     """
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    if head[4:8] == b"ftyp":
-        if head[8:12] in (b"avif", b"avis") or (head[8:12] == b"mif1" and b"avif" in head):
-            return "AVIF"
-        if head[8:12] == b"crx ":
-            return "RAW"
-        return "HEIC" if head[8:12] in _HEIC_BRANDS else None
-    if head[128:132] == b"DICM":
-        return "DICOM"
-    if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in (b" ", b"\n", b"\r", b"\t"):
-        return "PPM"
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
-        return "BMP"
-    for magic, name in _MAGIC:
-        if head.startswith(magic):
-            return "RAW" if name == "TIFF" and suffix.lower() in SUFFIXES["RAW"] else name
+    found = sorted(_matching(head), key=lambda format_: bool(format_.check))
+    return found[0].name if found else None
+
+
+def detect(source: Path | bytes, head: bytes) -> Format | None:
+    """The format of a file that begins with `head`, or None if it is no picture."""
+    for format_ in sorted(_matching(head), key=lambda format_: not format_.check):
+        if not format_.check or function(format_.check)(source):
+            return format_
     return None
 
 
 def format_of_suffix(name: str) -> str | None:
     """The format that a file's name, or a bare suffix or format name, asks for; None if it asks for none."""
     wanted = name.upper().lstrip(".")
-    if wanted in SUFFIXES:
+    if wanted in formats():
         return wanted
     suffix = PurePath(name).suffix.lower() or f".{name.lower().lstrip('.')}"
-    return next((format_ for format_, suffixes in SUFFIXES.items() if suffix in suffixes), None)
+    return next((format_.name for format_ in formats().values() if suffix in format_.suffixes), None)
 
 
-def written_as(format_: str) -> str:
-    """The format in which a picture read in `format_` is written when nothing else is asked for."""
-    if format_ in WRITABLE:
-        return format_
-    return "TIFF" if format_ == "RAW" else "PNG"
+def written_as(name: str) -> str:
+    """The format in which a picture read in the format of that name is written when nothing else is asked for."""
+    format_ = formats()[name]
+    return name if format_.write else format_.becomes
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function that a declaration names as ``"package.module:function"``. Raises what importing it raises."""
+    module, _, attribute = name.partition(":")
+    imported: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+    return imported
+
+
+def _matching(head: bytes) -> Iterator[Format]:
+    """The formats whose magic matches, the one that it matches most bytes of first; of equals the host's."""
+    lengths = ((pattern.match(head), format_) for pattern, format_ in _patterns())
+    found = [(match.end(), format_) for match, format_ in lengths if match]
+    for _, format_ in sorted(found, key=lambda pair: -pair[0]):
+        yield format_
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[bytes], Format], ...]:
+    return tuple(
+        (re.compile(pattern, re.DOTALL), format_) for format_ in formats().values() for pattern in format_.magic
+    )

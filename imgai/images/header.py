@@ -2,98 +2,43 @@
 
 from __future__ import annotations
 
-import io
+import dataclasses
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import tifffile
-from PIL import Image, UnidentifiedImageError
-
-from imgai.errors import InputError
-from imgai.images.formats import HEAD, sniff
-from imgai.images.optional import open_optional, raw_size
-
-# Pillow's own limit is a warning at one size and an error at twice that, both of the whole program;
-# ours is `max_pixels`, checked below before anything is decoded.
-Image.MAX_IMAGE_PIXELS = None
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A picture as its file announces it. Width and height are those of the largest page, in pixels, as stored."""
-
-    format: str
-    width: int
-    height: int
-    pages: int
-    bytes: int
+from imgai.errors import InputError, UnsupportedError
+from imgai.images.formats import HEAD, detect, function
+from imgai.plugin import Format, Header
 
 
 def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
     """Read the header alone. Raises InputError for what is no picture or is larger than `max_pixels`."""
     format_ = format_of(source, name)
     with reasons(name, format_):
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        if format_ == "TIFF":
-            # Pillow does not know every kind of pixels that is read.
-            width, height, pages = tiff_size(source)
-            check_pixels(width, height, name, max_pixels)
-            return Header(format_, width, height, pages, size)
-        if format_ == "RAW":
-            width, height = raw_size(source, name)
-            check_pixels(width, height, name, max_pixels)
-            return Header(format_, width, height, 1, size)
-    with reasons(name, format_), open_picture(source, format_, name) as image:
-        width, height = image.size
-        check_pixels(width, height, name, max_pixels)
-        pages = frames(image, format_)
-    return Header(format_, width, height, pages, size)
+        header: Header = function(format_.probe)(source)
+        check_pixels(header.width, header.height, name, max_pixels)
+    return dataclasses.replace(header, format=format_.name)
 
 
-def frames(image: Image.Image, format_: str) -> int:
-    """How many pictures the file holds; what a phone or a stereo camera puts behind a JPEG's (MPO) is not counted."""
-    return 1 if format_ == "JPEG" else int(getattr(image, "n_frames", 1))
-
-
-def tiff_size(source: Path | bytes) -> tuple[int, int, int]:
-    """Width and height of a TIFF's largest page, and how many pages it has without reduced copies."""
-    with tifffile.TiffFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-        pages: list[Any] = list(file.pages)  # both kinds of pages that tifffile knows have a size and say so by name
-        sizes = [(page.imagewidth, page.imagelength) for page in pages if not is_reduced(page)]
-    width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
-    return width, height, len(sizes)
-
-
-def is_reduced(page: Any) -> bool:
-    """Whether a TIFF's page is a thumbnail or a smaller copy of another (tag NewSubfileType)."""
-    return bool(int(getattr(page, "subfiletype", 0) or 0) & 1)
-
-
-def format_of(source: Path | bytes, name: str) -> str:
-    """The format, told by the first bytes. Raises InputError for an empty file and for what is no picture."""
-    if isinstance(source, bytes):
-        head = source[:HEAD]
-    else:
-        with reasons(name, ""), source.open("rb") as file:
-            head = file.read(HEAD)
-    if not head:
-        raise InputError(f"{name}: the file is empty")
-    found = sniff(head, Path(name).suffix)
-    if found is None:
+def format_of(source: Path | bytes, name: str) -> Format:
+    """The format, told by the content. Raises InputError for an empty file and for what is not read."""
+    with reasons(name):
+        if isinstance(source, bytes):
+            head = source[:HEAD]
+        else:
+            with source.open("rb") as file:
+                head = file.read(HEAD)
+        if not head:
+            raise InputError(f"{name}: the file is empty")
+        format_ = detect(source, head)
+    if format_ is None:
         raise InputError(f"{name}: not a picture in a format that imgai reads", "see docs/formats.md")
-    return found
-
-
-def open_picture(source: Path | bytes, format_: str, name: str) -> Image.Image:
-    """Open with Pillow, without decoding."""
-    if format_ in ("HEIC", "DICOM"):
-        return open_optional(source, format_, name)
-    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=[format_])
+    if not format_.read:
+        raise _missing(name, format_)
+    return format_
 
 
 def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
@@ -106,8 +51,8 @@ def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
 
 
 @contextmanager
-def reasons(name: str, format_: str) -> Iterator[None]:
-    """Turn what a codec or the file system raises into one line about one file."""
+def reasons(name: str, format_: Format | None = None) -> Iterator[None]:
+    """Turn what a codec or the file system raises into one line about one file. format_: None while it is not known."""
     try:
         with warnings.catch_warnings():
             # A codec's warnings are about the file's metadata; what matters raises.
@@ -115,8 +60,8 @@ def reasons(name: str, format_: str) -> Iterator[None]:
             yield
     except InputError:
         raise
-    except UnidentifiedImageError as error:
-        raise InputError(f"{name}: the {format_} file is damaged: its header cannot be read") from error
+    except UnsupportedError as error:
+        raise InputError(f"{name}: {error.message}", error.hint) from error
     except PermissionError as error:
         raise InputError(f"{name}: no permission to read it", "change its rights or run as its owner") from error
     except FileNotFoundError as error:
@@ -125,8 +70,24 @@ def reasons(name: str, format_: str) -> Iterator[None]:
         raise InputError(f"{name}: is a folder") from error
     except MemoryError as error:
         raise InputError(f"{name}: not enough memory to decode it") from error
+    except ImportError as error:
+        if format_ is None or not format_.extra:
+            raise
+        raise _missing(name, format_) from error
     except Exception as error:  # codecs raise whatever they like: struct.error, IndexError, their own kinds
-        if isinstance(error, OSError) and error.errno is not None and format_ == "":
+        if isinstance(error, OSError) and error.errno is not None and format_ is None:
             raise InputError(f"{name}: cannot be read: {os.strerror(error.errno)}") from error
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{name}: the {format_} file is damaged: {text}") from error
+        what = "" if format_ is None else f"{format_.name} "
+        raise InputError(f"{name}: the {what}file is damaged: {_why(error)}") from error
+
+
+def _why(error: Exception) -> str:
+    if type(error).__name__ == "UnidentifiedImageError":  # Pillow's, whose text names its own objects
+        return "its header cannot be read"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _missing(name: str, format_: Format) -> InputError:
+    if not format_.extra:
+        return InputError(f"{name}: {format_.name} is not read", "see docs/formats.md")
+    return InputError(f"{name}: reading {format_.name} needs an extra", f'pip install "imgai[{format_.extra}]"')

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from imgai.errors import UsageError
-from imgai.images.formats import SUFFIXES, WRITABLE, format_of_suffix
+from imgai.images.formats import format_of_suffix, writable
 from imgai.plugin import Kind, MaskParams, Output, hookimpl, param
 
 
@@ -20,8 +20,8 @@ class ImageParams:
     quality: int | None = param(None, "For JPEG, WebP and AVIF.", minimum=1, maximum=100)
 
     def __post_init__(self) -> None:
-        if self.format is not None and format_of_suffix(self.format) not in WRITABLE:
-            raise UsageError(f"--format cannot be {self.format!r}", f"it is one of {', '.join(WRITABLE).lower()}")
+        if self.format is not None and format_of_suffix(self.format) not in writable():
+            raise UsageError(f"--format cannot be {self.format!r}", f"it is one of {', '.join(writable()).lower()}")
 
 
 IMAGE = (
@@ -30,7 +30,7 @@ IMAGE = (
         of=Output.IMAGE,
         summary="The picture, in the input's format unless another is asked for.",
         render="imgai.kinds.image:render",
-        suffixes=tuple(suffix for format_ in WRITABLE for suffix in SUFFIXES[format_]),
+        suffixes=("*",),
         once="input",
         params=ImageParams,
     ),

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from imgai.images import write_image
-from imgai.images.formats import SUFFIXES, format_of_suffix, written_as
+from imgai.images.formats import format_of_suffix, formats, written_as
 from imgai.plugin import Page, Rendered
 
 
@@ -40,7 +40,8 @@ def _asked(name: str | None) -> str | None:
 def _suffix(name: str, read_as: str, format_: str) -> str:
     """The suffix of the file: the input's own where it fits the format."""
     own = PurePosixPath(name).suffix
-    return own if read_as == format_ and own.lower() in SUFFIXES[format_] else SUFFIXES[format_][0]
+    suffixes = formats()[format_].suffixes
+    return own if read_as == format_ and own.lower() in suffixes else suffixes[0]
 
 
 def _copy(source: Path, file: BinaryIO) -> None:

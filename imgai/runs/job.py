@@ -47,6 +47,9 @@ class Job:
         """Count a decoded page."""
         with self.lock:
             self.pages += 1
+            for words in sample.metadata.notes:
+                if (line := f"{self.plan.input.name}: {words}") not in self.words:
+                    self.words.append(line)
             if self.size is None:
                 height, width = sample.metadata.full or (sample.height, sample.width)
                 self.size = (width, height, sample.source.pages)

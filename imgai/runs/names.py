@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from imgai.errors import UsageError
-from imgai.images.formats import EXTENSIONS, format_of_suffix
+from imgai.images.formats import format_of_suffix, picture_suffixes
 from imgai.plugin import Kind
 from imgai.predict.spec import Keep, KindSpec
 from imgai.runs.options import OutputOptions
@@ -153,7 +153,7 @@ def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[KindSpec, ...]) ->
     """Whether ``--out`` names one file: one input, one kind, and a name that ends as a picture's or the kind's does."""
     if len(inputs) != 1 or len(kinds) != 1 or kinds[0].kind.once == "run":
         return False
-    return out.suffix.lower() in EXTENSIONS.union(kinds[0].kind.suffixes) and not out.is_dir()
+    return out.suffix.lower() in picture_suffixes().union(kinds[0].kind.suffixes) and not out.is_dir()
 
 
 def _check_suffix(out: Path, kind: KindSpec) -> None:
@@ -180,7 +180,7 @@ def _fitting(suffixes: Sequence[str], name: str) -> str:
 def _stem(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     # Of "..png" nothing would be left but ".".
-    return path.with_name(path.stem) if path.suffix.lower() in EXTENSIONS and path.stem.strip(".") else path
+    return path.with_name(path.stem) if path.suffix.lower() in picture_suffixes() and path.stem.strip(".") else path
 
 
 def _key(base: PurePosixPath) -> str:

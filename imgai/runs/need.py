@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from imgai.images import Header
+from imgai.images.formats import formats
 from imgai.outputs import output_of
 from imgai.outputs.base import Footprint
+from imgai.plugin import Header
 from imgai.predict.spec import KindSpec, StepSpec
 
 _CHANNELS = 4  # three of the picture, one of its alpha
-_MAY_BE_DEEP = ("PNG", "TIFF", "PPM", "DICOM")
 
 
 def least_side(specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> int | None:
@@ -32,7 +32,7 @@ def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
 
     The last picture is held at the depth that is written, not in float.
     """
-    depth = 2 if header.format in _MAY_BE_DEEP else 1
+    depth = 2 if formats()[header.format].deep else 1
     page = Footprint(header.height, header.width, depth, _CHANNELS * depth * header.height * header.width)
     for spec in specs:
         output_of(spec.task.output).weigh(page, spec, last=spec is specs[-1])

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from imgai.errors import InputError, UsageError
-from imgai.images.formats import EXTENSIONS, HEAD, sniff
+from imgai.images.formats import HEAD, picture_suffixes, sniff
 from imgai.runs.scan import STDIN, Input
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -62,7 +62,7 @@ class Stdin(io.RawIOBase):
             with tarfile.open(fileobj=self, mode="r|", errorlevel=1) as stream:
                 for number, member in enumerate(stream):
                     name, links = PurePosixPath(member.name), member.issym() or member.islnk()
-                    if not (member.isfile() or (links and name.suffix.lower() in EXTENSIONS)):
+                    if not (member.isfile() or (links and name.suffix.lower() in picture_suffixes())):
                         continue
                     if _leaves(member.name):
                         error = InputError(f"{member.name}: the name would leave the output folder", "rename it")
@@ -80,7 +80,7 @@ class Stdin(io.RawIOBase):
                     content = stream.extractfile(member)
                     assert content is not None  # it is a file
                     head = content.read(HEAD)
-                    if not (name.suffix.lower() in EXTENSIONS or sniff(head)):
+                    if not (name.suffix.lower() in picture_suffixes() or sniff(head)):
                         continue  # as in a folder: no picture
                     path = folder / f"{number:08d}{name.suffix}"
                     with path.open("wb") as file:

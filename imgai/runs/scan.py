@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgai.errors import InputError, UsageError
-from imgai.images.formats import EXTENSIONS, HEAD, sniff
+from imgai.images.formats import HEAD, picture_suffixes, sniff
 
 STDIN = "-"
 
@@ -144,7 +144,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _is_picture(entry: os.DirEntry[str]) -> bool:
     if not (entry.is_symlink() or entry.is_file()):
         return False  # a pipe would be waited for without end
-    if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:  # noqa: PTH122 - an entry is no Path yet
+    if os.path.splitext(entry.name)[1].lower() in picture_suffixes():  # noqa: PTH122 - an entry is no Path yet
         return True
     try:
         if not entry.is_file():

@@ -129,7 +129,7 @@ class Stages:
             content = item.path if item.path is not None else self._stdin.read()
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             size = bytes_of(header, self._specs)
-            pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least)
+            pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least, header=header)
             while True:
                 if not self._budget.take(size):
                     return  # the run is broken off: this input is neither done nor failed

@@ -387,16 +387,6 @@ def test_too_large_a_picture_is_refused_from_its_header(format_: str) -> None:
             refuse(content, max_pixels=HEIGHT * WIDTH - 1)
 
 
-@pytest.mark.parametrize(("head", "extra"), [(b"\0\0\0\x18ftypheic", "heic"), (b"\0" * 128 + b"DICM", "dicom")])
-def test_a_missing_extra_is_named(head: bytes, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
-    for module in ("pillow_heif", "pydicom"):
-        monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(InputError, match=rf'pip install "imgai\[{extra}\]"'):
-        samples(head + b"\0" * 200)
-
-
 def test_a_folder_and_a_missing_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         samples(tmp_path)

@@ -1,0 +1,167 @@
+"""What the codecs share that go through Pillow."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from imgai.images import color, orientation
+from imgai.plugin import Header, Metadata, Picture
+
+# Pillow's own limit is a warning at one size and an error at twice that, both of the whole program;
+# ours is `max_pixels`, checked by what `probe` says before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+Decoded = tuple[np.ndarray, np.ndarray | None, bytes | None]
+"""Pixels, alpha and ICC profile."""
+
+
+def opened(source: Path | bytes, format_: str) -> Image.Image:
+    """Open with Pillow, without decoding."""
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=[format_])
+
+
+def header(source: Path | bytes, format_: str, *, pages: int | None = None) -> Header:
+    """The header of a file that Pillow opens. pages: None for as many as it counts."""
+    with opened(source, format_) as image:
+        return Header(*image.size, pages or int(getattr(image, "n_frames", 1)))
+
+
+def pictures(
+    image: Image.Image,
+    format_: str,
+    count: int = 1,
+    *,
+    decode: Callable[[Image.Image], Decoded | None] = lambda image: None,
+    turned: bool = False,
+) -> Iterator[Picture]:
+    """The frames of an opened file, upright, with what the file says of them.
+
+    decode: a faster way to the same pixels of a single picture; None where Pillow is to do it.
+    turned: whoever opened the file has applied the orientation.
+    """
+    exif, xmp = exif_of(image), xmp_of(image)
+    turn = 1 if turned else orientation.noted(exif, xmp)
+    about = Metadata(
+        format_,
+        exif=None if exif is None else orientation.reset(exif),
+        xmp=None if xmp is None else orientation.reset_in_xmp(xmp),
+    )
+    for number in range(count):
+        if count > 1:
+            image.seek(number)
+        decoded = decode(image) if count == 1 else None
+        if decoded is None:
+            image.load()
+            decoded = color.to_pixels(image)
+        pixels, alpha, icc = decoded
+        sideways = turn in (5, 6, 7, 8)
+        dpi = image.info.get("dpi")
+        metadata = dataclasses.replace(
+            about,
+            depth=16 if pixels.dtype == np.uint16 else 8,
+            gray=pixels.ndim == 2,
+            icc=icc,
+            dpi=None if not dpi else (float(dpi[sideways]), float(dpi[not sideways])),
+            duration=int(image.info.get("duration", 100)) if count > 1 else None,
+            # A GIF that does not say how often is shown once.
+            loop=image.info.get("loop", None if format_ == "GIF" else 0) if count > 1 else None,
+        )
+        if pixels.shape[0] < image.height:
+            full = (image.width, image.height) if sideways else (image.height, image.width)
+            metadata = dataclasses.replace(metadata, full=full)
+        pixels = orientation.apply(pixels, turn)
+        alpha = None if alpha is None else orientation.apply(alpha, turn)
+        yield Picture(pixels, alpha, metadata)
+
+
+def exif_of(image: Image.Image) -> bytes | None:
+    """The EXIF block of an opened file."""
+    exif: bytes | None = image.info.get("exif") or None
+    if exif is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG, in hexadecimals
+        with contextlib.suppress(ValueError):
+            return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
+    return exif
+
+
+def xmp_of(image: Image.Image) -> bytes | None:
+    """The XMP packet of an opened file."""
+    xmp: bytes | str | None = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
+    return xmp.encode() if isinstance(xmp, str) else xmp
+
+
+def save(
+    pictures: Iterator[Picture],
+    file: BinaryIO,
+    format_: str,
+    options: Callable[[Picture], dict[str, Any]],
+    *,
+    to_image: Callable[[Picture], Image.Image] | None = None,
+    every: dict[str, Any] | None = None,
+) -> None:
+    """Write a picture, or the frames of an animation.
+
+    options: what `Image.save` is given of the first picture. every: what it is given where there are several.
+    """
+    to_image = to_image or image_of
+    first = next(pictures)
+    second = next(pictures, None)
+    metadata = first.metadata
+    if second is None and metadata.duration is None:
+        to_image(first).save(file, format=format_, **options(first))
+        return
+    durations = [metadata.duration or 100]
+    frames: list[Image.Image] = []
+    # Pillow wants every duration before it writes the first frame.
+    for picture in (*(() if second is None else (second,)), *pictures):
+        durations.append(picture.metadata.duration or 100)
+        frames.append(to_image(picture))
+    about = {**options(first), **(every or {})}
+    loop = metadata.loop if metadata.duration is not None else 0  # pages that were no animation: for ever
+    if loop is not None or format_ != "GIF":  # a GIF that is shown once does not say how often
+        about["loop"] = 1 if loop is None else loop
+    to_image(first).save(file, format=format_, save_all=True, append_images=frames, duration=durations, **about)
+
+
+def image_of(picture: Picture) -> Image.Image:
+    """The picture as Pillow's."""
+    return Image.fromarray(np.ascontiguousarray(joined(picture)))
+
+
+def joined(picture: Picture) -> np.ndarray:
+    """Pixels and alpha as one array. Shape: ``(H, W)``, ``(H, W, 2)``, ``(H, W, 3)`` or ``(H, W, 4)``"""
+    if picture.alpha is None:
+        return picture.pixels
+    return np.dstack([picture.pixels, picture.alpha])
+
+
+def carried(picture: Picture, *names: str) -> dict[str, Any]:
+    """Of icc_profile, exif, xmp and dpi, those that are asked for and there."""
+    metadata = picture.metadata
+    held = {"icc_profile": metadata.icc, "exif": metadata.exif, "xmp": metadata.xmp, "dpi": metadata.dpi}
+    return {name: held[name] for name in names if held[name]}
+
+
+def fits_color(picture: Picture) -> bool:
+    """Whether the profile is for colour, as is wanted where a format holds grey as colour."""
+    return (picture.metadata.icc or b"")[16:20] != b"GRAY"
+
+
+def with_8_bits(picture: Picture) -> Picture:
+    """The picture with the nearest 8-bit values."""
+    if picture.pixels.dtype != np.uint16:
+        return picture
+    pixels, alpha = ((None if values is None else _to_8_bits(values)) for values in (picture.pixels, picture.alpha))
+    assert pixels is not None
+    return dataclasses.replace(picture, pixels=pixels, alpha=alpha)
+
+
+def _to_8_bits(values: np.ndarray) -> np.ndarray:
+    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
