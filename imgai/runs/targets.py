@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from imgai.images.formats import SUFFIXES, format_of_suffix, written_as
+from imgai.images.formats import format_of_suffix, formats, written_as
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.names import Plan
 
@@ -34,11 +34,11 @@ def _suffix(plan: Plan, kind: KindSpec) -> str:
         return plan.exact.suffix
     asked: str | None = getattr(kind.params, "format", None)
     if asked is not None and (format_ := format_of_suffix(asked)):
-        return SUFFIXES[format_][0]
+        return formats()[format_].suffixes[0]
     own = PurePosixPath(plan.input.name).suffix
     if kind.kind.once == "page":
         return kind.kind.suffixes[0]
     if own.lower() in kind.kind.suffixes:
         return own
     format_ = format_of_suffix(plan.input.name)
-    return SUFFIXES[written_as(format_)][0] if format_ else kind.kind.suffixes[0]
+    return formats()[written_as(format_)].suffixes[0] if format_ else kind.kind.suffixes[0]
