@@ -13,9 +13,9 @@ def measure(rounds: int = 5) -> dict[str, float]:
     tune_allocator()
     import torch
 
-    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Metadata, Sample, Source
+    from imgai.testing import load_step
 
     registry = load_registry()
     task, model = registry.task("enhance"), registry.model("enhance", "auto")

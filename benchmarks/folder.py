@@ -123,7 +123,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
 
     from imgai.images import read
     from imgai.predict.chain import Chain
-    from imgai.predict.load import load_step
+    from imgai.testing import load_step
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
     from imgai.runs.guard import Guard, Inputs

@@ -14,8 +14,8 @@ def measure(runs: int = 25) -> dict[str, float]:
     import torch
     from imgai_segment.efficientnet_lite import classify
 
-    from imgai.predict.load import load_step
     from imgai.registry import load_registry
+    from imgai.testing import load_step
 
     registry = load_registry()
     model = registry.model("segment", "subject")

@@ -26,9 +26,9 @@ def masks(model: str, paths: list[Path]) -> Iterator[tuple[Path, np.ndarray, Mas
     import torch
 
     from imgai.images import read
-    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Sample, Source
+    from imgai.testing import load_step
 
     registry = load_registry()
     step = load_step(registry.task("segment"), registry.model("segment", model), device=torch.device("cpu"))

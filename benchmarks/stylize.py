@@ -29,9 +29,9 @@ def measure(rounds: int = 5) -> dict[str, float]:
 
     from imgai.images import read
     from imgai.predict.device import choose_precision
-    from imgai.predict.load import load_step
     from imgai.registry import load_registry
     from imgai.sample import Sample, Source
+    from imgai.testing import load_step
 
     scans = ROOT / "examples" / "scans"
     registry = load_registry()

@@ -4,96 +4,60 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
 from imgai.errors import ImgaiError, PluginError, UsageError
-from imgai.outputs import output_of
-from imgai.plugin import LoadContext, Model, NoParams, Predictor, Task
+from imgai.outputs import StepContext, output_of
+from imgai.plugin import LoadContext, Model, Predictor
+from imgai.predict.machine import CPU, Placement
 from imgai.predict.scaling import Scaling
 from imgai.predict.size import Size
+from imgai.predict.spec import StepSpec
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 
 
-def load_step(
-    task: Task,
-    model: Model,
-    *,
-    device: torch.device,
-    params: Any = NoParams(),
-    model_params: Any = NoParams(),
-    precision: torch.dtype = torch.float32,
-    batch: int | None = None,
-    tile: int | None = None,
-    name: str = "",
-    quantized: bool = False,
-    explain: str | None = None,
-) -> Step:
-    """Load a model as a step.
+def load(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = False) -> Step | Scaling:
+    """Load what was asked for: one model, or the models of a family that bring pictures to a size."""
+    if spec.size is None:
+        return load_step(spec, placement, quantized=quantized)
+    return load_scaling(spec, spec.size, placement, quantized=quantized)
+
+
+def load_step(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = False) -> Step:
+    """Load the spec's model as a step. quantized: it gives images at the depth of their file, not in float.
 
     Raises PluginError, with the reason, if its weights or its code cannot be, UsageError if it cannot
     explain what it is to explain.
     """
-    predictor = load_predictor(task, model, device=device, params=params, model_params=model_params)
-    model = predictor.model or model
-    if explain is not None:
-        _check_explains(model, predictor, explain)
-    return Step(
-        task,
-        model,
-        predictor,
-        device=device,
-        precision=precision,
-        batch=batch,
-        tile=tile,
-        name=name,
-        quantized=quantized,
-        explain=explain,
-    )
+    predictor = load_predictor(spec, spec.model, placement.device)
+    model = predictor.model or spec.model
+    if spec.explain is not None:
+        _check_explains(model, predictor, spec.explain)
+    return Step(spec.task, [StepContext(model, predictor, spec.name, quantized, spec.explain)], placement)
 
 
-def load_scaling(
-    task: Task,
-    members: Sequence[Model],
-    size: Size,
-    *,
-    device: torch.device,
-    params: Any = NoParams(),
-    model_params: Any = NoParams(),
-    precision: torch.dtype = torch.float32,
-    batch: int | None = None,
-    tile: int | None = None,
-    name: str = "",
-    quantized: bool = False,
-) -> Scaling:
-    """Load models that differ in scale as one step that brings pictures to a size. Raises as `load_step` does."""
-    predictors = [
-        (model, load_predictor(task, model, device=device, params=params, model_params=model_params))
-        for model in sorted(members, key=lambda model: model.scale)
+def load_scaling(spec: StepSpec, size: Size, placement: Placement = CPU, *, quantized: bool = False) -> Scaling:
+    """Load the spec's models, which differ in scale, as one step that brings pictures to a size.
+
+    Raises as `load_step` does.
+    """
+    models = sorted(spec.models, key=lambda model: model.scale)
+    members = [
+        StepContext(model, load_predictor(spec, model, placement.device), spec.name, quantized) for model in models
     ]
-    return Scaling(
-        task,
-        predictors,
-        size,
-        device=device,
-        precision=precision,
-        batch=batch,
-        tile=tile,
-        name=name,
-        quantized=quantized,
-    )
+    return Scaling(spec.task, members, size, placement)
 
 
-def load_predictor(
-    task: Task, model: Model, *, device: torch.device, params: Any = NoParams(), model_params: Any = NoParams()
-) -> Predictor:
-    """Load a model. Raises PluginError, with the reason, if its weights or its code cannot be."""
+def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predictor:
+    """Load a model of the spec. Raises PluginError, with the reason, if its weights or its code cannot be."""
+    task = spec.task
     weights = None if model.weights is None else find(model.weights)
-    context = LoadContext(model=model, device=device, weights=weights, params=params, model_params=model_params)
+    context = LoadContext(
+        model=model, device=device, weights=weights, params=spec.params, model_params=spec.model_params
+    )
     module, _, function = model.load.partition(":")
     try:
         predictor = getattr(importlib.import_module(module), function)(context)
@@ -124,10 +88,8 @@ def _check_explains(model: Model, predictor: Predictor, label: str) -> None:
 
 
 def _prepared(predictor: Predictor) -> Predictor:
-    """In evaluation mode, without gradients, and with the memory layout that convolutions are fastest in."""
-    for part in (predictor.preprocess, predictor.network, predictor.postprocess):
+    """What stands around the network in evaluation mode and without gradients; a backend sees to the network."""
+    for part in (predictor.preprocess, predictor.postprocess):
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)
-    if isinstance(predictor.network, nn.Module):
-        predictor.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return predictor

@@ -13,8 +13,9 @@ from imgai.errors import InputError
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize
 from imgai.images.resize import resize
-from imgai.outputs import resized
-from imgai.plugin import Model, Predictor, Task
+from imgai.outputs import StepContext, resized
+from imgai.plugin import Task
+from imgai.predict.machine import CPU, Placement
 from imgai.predict.size import Size
 from imgai.predict.step import Step
 from imgai.sample import Failure, Sample
@@ -28,48 +29,20 @@ class Scaling:
     Each picture is taken by the smallest network that suffices (if none does, by the largest and then
     once more), and what is too large then is resized, antialiased. A picture that is to shrink meets no network.
 
-    members: models with their predictors, the smallest scale first.
+    members: the models, the smallest scale first.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        members: Sequence[tuple[Model, Predictor]],
-        size: Size,
-        *,
-        device: torch.device,
-        precision: torch.dtype = torch.float32,
-        batch: int | None = None,
-        tile: int | None = None,
-        name: str = "",
-        quantized: bool = False,
-    ) -> None:
+    def __init__(self, task: Task, members: Sequence[StepContext], size: Size, placement: Placement = CPU) -> None:
         self._size = size
-        self._quantized = quantized
-        self._scales = [model.scale for model, _ in members]
-        (model, predictor), *others = members
+        self._quantized = members[0].quantized
+        self._scales = [member.model.scale for member in members]
         passes, reach = 0, 1.0
         while reach < size.most:
             passes, reach = passes + 1, reach * self._scales[-1]
             if self._scales[-1] == 1:
                 break
-        self.passes = tuple(
-            Step(
-                task,
-                model,
-                predictor,
-                device=device,
-                precision=precision,
-                batch=batch,
-                tile=tile,
-                name=name,
-                quantized=quantized,
-                others=others,
-                choose=self._choose,
-            )
-            for _ in range(passes)
-        )
-        self.device = device
+        self.passes = tuple(Step(task, members, placement, choose=self._choose) for _ in range(passes))
+        self.device = placement.device
         self.batch = max((step.batch for step in self.passes), default=1)
 
     def __call__(self, sample: Sample) -> Sample:

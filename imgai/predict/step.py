@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ from imgai.errors import InputError, PluginError
 from imgai.images.depth import to_float
 from imgai.outputs import StepContext, output_of
 from imgai.outputs.base import Place
-from imgai.plugin import Model, Predictor, Task
+from imgai.plugin import Task
+from imgai.predict.machine import CPU, Placement
 from imgai.predict.tiling import Blender
 from imgai.predict.work import Item, TiledWork, WholeWork, Work, failed, make_grid
 from imgai.sample import Failure, Sample
@@ -26,43 +26,34 @@ _SMALLEST_TILE = 32
 class Step:
     """One loaded model as ``Sample -> Sample``.
 
-    name: what its masks and scores are kept under.
+    members: the model, with further models of the same task where `choose` says which of them takes a sample (by its
+        index; None for none of them: it passes as it is).
     batch: the most work items that are predicted at once; halved when memory runs out, then `tile` is.
-    quantized: give images at the depth that is written, a quarter of what floats take; for the last step.
-    explain: of a SCORES step, the label to show where the image speaks for; "" is the best one of each image.
-    others, choose: further models of the same task with their predictors, and which of all takes a sample
-        (0 the first; None for none of them: it passes as it is).
     """
 
     def __init__(
         self,
         task: Task,
-        model: Model,
-        predictor: Predictor,
+        members: Sequence[StepContext],
+        placement: Placement = CPU,
         *,
-        device: torch.device,
-        precision: torch.dtype = torch.float32,
-        batch: int | None = None,
-        tile: int | None = None,
-        name: str = "",
-        quantized: bool = False,
-        explain: str | None = None,
-        others: Sequence[tuple[Model, Predictor]] = (),
         choose: Callable[[Sample], int | None] = lambda sample: 0,
     ) -> None:
-        self.name = name or task.name
-        self._members = tuple(
-            StepContext(*member, self.name, quantized, explain) for member in ((model, predictor), *others)
-        )
+        first, device = members[0], placement.device
+        self.task = task
+        self.name = first.name
+        self.model = first.model
+        self.predictor = first.predictor
+        self.device = device
+        self.precision = placement.precision
+        self.batch = placement.batch or _BATCH.get(device.type, 4)
+        self.tile = placement.tile or first.model.tile
+        self._members = tuple(members)
+        self._networks = {
+            id(member): placement.backend.prepare(member.model, member.predictor.network, device) for member in members
+        }
         self._choose = choose
         self._output = output_of(task.output)
-        self.task = task
-        self.model = model
-        self.predictor = predictor
-        self.device = device
-        self.precision = precision
-        self.batch = batch or _BATCH.get(device.type, 4)
-        self.tile = tile or model.tile
 
     def __call__(self, sample: Sample) -> Sample:
         """Predict one sample. Raises what went wrong."""
@@ -230,16 +221,14 @@ class Step:
                 yield InputError(f"{name}: the model {item.work.model.name} gave values that are not finite")
 
     def _call(self, items: list[Item], images: Tensor, precision: torch.dtype) -> Any:
-        model, predictor = items[0].work.model, items[0].work.predictor
-        half = precision is not torch.float32
-        casting = torch.autocast(self.device.type, precision) if half else contextlib.nullcontext()
+        step = items[0].work.step
+        model, predictor = step.model, step.predictor
         prepared: tuple[Tensor, ...] = (predictor.preprocess(images),)
         if predictor.survey is not None:
             notes = [images.new_empty(0) if item.work.notes is None else item.work.notes for item in items]
             place = torch.tensor([item.place for item in items], device=images.device)
             prepared += (torch.stack(notes), place)
-        with casting:
-            raw = predictor.network(*prepared)
+        raw = self._networks[id(step)](prepared, precision)
         returned = predictor.postprocess(_float32(raw))
         if problem := self._output.problem(model, images, returned):
             raise PluginError(f"the model {model.name} does not keep its promise: {problem}")
@@ -250,7 +239,7 @@ def _alike(item: Item, other: Item) -> bool:
     """Whether two work items may be in one batch."""
     surveyed = (item.work.notes is None) == (other.work.notes is None)
     same = item.pixels.shape == other.pixels.shape and item.pixels.dtype == other.pixels.dtype
-    return surveyed and same and item.work.predictor is other.work.predictor
+    return surveyed and same and item.work.step is other.work.step
 
 
 def _float32(raw: Any) -> Any:

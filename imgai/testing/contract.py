@@ -18,12 +18,12 @@ import torch
 
 from imgai.discovery import Plugin
 from imgai.plugin import Model, NoParams, Output, Task
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.registry import Registry, load_registry
 from imgai.sample import Metadata, Sample, Source
 from imgai.testing.images import gradient, noise
+from imgai.testing.steps import load_step, step_of
 
 _HEAVY = ("torch", "kornia", "numpy", "PIL", "scipy", "skimage")
 _LONGEST_SUMMARY = 90
@@ -66,9 +66,7 @@ class PluginContract:
         for model in cls._models():
             task = registry.task(model.task)
             model_params = (model.params or NoParams)(**cls.model_params.get(model.name, {}))
-            steps.append(
-                load_step(task, model, params=task.params(), model_params=model_params, device=torch.device("cpu"))
-            )
+            steps.append(load_step(task, model, model_params=model_params))
         return steps
 
     @pytest.fixture(scope="class")
@@ -165,9 +163,7 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             side = model.tile + model.tile // 2
             sample = _sample(gradient(side, side))
             tiled = _values(step, step(sample))
-            whole = Step(
-                step.task, model, step.predictor, device=step.device, tile=side + model.multiple_of + model.minimum
-            )
+            whole = step_of(step.task, model, step.predictor, tile=side + model.multiple_of + model.minimum)
             difference = (tiled - _values(whole, whole(sample))).abs()
             assert difference.max() <= 8 * _LEVEL, f"{model.name}: {difference.max() * 255:.1f} levels; more overlap?"
 
@@ -175,9 +171,7 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
         for step in steps:
             if not step.model.bfloat16:
                 continue
-            rounded = Step(
-                step.task, step.model, step.predictor, device=step.device, tile=step.tile, precision=torch.bfloat16
-            )
+            rounded = step_of(step.task, step.model, step.predictor, tile=step.tile, precision=torch.bfloat16)
             # Structure with grain upon it, as pictures have.
             sample = _sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256))
             difference = (_values(step, step(sample)) - _values(rounded, rounded(sample))).abs()

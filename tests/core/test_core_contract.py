@@ -9,7 +9,7 @@ import torch
 
 from imgai.plugin import Predictor
 from imgai.predict.step import Step
-from imgai.testing import PluginContract, fake
+from imgai.testing import PluginContract, fake, step_of
 
 
 class TestFake(PluginContract):
@@ -18,7 +18,7 @@ class TestFake(PluginContract):
 
 def step(network: object, **changes: object) -> Step:
     model = dataclasses.replace(fake.LIGHTNESS, **changes)  # type: ignore[arg-type]
-    return Step(fake.FIND_LIGHT, model, Predictor(network=network), device=torch.device("cpu"))  # type: ignore[arg-type]
+    return step_of(fake.FIND_LIGHT, model, Predictor(network=network), device=torch.device("cpu"))  # type: ignore[arg-type]
 
 
 def test_a_seam_is_noticed() -> None:

@@ -136,7 +136,7 @@ import resource, sys, torch
 from imgai.predict.device import tune_allocator
 tune_allocator()
 torch.set_num_threads(1)
-from imgai.predict.load import load_step
+from imgai.testing import load_step
 from imgai.sample import Metadata, Sample, Source
 from imgai.testing import fake
 import dataclasses

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize
-from imgai.plugin import Model, Predictor
+from imgai.outputs import StepContext
+from imgai.plugin import Predictor
 from imgai.predict.scaling import Scaling
 from imgai.predict.size import Size
-from imgai.predict.step import Step
 from imgai.sample import Failure, Metadata, Sample, Source
-from imgai.testing import fake
+from imgai.testing import fake, step_of
 from imgai.testing.images import gradient, noise
 
 CPU = torch.device("cpu")
@@ -32,18 +32,20 @@ def repeat(scale: int, used: list[int]) -> Callable[[Tensor], Tensor]:
     return network
 
 
-def family(used: list[int], scales: tuple[int, ...] = (2, 3, 4)) -> list[tuple[Model, Predictor]]:
+def family(used: list[int], scales: tuple[int, ...] = (2, 3, 4), quantized: bool = False) -> list[StepContext]:
     return [
-        (
+        StepContext(
             dataclasses.replace(fake.DOUBLE, name=f"repeat-x{scale}", family="repeat", scale=scale),
             Predictor(repeat(scale, used)),
+            "brighten",
+            quantized,
         )
         for scale in scales
     ]
 
 
-def scaling(size: Size, used: list[int] | None = None, **options: Any) -> Scaling:
-    return Scaling(fake.BRIGHTEN, family([] if used is None else used), size, device=CPU, **options)
+def scaling(size: Size, used: list[int] | None = None, quantized: bool = False) -> Scaling:
+    return Scaling(fake.BRIGHTEN, family([] if used is None else used, quantized=quantized), size)
 
 
 def sample(image: Tensor, alpha: Tensor | None = None, **about: Any) -> Sample:
@@ -125,7 +127,7 @@ def test_alpha_follows_and_brings_no_dark_fringe() -> None:
         around = torch.nn.functional.avg_pool2d(tile, 5, 1, 2, count_include_pad=False)
         return around.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
-    step = Step(fake.BRIGHTEN, fake.DOUBLE, Predictor(blurred), device=CPU)
+    step = step_of(fake.BRIGHTEN, fake.DOUBLE, Predictor(blurred), device=CPU)
     result = step(sample(quantize(image, 8), quantize(alpha, 8)))
     assert result.alpha is not None
     assert tuple(result.alpha.shape) == (1, 1, 96, 96)

@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from imgai.errors import InputError, PluginError
 from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.sample import Failure, Metadata, Sample, Source
-from imgai.testing import fake
+from imgai.testing import fake, load_step, step_of
 from imgai.testing.images import discs, gradient, noise
 
 CPU = torch.device("cpu")
@@ -33,7 +32,7 @@ def uint8(image: Tensor) -> Tensor:
 def step(
     network: Callable[[Tensor], Tensor], model: Model = fake.LIGHTNESS, task: Task = fake.FIND_LIGHT, **options: Any
 ) -> Step:
-    return Step(task, model, Predictor(network=network), device=CPU, **options)
+    return step_of(task, model, Predictor(network=network), device=CPU, **options)
 
 
 def mean(image: Tensor) -> Tensor:
@@ -307,7 +306,7 @@ def placed(**about: Any) -> Step:
     model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=24, **about)
     task = dataclasses.replace(fake.BRIGHTEN)
     predictor = Predictor(network=Placed(), survey=lambda view: view.mean((0, 2, 3)))
-    return Step(task, model, predictor, device=CPU)
+    return step_of(task, model, predictor, device=CPU)
 
 
 def test_a_network_knows_of_the_whole_and_where_in_it_it_is() -> None:
@@ -329,7 +328,7 @@ def test_a_view_of_the_whole_is_of_its_shape_where_only_its_longer_side_is_said(
         return view.mean((0, 2, 3))
 
     model = dataclasses.replace(fake.DOUBLE, scale=1, overview=50)
-    looking = Step(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
+    looking = step_of(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
     looking(sample(noise(100, 200)))
     looking(sample(noise(10, 20)))
     assert seen == [(1, 3, 25, 50), (1, 3, 10, 20)]
@@ -342,7 +341,7 @@ def test_a_survey_that_fails_costs_one_image() -> None:
         return view.mean((0, 2, 3))
 
     model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=8)
-    looking = Step(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
+    looking = step_of(fake.BRIGHTEN, model, Predictor(network=Placed(), survey=survey), device=CPU)
     dark, light = looking.stream([sample(torch.zeros(1, 3, 40, 40), "dark.png"), sample(noise(40, 40))])
     assert isinstance(dark, Failure)
     assert str(dark.error).startswith("dark.png: the model double failed: ValueError: too dark to see")
@@ -365,7 +364,7 @@ def test_a_network_that_sees_the_whole_needs_no_survey(poor: bool) -> None:
 
     model = dataclasses.replace(fake.DOUBLE, scale=1, tile=64, overlap=8)
     predictor = Predictor(network=network, survey=survey, sees_whole=True)
-    looking = Step(fake.BRIGHTEN, model, predictor, device=CPU, batch=1)
+    looking = step_of(fake.BRIGHTEN, model, predictor, device=CPU, batch=1)
     small, large = looking.stream([sample(noise(50, 64)), sample(noise(64, 100))])
     assert isinstance(small, Sample)
     assert isinstance(large, Sample)
@@ -386,12 +385,12 @@ def test_a_large_image_is_worked_on_small_where_the_model_says_so() -> None:
         return 1 - image
 
     model = dataclasses.replace(fake.DOUBLE, scale=1, tile=128, overlap=8, longest=100)
-    result = Step(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(150, 300)))
+    result = step_of(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(150, 300)))
     assert seen == [(50, 100)]
     assert result.image.shape == (1, 3, 150, 300)
     seen.clear()
     model = dataclasses.replace(model, fraction=0.5)
-    Step(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(60, 100)))
+    step_of(fake.BRIGHTEN, model, Predictor(network=network), device=CPU)(sample(gradient(60, 100)))
     assert seen == [(30, 50)]
     assert (result.image - (1 - gradient(150, 300))).abs().mean() < 0.02
 
@@ -401,7 +400,7 @@ def test_detail_that_shrinking_loses_is_kept_where_the_predictor_says_so(quantiz
     model = dataclasses.replace(fake.DOUBLE, scale=1, tile=128, overlap=8, longest=50)
     image = uint8(noise(300, 90))
     for detail, most, least in ((1.0, 0.01, 0.0), (0.0, 1.0, 0.1)):
-        keeping = Step(
+        keeping = step_of(
             fake.BRIGHTEN,
             model,
             Predictor(network=lambda image: image * 1.0, detail=detail),

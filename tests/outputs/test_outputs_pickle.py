@@ -11,11 +11,10 @@ from imgai.images.depth import quantize
 from imgai.outputs.mask import Mask
 from imgai.plugin import Model, Task
 from imgai.predict.chain import Chain
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.registry import load_registry
 from imgai.sample import Metadata, Sample, Source
-from imgai.testing import fake
+from imgai.testing import fake, load_step
 from imgai.testing.images import discs
 
 

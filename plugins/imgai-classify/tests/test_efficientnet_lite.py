@@ -20,11 +20,11 @@ from safetensors.torch import save_file
 from imgai.errors import UsageError
 from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.predict.work import WholeWork
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step
 
 MODELS = {model.name: model for model in imgai_classify.MODELS}
 CPU = torch.device("cpu")

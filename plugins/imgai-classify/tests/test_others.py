@@ -15,9 +15,8 @@ from imgai_classify.labels import LABELS
 from imgai.errors import PluginError, UsageError
 from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext, Model, Predictor
-from imgai.predict.load import load_step
-from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step, step_of
 from imgai.testing.operators import declare_torchvision_operators
 
 CPU = torch.device("cpu")
@@ -38,7 +37,7 @@ def context(model: Model, params: object) -> LoadContext:
 def scores_of(predictor: Predictor, explain: str | None = None) -> Scores:
     """As the host comes to them, with a predictor that is loaded already."""
     assert predictor.model is not None
-    step = Step(imgai_classify.TASK, predictor.model, predictor, device=CPU, explain=explain)
+    step = step_of(imgai_classify.TASK, predictor.model, predictor, device=CPU, explain=explain)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 90, 120), dtype=np.uint8)
     return step(Sample(torch.from_numpy(pixels)[None], Source(None, "a"), Metadata("PNG"))).scores["classify"]
 

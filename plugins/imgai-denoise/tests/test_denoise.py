@@ -20,10 +20,10 @@ from torch import Tensor
 
 from imgai.errors import PluginError
 from imgai.plugin import LoadContext, Model
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step
 
 MODELS = {model.name: model for model in imgai_denoise.MODELS}
 CPU = torch.device("cpu")
@@ -36,7 +36,7 @@ def model(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def step_of(model: str, strength: float = 1.0) -> Step:
+def loaded(model: str, strength: float = 1.0) -> Step:
     """A model, loaded once."""
     key = (model, strength)
     if key not in LOADED:
@@ -80,13 +80,13 @@ SCENES = [("astronaut", 20, 130), ("chelsea", 60, 120), ("coffee", 100, 200)]
 def test_white_noise_is_taken_out(name: str, top: int, left: int) -> None:
     clean = picture(name, top, left)
     noisy = with_noise(clean, 25)
-    assert psnr(step_of("gaussian")(sample_of(noisy)).image, clean) > psnr(noisy, clean) + 6
+    assert psnr(loaded("gaussian")(sample_of(noisy)).image, clean) > psnr(noisy, clean) + 6
 
 
 def test_the_level_of_the_noise_is_found_by_the_model() -> None:
     clean = picture("astronaut", 20, 130)
     gains = [
-        psnr(step_of("gaussian")(sample_of(noisy)).image, clean) - psnr(noisy, clean)
+        psnr(loaded("gaussian")(sample_of(noisy)).image, clean) - psnr(noisy, clean)
         for noisy in (with_noise(clean, sigma) for sigma in (5, 15, 25, 50))
     ]
     assert gains == sorted(gains)
@@ -97,17 +97,17 @@ def test_the_level_of_the_noise_is_found_by_the_model() -> None:
 def test_camera_grain_is_taken_out(name: str, top: int, left: int) -> None:
     clean = picture(name, top, left)
     noisy = with_noise(clean, 8, grain=0.6)
-    assert psnr(step_of("photo")(sample_of(noisy)).image, clean) > psnr(noisy, clean) + 2
+    assert psnr(loaded("photo")(sample_of(noisy)).image, clean) > psnr(noisy, clean) + 2
 
 
 @pytest.mark.parametrize(("name", "top", "left"), SCENES)
 def test_a_clean_picture_is_left_alone(name: str, top: int, left: int) -> None:
     clean = picture(name, top, left)
-    assert psnr(step_of("photo")(sample_of(clean)).image, clean) > 36
+    assert psnr(loaded("photo")(sample_of(clean)).image, clean) > 36
 
 
 def test_strength_0_keeps_every_bit(model: str) -> None:
-    step = step_of(model, 0.0)
+    step = loaded(model, 0.0)
     for depth, dtype in ((8, torch.uint8), (16, torch.uint16)):
         values = np.random.default_rng(0).integers(0, 2**depth, (1, 3, 37, 53))
         image = torch.from_numpy(values.astype(f"uint{depth}"))
@@ -120,15 +120,15 @@ def test_strength_0_keeps_every_bit(model: str) -> None:
 def test_strength_blends(model: str) -> None:
     # Away from black and white, where neither answer is cut.
     noisy = with_noise((picture("chelsea", 60, 120, 96, 96).float() * 0.4 + 76).byte(), 10)
-    full = step_of(model)(sample_of(noisy)).image
-    half = step_of(model, 0.5)(sample_of(noisy)).image
+    full = loaded(model)(sample_of(noisy)).image
+    half = loaded(model, 0.5)(sample_of(noisy)).image
     torch.testing.assert_close(half, (noisy.float() / 255 + full) / 2, atol=1e-5, rtol=0)
     assert (full - noisy / 255).abs().max() > 10 * LEVEL
 
 
 def test_grey_stays_grey(model: str) -> None:
     grey = with_noise(picture("astronaut", 20, 130, 96, 96), 12)[:, :1].expand(1, 3, -1, -1)
-    result = step_of(model)(sample_of(grey, gray=True)).image
+    result = loaded(model)(sample_of(grey, gray=True)).image
     assert result.shape == grey.shape
     assert torch.equal(result[:, 0], result[:, 1])
     assert torch.equal(result[:, 0], result[:, 2])
@@ -138,7 +138,7 @@ def test_a_16_bit_ramp_gets_no_bands(model: str) -> None:
     height, width = 64, 768
     ramp = torch.linspace(20000, 22000, width).round().to(torch.int32)  # 8 levels of an 8-bit picture
     image = ramp.to(torch.uint16).expand(1, 3, height, width).contiguous()
-    result = step_of(model)(sample_of(image, depth=16)).image
+    result = loaded(model)(sample_of(image, depth=16)).image
     assert (result - ramp / 65535).abs().max() < LEVEL
     row = (result[0, 1, height // 2] * 65535).round().to(torch.int32)
     assert len(row.unique()) > len(ramp.unique()) / 2
@@ -153,9 +153,10 @@ def test_tiles_leave_no_seam(model: str) -> None:
     declared = MODELS[model]
     clean = torch.cat((picture("astronaut", 0, 0, 256, 512), picture("coffee", 0, 0, 256, 512)), dim=-1)
     noisy = with_noise(clean[..., : 2 * 512 - declared.overlap], 15, grain=0.6)
-    step = step_of(model)
+    step = loaded(model)
     tiled, whole = (
-        Step(step.task, declared, step.predictor, device=CPU, tile=tile)(sample_of(noisy)).image for tile in (512, 1024)
+        loaded(step.task, declared, step.predictor, device=CPU, tile=tile)(sample_of(noisy)).image
+        for tile in (512, 1024)
     )
     assert 0 < (tiled - whole).abs().max() < LEVEL
 
@@ -163,7 +164,7 @@ def test_tiles_leave_no_seam(model: str) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (2, 9), (61, 35)])
 def test_any_size_is_taken(model: str, size: tuple[int, int]) -> None:
     image = with_noise(picture("coffee", 100, 200, *size), 5)
-    result = step_of(model)(sample_of(image)).image
+    result = loaded(model)(sample_of(image)).image
     assert result.shape == image.shape
     assert (result - image / 255).abs().mean() < 20 * LEVEL
 
@@ -171,12 +172,12 @@ def test_any_size_is_taken(model: str, size: tuple[int, int]) -> None:
 def test_a_flat_picture_stays_flat(model: str) -> None:
     for level in (0, 1, 127, 254, 255):
         image = torch.full((1, 3, 64, 64), level, dtype=torch.uint8)
-        assert (step_of(model)(sample_of(image)).image - level / 255).abs().max() < 1.5 * LEVEL
+        assert (loaded(model)(sample_of(image)).image - level / 255).abs().max() < 1.5 * LEVEL
 
 
 def test_brightness_scales_the_answer(model: str) -> None:
     """A network without biases and with rectifiers alone answers half a picture with half the noise."""
-    network = step_of(model).predictor.network
+    network = loaded(model).predictor.network
     x = with_noise(picture("chelsea", 60, 120, 64, 64), 10) / 255
     with torch.inference_mode():
         torch.testing.assert_close(network(x / 2), network(x) / 2, atol=1e-5, rtol=0)

@@ -18,9 +18,9 @@ from torch import Tensor
 from imgai.errors import UsageError
 from imgai.params import as_values
 from imgai.plugin import NoParams, Predictor
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step, step_of
 
 CPU = torch.device("cpu")
 PICTURES = sorted((Path(__file__).parents[3] / "examples" / "scans").glob("*.jpg"))
@@ -162,7 +162,7 @@ def test_a_smooth_ramp_of_16_bits_stays_smooth() -> None:
 def test_tiles_are_those_of_one_picture() -> None:
     image = torch.nn.functional.interpolate(picture(PICTURES[3]), (700, 900), mode="bilinear")
     step = enhancer()
-    tiled = Step(TASK, step.model, step.predictor, device=CPU, tile=200)
+    tiled = step_of(TASK, step.model, step.predictor, device=CPU, tile=200)
     assert (through(tiled, image) - through(step, image)).abs().max() < 1e-5
 
 
@@ -177,7 +177,7 @@ def test_the_look_is_found_at_one_size_whatever_the_pictures() -> None:
 
     watched = Predictor(network=step.predictor.network, survey=looking)
     for height, width in ((40, 60), (1500, 900)):
-        through(Step(TASK, step.model, watched, device=CPU), torch.rand(1, 3, height, width))
+        through(step_of(TASK, step.model, watched, device=CPU), torch.rand(1, 3, height, width))
     assert seen == [(1, 3, 160, 160)] * 2
 
 

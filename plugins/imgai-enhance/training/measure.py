@@ -23,9 +23,9 @@ from spoil import Recipe, day, every_way, file
 from torch import Tensor
 
 from imgai.plugin import NoParams
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step
 
 
 def step_of(name: str) -> Step:

@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from imgai.errors import UsageError
 from imgai.params import as_values
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step, step_of
 
 CPU = torch.device("cpu")
 SCANS = Path(__file__).parents[3] / "examples" / "scans"
@@ -130,7 +130,7 @@ def test_tiles_have_one_style_and_no_seam(style: str) -> None:
     image = picture(size=(1000, 200))
     step = stylizer(style)
     model = dataclasses.replace(step.model, overlap=200)
-    tiled, whole = (Step(TASK, model, step.predictor, device=CPU, tile=tile) for tile in (520, 1280))
+    tiled, whole = (step_of(TASK, model, step.predictor, device=CPU, tile=tile) for tile in (520, 1280))
     difference = (through(tiled, image) - through(whole, image)).abs()
     assert difference.max() < 6 / 255
     assert difference.mean() < 0.2 / 255

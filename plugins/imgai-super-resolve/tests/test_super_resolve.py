@@ -20,10 +20,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.plugin import LoadContext, Model
-from imgai.predict.load import load_step
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import load_step
 from imgai.testing.operators import declare_torchvision_operators
 
 TASK = imgai_super_resolve.TASK

@@ -1,0 +1,43 @@
+"""From the options of a machine to what a step runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from imgai.options import Machine
+from imgai.plugin import Model
+from imgai.predict.backends import TORCH, Backend, choose_backend
+from imgai.predict.device import choose_precision
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What one loaded step runs on.
+
+    precision: the dtype that the network computes in.
+    batch: the most work items in one call of the network; None: by the kind of device.
+    tile: the side of a tile in pixels; None: as the model declares.
+    """
+
+    device: torch.device
+    precision: torch.dtype = torch.float32
+    batch: int | None = None
+    tile: int | None = None
+    backend: Backend = TORCH
+
+
+CPU = Placement(torch.device("cpu"))
+"""The CPU in fp32, with everything else as the model declares."""
+
+
+def place(machine: Machine, device: torch.device, models: Iterable[Model]) -> Placement:
+    """What a step of these models runs on, on one of the machine's devices.
+
+    Raises DeviceError for a precision that the device does not have, UsageError for an unknown backend.
+    """
+    bfloat16 = all(model.bfloat16 for model in models)
+    precision = choose_precision(machine.precision, device, bfloat16=bfloat16)
+    return Placement(device, precision, machine.batch, machine.tile, choose_backend(machine.backend))

@@ -1,0 +1,60 @@
+"""Steps for tests: of declarations that need not be installed, or of a predictor made by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from imgai.outputs import StepContext
+from imgai.plugin import Model, NoParams, Predictor, Task
+from imgai.predict.load import load_step as _load_step
+from imgai.predict.machine import Placement
+from imgai.predict.spec import StepSpec
+from imgai.predict.step import Step
+
+
+def load_step(
+    task: Task,
+    model: Model,
+    *,
+    params: Any = None,
+    model_params: Any = None,
+    explain: str | None = None,
+    quantized: bool = False,
+    **placement: Any,
+) -> Step:
+    """Load a declared model as the host does.
+
+    params, model_params: of the task and of the model; None for the defaults.
+    explain: of scores, the label to show where the image speaks for; "" for the best.
+    quantized: images come out at the depth of their file, not in float.
+    placement: device (the CPU), precision (a torch.dtype), batch, tile.
+
+    Raises PluginError and UsageError as a run does.
+    """
+    spec = StepSpec(
+        task,
+        model,
+        task.params() if params is None else params,
+        (model.params or NoParams)() if model_params is None else model_params,
+        explain=explain,
+    )
+    return _load_step(spec, _placement(**placement), quantized=quantized)
+
+
+def step_of(
+    task: Task,
+    model: Model,
+    predictor: Predictor,
+    *,
+    explain: str | None = None,
+    quantized: bool = False,
+    **placement: Any,
+) -> Step:
+    """A step of a predictor that is loaded already, with padding, tiles and checks as in a run; see `load_step`."""
+    return Step(task, [StepContext(model, predictor, task.name, quantized, explain)], _placement(**placement))
+
+
+def _placement(device: torch.device | str = "cpu", **others: Any) -> Placement:
+    return Placement(torch.device(device), **others)
