@@ -73,6 +73,16 @@ class Output(Enum):
     """``(B, K, H, W)`` in [0, 1], K classes; kept beside the image."""
     SCORES = "scores"
     """``(B, K)`` summing to 1; kept beside the image."""
+    BOXES = "boxes"
+    """``(B, M, 6)``: x0, y0, x1, y1 as fractions of what the network saw (bars and padding included), a score in
+    [0, 1] and the index of a class; rows with score 0 fill up. Overlapping boxes of one object are the model's to
+    remove; the host removes those that two tiles both found. Kept beside the image."""
+    MAP = "map"
+    """``(B, 1, H, W)`` of any range, a value for each pixel (`Model.unit`, `Model.range`); kept beside the image."""
+    DATA = "data"
+    """A list of B dicts of what JSON can hold. ``box`` (x0, y0, x1, y1), ``points`` and ``polygon`` (lists of x, y)
+    in them, at any depth, hold fractions of what the network saw. The model declares `input_size` and is never tiled.
+    Kept beside the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +199,8 @@ class Model:
     input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
         antialiased) and brings masks back to the image's own size with edges that follow the
         image. None: fully convolutional; the host cuts tiles.
+    fit: how an image becomes `input_size`: "stretch" resizes it to that shape; "letterbox" keeps its shape and fills
+        what is left with grey bars (114 of 255), half on each side.
     crop: of a SCORES model, the part of the shorter side whose central square is seen, resized bicubic,
         antialiased; as the network was trained. None: the whole image, whatever its shape.
     longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
@@ -201,6 +213,8 @@ class Model:
     labels: names of the K classes of a MASK or SCORES model.
     label_ids: what the classes are called in a vocabulary (WordNet ids, say); as many as labels.
     variant: the field of `params` that is set by what follows a slash: ``--model NAME/VARIANT``.
+    unit: of a MAP model, what its values count ("m"); None: relative.
+    range: of a MAP model, the least and the largest value that it gives; None: unknown.
     bfloat16: a CPU with bfloat16 instructions may run the network in it unless ``--precision`` says otherwise; for
         networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
@@ -219,6 +233,7 @@ class Model:
     scale: int = 1
     family: str | None = None
     input_size: tuple[int, int] | None = None
+    fit: str = "stretch"
     crop: float | None = None
     longest: int | None = None
     fraction: float = 1.0
@@ -231,6 +246,8 @@ class Model:
     label_ids: tuple[str, ...] | None = None
     variant: str | None = None
     auxiliary: int = 0
+    unit: str | None = None
+    range: tuple[float, float] | None = None
     bfloat16: bool = False
     params: type[Any] | None = None
     revision: int = 1
@@ -248,6 +265,12 @@ class Model:
             raise ValueError(f"model {self.name}: overlap must be under half of tile")
         if self.crop is not None and not (0 < self.crop <= 1 and self.input_size is not None):
             raise ValueError(f"model {self.name}: crop is over 0 and at most 1, of a model with an input_size")
+        if self.fit not in ("stretch", "letterbox"):
+            raise ValueError(f"model {self.name}: fit is 'stretch' or 'letterbox', not {self.fit!r}")
+        if self.fit == "letterbox" and (self.input_size is None or self.crop is not None):
+            raise ValueError(f"model {self.name}: fit='letterbox' is of a model with an input_size and without crop")
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"model {self.name}: range is a smaller and a larger number, not {self.range}")
         if self.label_ids is not None and len(self.label_ids) != len(self.labels or ()):
             raise ValueError(f"model {self.name}: label_ids are as many as labels")
         if self.variant is not None and self.variant not in {
@@ -497,8 +520,8 @@ class Predictor:
     preprocess: a kornia chain (any callable); ``(B, 3, h, w)`` float32 in [0, 1] on the device to what
         the network takes. h and w are the model's `input_size`, or a tile's.
     network: the learned part alone, so that the host can autocast, fuse, compile or export it.
-    postprocess: the network's output, as float32, to what `Output` promises, at the same h and w
-        (times scale for IMAGE).
+    postprocess: the network's output (a tensor, or a tuple or dict of them), as float32, to what `Output` promises, at
+        the same h and w (times scale for IMAGE).
     survey: a look at the whole image, resized to the model's `overview`, before any of its tiles: ``(1, 3, h, w)``
         float32 in [0, 1] to ``(N,)`` numbers of one's own. The network then takes three: ``network(prepared, notes,
         place)`` with notes ``(B, N)``, what the survey said of each image, and place ``(B, 4)``, where in it the tile

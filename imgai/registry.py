@@ -160,6 +160,8 @@ class Registry:
             return ""
         if task.output is not Output.IMAGE and model.scale != 1:
             return f"its model {model.name!r} declares scale={model.scale}, which only models of images have"
+        if task.output is not Output.MAP and (model.unit is not None or model.range is not None):
+            return f"its model {model.name!r} declares a unit or a range, which only models of maps have"
         if task.output is Output.MASK and not model.labels:
             return f"its model {model.name!r} makes masks and declares no labels"
         mine = {field.name for field in dataclasses.fields(model.params or NoParams)}

@@ -11,6 +11,9 @@ from imgai.plugin import Metadata as Metadata
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.outputs.boxes import Boxes
+    from imgai.outputs.data import Data
+    from imgai.outputs.map import Map
     from imgai.outputs.mask import Mask
     from imgai.outputs.scores import Scores
 
@@ -37,7 +40,7 @@ class Sample:
     image: (1, 3, H, W) RGB. uint8 or uint16 as read, or float32 in [0, 1] after a step. Often a view
         of one (H, W, 3) buffer, or of one (H, W) buffer repeated: do not write into it.
     alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
-    masks, scores: by the name of the step that found them.
+    masks, scores, boxes, maps, data: what steps returned beside the image, by the name of the step.
     target: (H, W) in pixels that the step under way brings the image to.
     edited: a step has changed the image; until then it is what the file holds, to the bit.
     """
@@ -48,6 +51,9 @@ class Sample:
     alpha: Tensor | None = None
     masks: dict[str, Mask] = field(default_factory=dict)
     scores: dict[str, Scores] = field(default_factory=dict)
+    boxes: dict[str, Boxes] = field(default_factory=dict)
+    maps: dict[str, Map] = field(default_factory=dict)
+    data: dict[str, Data] = field(default_factory=dict)
     target: tuple[int, int] | None = None
     edited: bool = False
 

@@ -23,6 +23,9 @@ _TYPES = {
     Output.IMAGE: "imgai.outputs.image:ImageOutput",
     Output.MASK: "imgai.outputs.mask:MaskOutput",
     Output.SCORES: "imgai.outputs.scores:ScoresOutput",
+    Output.BOXES: "imgai.outputs.boxes:BoxesOutput",
+    Output.MAP: "imgai.outputs.map:MapOutput",
+    Output.DATA: "imgai.outputs.data:DataOutput",
 }
 
 
@@ -34,8 +37,8 @@ def output_of(output: Output) -> OutputType:
     return found
 
 
-def resized(sample: Sample, size: tuple[int, int]) -> Sample:
-    """The sample with everything that earlier steps found brought to the size (H, W) that its image will have."""
-    for output in _TYPES:
-        sample = output_of(output).resized(sample, size)
+def resized(sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
+    """The sample, whose image had one size (H, W) and has another now, with all that earlier steps found following."""
+    for output in _TYPES if before != after else ():
+        sample = output_of(output).resized(sample, before, after)
     return sample

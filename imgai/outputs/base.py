@@ -39,7 +39,8 @@ class View:
 
     image: ``(1, 3, H, W)`` uint8, uint16 or float, on the device.
     small: ``(3, h, w)`` of the same dtype, what the network was given.
-    top, left, height, width: the part of the image that `small` shows, in pixels.
+    top, left, height, width: the part of the image that `small` shows, in pixels; where `small` has bars, that
+        part reaches beyond the image.
     """
 
     image: Tensor
@@ -48,6 +49,17 @@ class View:
     left: float
     height: float
     width: float
+
+    def without_bars(self, values: Tensor) -> Tensor:
+        """What lies on the image, of values for all that the network saw. Shape: ``(C, h, w)`` to ``(C, h', w')``."""
+        rows = _inside(self.top, self.height, int(self.image.shape[-2]), int(values.shape[-2]))
+        columns = _inside(self.left, self.width, int(self.image.shape[-1]), int(values.shape[-1]))
+        return values[..., rows, columns]
+
+    def on_image(self, x: float, y: float) -> tuple[float, float]:
+        """A point as fractions of the image's sides, from fractions of what the network saw."""
+        height, width = self.image.shape[-2:]
+        return (self.left + x * self.width) / width, (self.top + y * self.height) / height
 
 
 @dataclass(slots=True)
@@ -125,12 +137,23 @@ class OutputType:
         """What the sample carries of the step of that name: the sample itself where its image is the result."""
         return getattr(sample, self.field)[name] if self.field else sample
 
-    def resized(self, sample: Sample, size: tuple[int, int]) -> Sample:
-        """The sample with its results of this output brought to another size (H, W) of the image."""
+    def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
+        """The sample with its results of this output brought from one size (H, W) of the image to another."""
         return sample
 
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
         """Add the bytes that a step takes to those of the page. last: of the chain."""
+
+    def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
+        """How a result breaks what its output promises, of an image that was of the size (H, W); empty if it does not.
+
+        For tests of plugins.
+        """
+        return ""
+
+    def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
+        """How far two results of a step lie apart, number by number; 1 is all of the range. For tests of plugins."""
+        raise NotImplementedError
 
     def note(self, sample: Sample, name: str, threshold: float) -> Any:
         """What the record needs of one page, small."""
@@ -139,3 +162,12 @@ class OutputType:
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
         """The fields of the record, from the notes of all pages in order."""
         return {}
+
+
+def _inside(start: float, length: float, side: int, count: int) -> slice:
+    """Which of `count` values along an axis lie on the image, whose side is `side` pixels.
+
+    start, length: the part of the axis that the values cover, in pixels of the image.
+    """
+    first = max(0, round(-start / length * count))
+    return slice(first, min(count, max(first + 1, round((side - start) / length * count))))

@@ -50,7 +50,7 @@ class ImageOutput(OutputType):
 
     def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
         size = (sample.height * step.model.scale, sample.width * step.model.scale)
-        return self.kept(resize(answer[None], size)[0], sample, step)
+        return self.kept(resize(view.without_bars(answer)[None], size)[0], sample, step)
 
     def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
         """Of a grey image a single channel; at the depth of the file if the step is the last."""
@@ -63,6 +63,16 @@ class ImageOutput(OutputType):
             alpha = resize(alpha, size, mode="bicubic")
             alpha = quantize(alpha, sample.metadata.depth) if step.quantized else alpha
         return dataclasses.replace(sample, image=result.expand(3, -1, -1)[None], alpha=alpha, edited=True)
+
+    def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
+        shape, expected = tuple(sample.image.shape), (1, 3, *(side * step.model.scale for side in size))
+        if shape != expected:
+            return f"its image is {shape}, not {expected}"
+        inside = float(sample.image.min()) >= 0 and float(sample.image.max()) <= 1
+        return "" if inside else "its image has values outside of 0 to 1"
+
+    def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
+        return (one.image - other.image).abs()
 
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
         """The new image in float, or, of the last step, at the depth of the file."""

@@ -92,7 +92,7 @@ class MaskOutput(OutputType):
         return list(returned.clamp(0, 1))
 
     def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
-        return upsample(answer, view.small, view.image)
+        return upsample(view.without_bars(answer), view.without_bars(view.small), view.image)
 
     def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
         return quantize(rows, 8).cpu()
@@ -101,14 +101,20 @@ class MaskOutput(OutputType):
         mask = Mask(result.cpu(), step.model.labels or (), step.predictor.instances)
         return dataclasses.replace(sample, masks={**sample.masks, step.name: mask})
 
-    def resized(self, sample: Sample, size: tuple[int, int]) -> Sample:
+    def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
         masks = {}
         for name, mask in sample.masks.items():
-            values = mask.values
-            if tuple(values.shape[-2:]) != size:
-                values = F.interpolate(values[None], size, mode="bilinear", antialias=True)[0]
+            values = F.interpolate(mask.values[None], after, mode="bilinear", antialias=True)[0]
             masks[name] = dataclasses.replace(mask, values=values)
         return dataclasses.replace(sample, masks=masks)
+
+    def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
+        channels = len(step.model.labels or ()) + step.model.auxiliary
+        shape = tuple(sample.masks[step.name].values.shape)
+        return "" if shape == (channels, *size) else f"its mask is {shape}, not {(channels, *size)}"
+
+    def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
+        return (one.masks[name].values.float() - other.masks[name].values.float()).abs() / 255
 
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
         channels = len(spec.model.labels or ()) + spec.model.auxiliary

@@ -70,6 +70,17 @@ class ScoresOutput(OutputType):
     def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
         return dataclasses.replace(sample, scores={**sample.scores, step.name: result})
 
+    def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
+        values, count = sample.scores[step.name].values, len(step.model.labels or ())
+        if tuple(values.shape) != (count,):
+            return f"its scores are {tuple(values.shape)}, not {(count,)}"
+        if float(values.min()) < 0 or abs(float(values.sum()) - 1) >= 1e-3:
+            return f"its scores go down to {float(values.min()):.3g} and sum to {float(values.sum()):.3g}, not 1"
+        return ""
+
+    def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
+        return (one.scores[name].values - other.scores[name].values).abs()
+
     def note(self, sample: Sample, name: str, threshold: float) -> Scores:
         """The scores, without the heat map."""
         return dataclasses.replace(sample.scores[name], heat=None)

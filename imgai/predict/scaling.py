@@ -93,7 +93,7 @@ class Scaling:
             alpha = self._resized(sample, alpha, size)
         image = self._resized(sample, image, size)
         changed = dataclasses.replace(sample, image=image, alpha=alpha, target=None, edited=True)
-        return resized(changed, size)
+        return resized(changed, (sample.height, sample.width), size)
 
     def _resized(self, sample: Sample, image: Tensor, size: tuple[int, int]) -> Tensor:
         channels = image.shape[1]

@@ -19,6 +19,9 @@ from imgai.plugin import Model
 from imgai.predict.tiling import Blender, Grid, Window
 from imgai.sample import Sample
 
+_BAR = 114 / 255
+"""The grey of the bars of a letterbox, as detectors are trained with."""
+
 
 @dataclass(slots=True)
 class Item:
@@ -86,7 +89,7 @@ class Work:
         before = (self.sample.height, self.sample.width)
         sample = self.output.add(self.sample, self._result, self.step)
         size = (sample.height, sample.width)
-        return sample if size == before else resized(sample, size)
+        return resized(sample, before, size)
 
     def overview(self) -> Tensor:
         """All that items are cut from, at the size of the model's overview. Shape: ``(1, 3, h, w)`` in [0, 1]"""
@@ -193,11 +196,26 @@ def view_of(image: Tensor, model: Model) -> View:
     """An image as a model with one input size sees it. Shape: ``(1, 3, H, W)``."""
     size, (height, width) = model.input_size, (int(side) for side in image.shape[-2:])
     assert size is not None
+    if model.fit == "letterbox":
+        return _letterboxed(image, size)
     if model.crop is None:
         return View(image, resize(image, size)[0], 0, 0, height, width)
     top, left, side, _ = square = central(height, width, model.crop)
     seen = image[..., top : top + side, left : left + side]
     return View(image, resize(seen, size, mode="bicubic")[0], *square)
+
+
+def _letterboxed(image: Tensor, size: tuple[int, int]) -> View:
+    """An image in its own shape, with bars that fill it up to the size."""
+    height, width = (int(side) for side in image.shape[-2:])
+    factor = min(size[0] / height, size[1] / width)
+    inner = max(1, min(size[0], round(height * factor))), max(1, min(size[1], round(width * factor)))
+    above, before = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    small = resize(image, inner)[0]
+    filled = small.new_full((3, *size), _BAR)
+    filled[:, above : above + inner[0], before : before + inner[1]] = small
+    down, across = height / inner[0], width / inner[1]  # pixels of the image for one of the network's
+    return View(image, filled, -above * down, -before * across, size[0] * down, size[1] * across)
 
 
 def fitted(height: int, width: int, longest: int, fraction: float = 1.0) -> tuple[int, int]:

@@ -33,6 +33,9 @@ class StepRecord(TypedDict):
     params: dict[str, Any]
     classes: NotRequired[dict[str, float]]
     scores: NotRequired[dict[str, float]]
+    objects: NotRequired[dict[str, int]]
+    map: NotRequired[dict[str, Any]]
+    data: NotRequired[Any]
 
 
 class InputRecord(TypedDict):
@@ -55,6 +58,9 @@ class InputRecord(TypedDict):
     pages: NotRequired[int]
     classes: NotRequired[dict[str, float]]
     scores: NotRequired[dict[str, float]]
+    objects: NotRequired[dict[str, int]]
+    map: NotRequired[dict[str, Any]]
+    data: NotRequired[Any]
     steps: NotRequired[list[StepRecord]]
     error: NotRequired[str]
     hint: NotRequired[str]

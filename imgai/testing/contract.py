@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from imgai.discovery import Plugin
-from imgai.plugin import Model, NoParams, Output, Task
+from imgai.outputs import StepContext, output_of
+from imgai.plugin import Model, NoParams, Task
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.registry import Registry, load_registry
@@ -111,39 +112,26 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
 
     def test_images_of_any_size_give_what_is_promised(self, steps: list[Step]) -> None:
         for step in steps:
+            context = StepContext(step.model, step.predictor, step.name)
             for height, width in _sizes(step.model):
                 result = step(_sample(noise(height, width)))
-                self._check(step, result, height, width)
-
-    def _check(self, step: Step, result: Sample, height: int, width: int) -> None:
-        model = step.model
-        if step.task.output is Output.IMAGE:
-            assert result.image.shape == (1, 3, height * model.scale, width * model.scale), (model.name, height, width)
-            assert result.image.min() >= 0
-            assert result.image.max() <= 1
-        elif step.task.output is Output.MASK:
-            channels = len(model.labels or ()) + model.auxiliary
-            assert result.masks[step.name].values.shape == (channels, height, width), (model.name, height, width)
-        else:
-            scores = result.scores[step.name].values
-            assert scores.shape == (len(step.model.labels or ()),)
-            assert scores.min() >= 0
-            assert abs(float(scores.sum()) - 1) < 1e-3, model.name
+                problem = output_of(step.task.output).violation(result, context, (height, width))
+                assert not problem, f"{step.model.name}: at {height}x{width} pixels {problem}"
 
     def test_a_batch_gives_what_single_images_give(self, steps: list[Step]) -> None:
         for step in steps:
             side = step.model.tile if step.model.input_size is None else max(step.model.input_size)
             samples = [_sample(gradient(side, side)), _sample(noise(side, side))]
-            single = [_values(step, step(sample)) for sample in samples]
-            together = [_values(step, result) for result in step.stream(samples) if isinstance(result, Sample)]
+            single = [step(sample) for sample in samples]
+            together = [result for result in step.stream(samples) if isinstance(result, Sample)]
             for one, other in zip(single, together, strict=True):
-                assert (one - other).abs().max() <= 2 * _LEVEL, step.model.name
+                assert _difference(step, one, other).max() <= 2 * _LEVEL, step.model.name
 
     def test_it_is_deterministic(self, steps: list[Step], registry: Registry) -> None:
         again = self._steps(registry)
         for step, other in zip(steps, again, strict=True):
             sample = _sample(noise(96, 96, seed=1))
-            assert torch.equal(_values(step, step(sample)), _values(other, other(sample))), step.model.name
+            assert _difference(step, step(sample), other(sample)).max() == 0, step.model.name
 
     def test_what_tells_objects_apart_can_be_pickled(self, steps: list[Step]) -> None:
         for step in steps:
@@ -158,13 +146,12 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
     def test_tiles_leave_no_seam(self, steps: list[Step]) -> None:
         for step in steps:
             model = step.model
-            if model.input_size is not None:
+            if model.input_size is not None or not output_of(step.task.output).dense:
                 continue
             side = model.tile + model.tile // 2
             sample = _sample(gradient(side, side))
-            tiled = _values(step, step(sample))
             whole = step_of(step.task, model, step.predictor, tile=side + model.multiple_of + model.minimum)
-            difference = (tiled - _values(whole, whole(sample))).abs()
+            difference = _difference(step, step(sample), whole(sample))
             assert difference.max() <= 8 * _LEVEL, f"{model.name}: {difference.max() * 255:.1f} levels; more overlap?"
 
     def test_bfloat16_changes_next_to_nothing_where_it_is_declared(self, steps: list[Step]) -> None:
@@ -174,8 +161,8 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             rounded = step_of(step.task, step.model, step.predictor, tile=step.tile, precision=torch.bfloat16)
             # Structure with grain upon it, as pictures have.
             sample = _sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256))
-            difference = (_values(step, step(sample)) - _values(rounded, rounded(sample))).abs()
-            levels = self.bfloat16_levels or (0.25 if step.task.output is Output.IMAGE else 2.0)
+            difference = _difference(step, step(sample), rounded(sample))
+            levels = self.bfloat16_levels or output_of(step.task.output).bfloat16_levels
             assert difference.mean() <= levels * _LEVEL, f"{step.model.name}: {difference.mean() * 255:.2f} levels"
 
 
@@ -195,10 +182,6 @@ def _sample(image: torch.Tensor) -> Sample:
     return Sample(image, Source(None, "drawn"), Metadata("PNG"))
 
 
-def _values(step: Step, result: Sample) -> torch.Tensor:
-    """What the step found, as float in [0, 1]."""
-    if step.task.output is Output.IMAGE:
-        return result.image
-    if step.task.output is Output.MASK:
-        return result.masks[step.name].values.float() / 255
-    return result.scores[step.name].values
+def _difference(step: Step, one: Sample, other: Sample) -> torch.Tensor:
+    """How far two results of a step lie apart, 1 being the whole range."""
+    return output_of(step.task.output).difference(one, other, step.name)

@@ -22,9 +22,8 @@ from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext
 from imgai.predict.step import Step
 from imgai.predict.weights import find
-from imgai.predict.work import WholeWork
 from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step
+from imgai.testing import load_step, step_of
 
 MODELS = {model.name: model for model in imgai_classify.MODELS}
 CPU = torch.device("cpu")
@@ -80,10 +79,13 @@ def test_the_network_sees_what_the_published_preprocessing_gives(
     pixels, model = getattr(skimage.data, picture)(), MODELS[name]
     assert model.input_size is not None
     predictor = step(name).predictor
-    work = WholeWork(sample_of(pixels), model, imgai_classify.TASK.output, predictor, "classify", CPU)
-    (item,) = work.items()
+    seen = []
+    watched = dataclasses.replace(
+        predictor, preprocess=lambda image: (seen.append(image), predictor.preprocess(image))[1]
+    )
+    step_of(imgai_classify.TASK, model, watched)(sample_of(pixels))
     expected = torch.from_numpy(reference(pixels, model.input_size[0]).copy()).permute(2, 0, 1).float()
-    difference = (item.pixels * 255 - expected).abs()
+    difference = (seen[0][0] * 255 - expected).abs()
     assert difference.max() <= 2, "each of the two directions is rounded"
     assert difference.mean() < 0.05
     ours, theirs = (
@@ -91,8 +93,8 @@ def test_the_network_sees_what_the_published_preprocessing_gives(
         predictor.postprocess(predictor.network(predictor.preprocess(expected[None] / 255)))[0],
     )
     assert (ours - theirs).abs().max() < 0.01
-    normalized = predictor.preprocess(item.pixels[None])
-    assert torch.allclose(normalized, (item.pixels[None] * 255 - 127) / 128, atol=1e-6)
+    normalized = predictor.preprocess(seen[0])
+    assert torch.allclose(normalized, (seen[0] * 255 - 127) / 128, atol=1e-6)
     assert (MEAN, DEVIATION) == (127 / 255, 128 / 255)
 
 

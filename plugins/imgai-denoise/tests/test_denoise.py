@@ -23,7 +23,7 @@ from imgai.plugin import LoadContext, Model
 from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step
+from imgai.testing import load_step, step_of
 
 MODELS = {model.name: model for model in imgai_denoise.MODELS}
 CPU = torch.device("cpu")
@@ -155,7 +155,7 @@ def test_tiles_leave_no_seam(model: str) -> None:
     noisy = with_noise(clean[..., : 2 * 512 - declared.overlap], 15, grain=0.6)
     step = loaded(model)
     tiled, whole = (
-        loaded(step.task, declared, step.predictor, device=CPU, tile=tile)(sample_of(noisy)).image
+        step_of(step.task, declared, step.predictor, device=CPU, tile=tile)(sample_of(noisy)).image
         for tile in (512, 1024)
     )
     assert 0 < (tiled - whole).abs().max() < LEVEL

@@ -1,0 +1,208 @@
+"""BOXES: objects ``(B, M, 6)``, each a box, a score and a class, kept beside the image."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from imgai.outputs.base import OutputType, Place, StepContext, View
+from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.plugin import Model
+
+if TYPE_CHECKING:
+    from imgai.sample import Sample
+
+SAME = 0.5
+"""Boxes of one class, found in several tiles, whose intersection over union is larger are one object."""
+_COVERED = 0.7  # a box that a tile's edge cuts, and that a larger one covers by this much, is a piece of that object
+_EDGE = 0.01  # how near to a tile's edge, as a part of the tile, a box counts as cut by it
+_SURE = 0.25  # boxes that are less sure are not compared by tests
+_X0, _Y0, _X1, _Y1, _SCORE, _CLASS = range(6)
+
+
+@dataclass(slots=True)
+class Boxes:
+    """What a BOXES step found, the highest score first.
+
+    values: ``(M, 6)`` float32 on the CPU: x0, y0, x1, y1 in pixels of the image (0 is the left edge of the first
+        pixel), the score in (0, 1], the index of the class.
+    labels: the names of the classes.
+    """
+
+    values: Tensor
+    labels: tuple[str, ...]
+
+    def above(self, threshold: float) -> Boxes:
+        """Those whose score is at or above the threshold."""
+        return Boxes(self.values[self.values[:, _SCORE] >= threshold], self.labels)
+
+    def counts(self, threshold: float = 0.0) -> dict[str, int]:
+        """How many there are of each class with a score at or above the threshold; no class without any."""
+        classes = self.above(threshold).values[:, _CLASS].to(torch.int64)
+        counts = torch.bincount(classes, minlength=len(self.labels)).tolist()
+        return {label: count for label, count in zip(self.labels, counts, strict=True) if count}
+
+
+class BoxesOutput(OutputType):
+    """A list of objects; it follows the image's size. Within a step, fractions; on a sample, pixels."""
+
+    dense: ClassVar[bool] = False
+    field: ClassVar[str] = "boxes"
+
+    def problem(self, model: Model, images: Tensor, returned: object) -> str:
+        if not isinstance(returned, Tensor):
+            return not_a_tensor(returned)
+        shape = tuple(returned.shape)
+        if len(shape) != 3 or shape[0] != images.shape[0] or shape[2] != 6:
+            found = shape[1] if len(shape) > 1 else 0
+            advice = "each box is x0, y0, x1, y1 as fractions, a score and a class"
+            return wrong_shape(shape, images, (images.shape[0], found, 6), advice)
+        scores, classes = returned[..., _SCORE], returned[..., _CLASS]
+        if bool(((scores < 0) | (scores > 1)).any()):
+            return "it returned scores outside of 0 to 1"
+        count = len(model.labels or ())
+        if bool(((scores > 0) & ((classes < 0) | (classes >= count))).any()):
+            return f"it returned the class {int(classes.max())}, and {count} labels are declared"
+        boxes = returned[scores > 0]
+        if bool((boxes[:, :4].abs() > 4).any()):
+            return "it returned boxes far outside of what it saw; give fractions, not pixels"
+        if bool((boxes[:, _X0] > boxes[:, _X1]).any() or (boxes[:, _Y0] > boxes[:, _Y1]).any()):
+            return "it returned boxes that end before they begin; give x0, y0, x1, y1, not a width and a height"
+        return ""
+
+    def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Tensor:
+        height, width = view.image.shape[-2:]
+        boxes = _found(answer)
+        boxes[:, [_X0, _X1]] = (view.left + boxes[:, [_X0, _X1]] * view.width) / width
+        boxes[:, [_Y0, _Y1]] = (view.top + boxes[:, [_Y0, _Y1]] * view.height) / height
+        return _kept_within(boxes)
+
+    def joined(self, answers: Sequence[tuple[Place, Any]], sample: Sample, step: StepContext) -> Tensor:
+        moved, pieces = [], []
+        for place, answer in answers:
+            boxes = _found(answer)
+            pieces.append(_cut(boxes, place))
+            top, left, height, width = place
+            boxes[:, [_X0, _X1]] = left + boxes[:, [_X0, _X1]] * width
+            boxes[:, [_Y0, _Y1]] = top + boxes[:, [_Y0, _Y1]] * height
+            moved.append(boxes)
+        boxes = torch.cat(moved)
+        if len(answers) > 1:
+            boxes = _merged(boxes, torch.cat(pieces))
+        return _kept_within(boxes)
+
+    def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
+        values = result[result[:, _SCORE].argsort(descending=True, stable=True)]
+        boxes = Boxes(_scaled(values, sample.height, sample.width), step.model.labels or ())
+        return dataclasses.replace(sample, boxes={**sample.boxes, step.name: boxes})
+
+    def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
+        down, across = after[0] / before[0], after[1] / before[1]
+        boxes = {
+            name: dataclasses.replace(each, values=_scaled(each.values, down, across))
+            for name, each in sample.boxes.items()
+        }
+        return dataclasses.replace(sample, boxes=boxes)
+
+    def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
+        values = sample.boxes[step.name].values
+        limit = values.new_tensor([size[1], size[0], size[1], size[0]])
+        inside = bool((values[:, :4] >= 0).all() and (values[:, :4] <= limit).all())
+        return "" if inside else "it has boxes outside of the image"
+
+    def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
+        """For each sure box, how far the nearest of its class is from being the same."""
+        mine, theirs = one.boxes[name].values, other.boxes[name].values
+        missed = [_missed(mine, theirs), _missed(theirs, mine)]
+        return torch.cat([*missed, mine.new_zeros(1)])
+
+    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, int]:
+        """How many there are of each class."""
+        return sample.boxes[name].counts(threshold)
+
+    def line(self, notes: Sequence[Any]) -> dict[str, Any]:
+        """``objects``: how many there are of each class, of all pages together."""
+        total: dict[str, int] = {}
+        for counts in notes:
+            for label, count in counts.items():
+                total[label] = total.get(label, 0) + count
+        return {"objects": total}
+
+
+def _found(answer: Tensor) -> Tensor:
+    """The rows that are boxes. Shape: ``(M, 6)`` to ``(N, 6)`` float32 on the CPU, a copy."""
+    rows = answer.to("cpu", torch.float32)
+    return rows[rows[:, _SCORE] > 0].clone()
+
+
+def _scaled(values: Tensor, down: float, across: float) -> Tensor:
+    return values * values.new_tensor([across, down, across, down, 1, 1])
+
+
+def _kept_within(boxes: Tensor) -> Tensor:
+    """Boxes in fractions of the image, cut at its edges; those whose middle lies in bars or padding are left out."""
+    x, y = (boxes[:, _X0] + boxes[:, _X1]) / 2, (boxes[:, _Y0] + boxes[:, _Y1]) / 2
+    boxes = boxes[(x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)]
+    boxes[:, :4] = boxes[:, :4].clamp(0, 1)
+    return boxes[(boxes[:, _X1] > boxes[:, _X0]) & (boxes[:, _Y1] > boxes[:, _Y0])]
+
+
+def _cut(boxes: Tensor, place: Place) -> Tensor:
+    """Which boxes of a tile touch an edge of it that lies inside of the image. Shape: ``(M, 6)`` to ``(M,)`` bool."""
+    top, left, height, width = place
+    near = boxes.new_zeros(len(boxes), dtype=torch.bool)
+    for edge, inner in (
+        (boxes[:, _X0] <= _EDGE, left > 0),
+        (boxes[:, _Y0] <= _EDGE, top > 0),
+        (boxes[:, _X1] >= 1 - _EDGE, left + width < 1),
+        (boxes[:, _Y1] >= 1 - _EDGE, top + height < 1),
+    ):
+        if inner:
+            near |= edge
+    return near
+
+
+def _merged(boxes: Tensor, cut: Tensor) -> Tensor:
+    """The boxes of all tiles without those that another tile found too.
+
+    A piece of an object that a tile's edge cuts has a smaller union with the whole than non-maximum suppression asks
+    for, and may have the higher score; it goes first.
+    """
+    from kornia.geometry.bbox import nms  # takes a second to import
+
+    area = (boxes[:, _X1] - boxes[:, _X0]) * (boxes[:, _Y1] - boxes[:, _Y0])
+    alive = torch.ones(len(boxes), dtype=torch.bool)
+    for index in cut.nonzero()[:, 0].tolist():
+        shared = _intersection(boxes[index], boxes)
+        larger = (boxes[:, _CLASS] == boxes[index, _CLASS]) & alive & (area > area[index])
+        alive[index] = not bool((larger & (shared >= _COVERED * area[index])).any())
+    boxes = boxes[alive]
+    # Boxes of different classes are moved apart, so that they do not suppress each other.
+    apart = boxes[:, :4] + boxes[:, _CLASS, None] * 16
+    kept: Tensor = nms(apart, boxes[:, _SCORE], SAME)
+    return boxes[kept]
+
+
+def _intersection(box: Tensor, boxes: Tensor) -> Tensor:
+    """The area that a box shares with each of others. Shape: ``(6,)`` and ``(M, 6)`` to ``(M,)``."""
+    width = torch.minimum(box[_X1], boxes[:, _X1]) - torch.maximum(box[_X0], boxes[:, _X0])
+    height = torch.minimum(box[_Y1], boxes[:, _Y1]) - torch.maximum(box[_Y0], boxes[:, _Y0])
+    return width.clamp_min(0) * height.clamp_min(0)
+
+
+def _missed(boxes: Tensor, others: Tensor) -> Tensor:
+    """For each sure box 1 less its largest intersection over union with others of its class. Shape: ``(N,)``."""
+    sure = boxes[boxes[:, _SCORE] >= _SURE]
+    area = (others[:, _X1] - others[:, _X0]) * (others[:, _Y1] - others[:, _Y0])
+    result = sure.new_ones(len(sure))
+    for index, box in enumerate(sure):
+        shared = _intersection(box, others)
+        union = (box[_X1] - box[_X0]) * (box[_Y1] - box[_Y0]) + area - shared
+        same = torch.where(others[:, _CLASS] == box[_CLASS], shared / union.clamp_min(1e-9), 0.0)
+        result[index] = 1 - (same.max() if len(same) else 0)
+    return result
