@@ -123,7 +123,6 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
 
     from imgai.images import read
     from imgai.predict.chain import Chain
-    from imgai.testing import load_step
     from imgai.predict.spec import StepSpec
     from imgai.registry import load_registry
     from imgai.runs.guard import Guard, Inputs
@@ -133,6 +132,7 @@ def _stages_here(source: Path, target: Path, count: int) -> None:
     from imgai.runs.scan import scan
     from imgai.runs.write import Writer
     from imgai.sample import Sample, Source
+    from imgai.testing import load_step
     from imgai.testing.kinds import named_kinds
 
     registry = load_registry()
