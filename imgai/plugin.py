@@ -545,9 +545,9 @@ class Predictor:
     model: the declaration, where parts of it (labels, input_size, crop) are known only when the model is loaded.
     """
 
-    network: Callable[..., Tensor]
+    network: Callable[..., Any]
     preprocess: Callable[[Tensor], Tensor] = identity
-    postprocess: Callable[[Tensor], Tensor] = identity
+    postprocess: Callable[[Any], Any] = identity
     survey: Callable[[Tensor], Tensor] | None = None
     sees_whole: bool = False
     detail: float = 0.0
