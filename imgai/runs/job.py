@@ -33,6 +33,7 @@ class Job:
         self.lock = Lock()
         self.pages = 0
         self.decoded = False
+        self.dropped = False  # the run was broken off before it was done
         self.error: Exception | None = None
         self.outputs: list[dict[str, Any]] = []
         self.shelves: dict[tuple[str, str], Shelf] = {}

@@ -7,37 +7,49 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
+import select
 import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from threading import Event
 from typing import BinaryIO, cast
 
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
+from imgai.runs.commit import reason
 from imgai.runs.scan import STDIN, Input
 
 _BLOCK = tarfile.BLOCKSIZE
 _MAGIC, _PLACE = b"ustar", 257
+_SPARSE = 1 << 30  # bytes that a member with holes may unfold to
+_WAKE = 0.25  # seconds after which whoever waits for standard input looks whether the run stops
+
+
+class Stopped(Exception):
+    """The run was told to stop while it waited for standard input."""
 
 
 class Stdin(io.RawIOBase):
-    """Standard input, of which the beginning was looked at."""
+    """Standard input, of which the beginning was looked at, and for which nobody waits once the run stops."""
 
     def __init__(self, file: BinaryIO | None = None) -> None:
         super().__init__()
         self._given = file
         self._head: bytes | None = None
+        self._stop = Event()
 
-    @property
-    def _file(self) -> BinaryIO:
-        return self._given or sys.stdin.buffer
+    def stop(self) -> None:
+        """Whoever reads, or waits for something to read, gets `Stopped` from now on."""
+        self._stop.set()
 
     def is_tar(self) -> bool:
-        """Whether a tar stream comes. Waits for its first block."""
+        """Whether a tar stream comes. Waits for its first block. Raises UsageError if there is no standard input."""
         if self._head is None:
-            self._head = self._file.read(_BLOCK)
+            head = b""
+            while len(head) < _BLOCK and (part := self._some(_BLOCK - len(head))):
+                head += part
+            self._head = head
         return self._head[_PLACE : _PLACE + len(_MAGIC)] == _MAGIC
 
     def readable(self) -> bool:
@@ -48,10 +60,46 @@ class Stdin(io.RawIOBase):
         if self._head:
             part, self._head = self._head[: len(view)], self._head[len(view) :]
         else:
-            # What is there, not all that was asked for: a picture must not wait for the next one.
-            part = getattr(self._file, "read1", self._file.read)(len(view))
+            part = self._some(len(view))
         view[: len(part)] = part
         return len(part)
+
+    def picture(self, most: int) -> bytes:
+        """All that comes. Raises InputError before it has read much if that is no picture, or is too large.
+
+        most: bytes that a picture may have.
+        """
+        self.is_tar()
+        if self._head and sniff(self._head[:HEAD]) is None:
+            raise InputError("stdin: not a picture", "send one picture, or a tar stream of them")
+        parts, size = [], 0
+        while part := self.read(1 << 20):
+            parts.append(part)
+            size += len(part)
+            if size > most:
+                raise InputError(f"stdin: more than {most / 1e6:.0f} MB came", "--max-pixels allows larger pictures")
+        return b"".join(parts)
+
+    def _some(self, size: int) -> bytes:
+        """What is there, not all that was asked for: a picture must not wait for the next one."""
+        if self._given is None and sys.stdin is None:
+            raise UsageError("standard input is closed", "name files or folders")
+        file = self._given or sys.stdin.buffer
+        raw = getattr(file, "raw", None)
+        if not isinstance(raw, io.FileIO) or os.name == "nt":
+            return getattr(file, "read1", file.read)(size)
+        try:
+            while not select.select([raw], [], [], _WAKE)[0]:
+                if self._stop.is_set():
+                    raise Stopped
+        except (OSError, ValueError) as error:  # it was opened for writing, or is no longer open
+            raise UsageError(f"standard input cannot be read: {error}", "name files or folders") from error
+        if self._stop.is_set():
+            raise Stopped
+        try:
+            return raw.read(size) or b""
+        except OSError as error:  # a folder, say
+            raise UsageError(f"standard input cannot be read: {error.strerror}", "name files or folders") from error
 
     def members(self, folder: Path) -> Iterator[Input]:
         """The pictures of the tar stream, each in a file of the folder, which whoever is done with it deletes.
@@ -64,9 +112,10 @@ class Stdin(io.RawIOBase):
                     name, links = PurePosixPath(member.name), member.issym() or member.islnk()
                     if not (member.isfile() or (links and name.suffix.lower() in picture_suffixes())):
                         continue
-                    if _leaves(member.name):
-                        error = InputError(f"{member.name}: the name would leave the output folder", "rename it")
-                        yield Input(None, name.name, error, stream=True)
+                    if not name.name or _leaves(member.name):
+                        why = "the name would leave the output folder" if name.name else "the member has no name"
+                        error = InputError(f"{member.name}: {why}", "rename it")
+                        yield Input(None, name.name or "?", error, stream=True)
                         continue
                     if any(part.startswith(".") for part in name.parts):
                         continue  # as in a folder: hidden
@@ -77,15 +126,25 @@ class Stdin(io.RawIOBase):
                         )
                         yield Input(None, name.as_posix(), error, stream=True)
                         continue
+                    if member.issparse() and member.size > _SPARSE:
+                        error = InputError(f"{member.name}: a sparse file of {member.size} bytes", "send it whole")
+                        yield Input(None, name.as_posix(), error, stream=True)
+                        continue
                     content = stream.extractfile(member)
                     assert content is not None  # it is a file
                     head = content.read(HEAD)
                     if not (name.suffix.lower() in picture_suffixes() or sniff(head)):
                         continue  # as in a folder: no picture
-                    path = folder / f"{number:08d}{name.suffix}"
-                    with path.open("wb") as file:
-                        file.write(head)
-                        shutil.copyfileobj(content, file)
+                    # Its name here is of our making: a member's own may be longer than a file system takes.
+                    path = folder / f"{number:08d}"
+                    try:
+                        with path.open("xb") as file:
+                            file.write(head)
+                            while block := content.read(1 << 20):
+                                file.write(block)
+                    except OSError as error:
+                        path.unlink(missing_ok=True)
+                        raise reason(path, error) from error
                     yield Input(path, name.as_posix(), stream=True)
         except tarfile.TarError as error:
             raise InputError(

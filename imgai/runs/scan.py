@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgai.bounded import read_bytes
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
 
 STDIN = "-"
+_LISTS = 256 << 20  # bytes that a list of names may have
+_UNREAD = frozenset(
+    f".{name}"
+    for name in (
+        *("jp2", "j2k", "jpf", "jpx", "jxl", "jxr", "wdp", "psd", "psb", "ico", "icns", "cur", "pdf", "svg", "svgz"),
+        *(
+            "eps",
+            "ps",
+            "ai",
+            "xcf",
+            "kra",
+            "exr",
+            "hdr",
+            "dds",
+            "tga",
+            "pcx",
+            "sgi",
+            "fits",
+            "fit",
+            "djvu",
+            "emf",
+            "wmf",
+        ),
+        *("emf", "wmf", "czi", "nd2", "lif", "mrxs", "vsi", "bpg", "flif", "qoi", "webm", "mp4", "mov", "avi"),
+    )
+)
+"""Suffixes of pictures that are not read, unless a plugin does: they are told and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +75,7 @@ def scan(
     made: Collection[str] = (),
     null: bool = False,
     tell: Callable[[str], None] = lambda _: None,
+    unread: Counter[str] | None = None,
 ) -> list[Input]:
     """Every input that the names mean, each file once, in the order named and sorted within a folder.
 
@@ -52,12 +84,13 @@ def scan(
     those with another or none if they begin as pictures do. What is named itself is always taken.
 
     avoid: the folders of outputs. made: outputs of earlier runs, by their real paths; they are no inputs either.
+    unread: counts, by suffix, the pictures of formats that are not read.
 
     Raises UsageError for a name that means nothing.
     """
     found: dict[object, Input] = {}
     for name in _expanded(named, null):
-        for item in _inputs(name, avoid, made, tell):
+        for item in _inputs(name, avoid, made, tell, Counter() if unread is None else unread):
             found.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
     return list(found.values())
 
@@ -65,7 +98,7 @@ def scan(
 def _expanded(named: list[str], null: bool) -> Iterator[str]:
     """The names, with lists read and globs matched where the shell has not."""
     for name in named:
-        if name.startswith("@") and len(name) > 1 and not Path(name).exists():
+        if name.startswith("@") and len(name) > 1 and not os.path.lexists(name):
             yield from _listed(name[1:], null)
         elif any(letter in name for letter in "*?[") and not os.path.lexists(name):
             matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
@@ -79,31 +112,49 @@ def _expanded(named: list[str], null: bool) -> Iterator[str]:
 def _listed(name: str, null: bool) -> Iterator[str]:
     """The names in a list: one a line, or ended by NUL; in any bytes that the file system allows."""
     try:
-        content = sys.stdin.buffer.read() if name == STDIN else Path(name).read_bytes()
-    except OSError as error:
-        raise UsageError(f"the list {name} cannot be read: {error.strerror}") from error
+        if name == STDIN and sys.stdin is None:
+            raise UsageError("the list - cannot be read: standard input is closed")
+        content = sys.stdin.buffer.read(_LISTS + 1) if name == STDIN else read_bytes(name, _LISTS)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UsageError(f"the list {name} cannot be read: {getattr(error, 'strerror', error)}") from error
+    if len(content) > _LISTS:
+        raise UsageError(f"the list {name} cannot be read: it has more than {_LISTS >> 20} MB")
+    content = content.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, as Windows tools write
     for line in content.split(b"\0" if null else b"\n"):
         line = line if null else line.rstrip(b"\r")
         if line:
             yield os.fsdecode(line)
 
 
-def _inputs(name: str, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None]) -> Iterator[Input]:
+def _inputs(
+    name: str, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None], unread: Counter[str]
+) -> Iterator[Input]:
     if name == STDIN:
         yield Input(None, "stdin")
         return
     path = Path(name)
-    if path.is_dir():
-        yield from _below(path, avoid, made, tell)
-    elif path.is_fifo():
+    try:
+        mode = path.lstat().st_mode
+        with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere is an input that fails
+            mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UsageError(f"there is no file or folder {name}", "check the name") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{name} cannot be looked at: {why}", "check the name") from error
+    if stat.S_ISDIR(mode):
+        yield from _below(path, avoid, made, tell, unread)
+    elif stat.S_ISFIFO(mode):
         raise UsageError(f"{name} is a pipe, which can be read only once", f"name {STDIN}, and add < {name}")
-    elif os.path.lexists(path):
-        yield Input(path, path.name)
+    elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise UsageError(f"{name} is a device or a socket", "name files or folders")
     else:
-        raise UsageError(f"there is no file or folder {name}", "check the name")
+        yield Input(path, path.name)
 
 
-def _below(root: Path, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None]) -> Iterator[Input]:
+def _below(
+    root: Path, avoid: Collection[Path], made: Collection[str], tell: Callable[[str], None], unread: Counter[str]
+) -> Iterator[Input]:
     avoided = {_identity(folder): folder for folder in avoid}
     walked: set[tuple[int, int]] = set()
     stack = [root]
@@ -127,9 +178,13 @@ def _below(root: Path, avoid: Collection[Path], made: Collection[str], tell: Cal
         for entry in visible:
             if made and os.path.join(real, entry.name) in made:  # noqa: PTH118 - there are many
                 continue
-            if not _is_folder(entry) and _is_picture(entry):
+            if _is_folder(entry):
+                continue
+            if _is_picture(entry):
                 path = Path(entry.path)
                 yield Input(path, path.relative_to(root).as_posix())
+            elif (suffix := os.path.splitext(entry.name)[1].lower()) in _UNREAD:  # noqa: PTH122 - no Path yet
+                unread[suffix] += 1
         # Reversed, because the last pushed is walked first.
         stack.extend(Path(entry.path) for entry in reversed(visible) if _is_folder(entry))
 
@@ -142,17 +197,20 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:
-    if not (entry.is_symlink() or entry.is_file()):
-        return False  # a pipe would be waited for without end
-    if os.path.splitext(entry.name)[1].lower() in picture_suffixes():  # noqa: PTH122 - an entry is no Path yet
-        return True
     try:
         if not entry.is_file():
-            return False
+            # What a link leads to is told if it is gone; a pipe or a device would be waited for without end.
+            return entry.is_symlink() and not os.path.exists(entry.path) and _is_called_so(entry)  # noqa: PTH110
+        if _is_called_so(entry):
+            return True
         with open(entry.path, "rb") as file:  # noqa: PTH123
             return sniff(file.read(HEAD)) is not None
     except OSError:
-        return False
+        return _is_called_so(entry)
+
+
+def _is_called_so(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in picture_suffixes()  # noqa: PTH122 - an entry is no Path yet
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

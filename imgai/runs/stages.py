@@ -10,8 +10,9 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from threading import Event, Lock, Thread
+from typing import Any
 
 import torch
 
@@ -24,10 +25,12 @@ from imgai.runs.commit import DiskFull
 from imgai.runs.job import Job
 from imgai.runs.need import bytes_of, least_side
 from imgai.runs.options import RunOptions
-from imgai.runs.pipe import Stdin
+from imgai.runs.pipe import Stdin, Stopped
 from imgai.runs.write import Writer
 from imgai.sample import Failure, Sample, Source
 
+_BYTES_A_PIXEL, _BESIDE = 8, 256 << 20  # of a picture on standard input: four channels of 16 bits, and what else it has
+_MOST_THREADS = 64  # that read, and as many that write; more only wait for each other
 _SHARES = 4  # in which a core takes its part of a few pictures, so that none has a batch left when the others are done
 
 
@@ -45,15 +48,18 @@ class Stages:
         self._stdin = stdin
         self._writer = writer
         self._chains = chains
-        self._finished: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.fatal: BaseException | None = None
         self._ended = False
         self._stop = Event()
+        self._dropping = False
+        self._seen: set[Job] = set()  # of which a network has seen something, and which are not finished
         self._budget = Budget(options.memory)
         self._specs = specs
         self._least = least_side(specs, options.outputs.kinds)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in chains))
+        # Bounded: where records or pictures go out slowly, everything before waits, instead of filling a folder.
+        self._finished: queue.Queue[Job | None] = queue.Queue(4 * ahead)
         self._decoded: queue.Queue[tuple[Job, Sample | Failure, int] | None] = queue.Queue(ahead)
         self._found: queue.SimpleQueue[tuple[Job, Sample | Failure, int] | None] = queue.SimpleQueue()
         self._under_way: dict[Source, tuple[Job, int]] = {}
@@ -62,20 +68,50 @@ class Stages:
         self._at_once = sys.maxsize
 
     def start(self, jobs: Iterable[Job], count: int | None) -> None:
-        """Begin. Does not wait, and may leave torch one thread. count: of the jobs; None where they come one by one."""
+        """Begin. Does not wait, and may leave torch one thread. count: of the jobs; None where they come one by one.
+
+        Raises InputError where the system gives no threads; of those asked for, fewer will do.
+        """
         todo, most = iter(jobs), count if count is not None else sys.maxsize
-        workers = self._options.threads or max(1, min(8, os.cpu_count() or 1))
-        decoders = [Thread(target=self._decode, args=(todo,), daemon=True) for _ in range(min(workers, most))]
+        workers = min(self._options.threads or max(1, min(8, os.cpu_count() or 1)), _MOST_THREADS)
         chains = _one_a_core(self._chains, most)
         if len(chains) > len(self._chains):
             self._at_once = max(1, -(-most // (_SHARES * len(chains))))
-        predictors = [Thread(target=self._predict, args=(chain,), daemon=True) for chain in chains]
-        encoders = [Thread(target=self._encode, daemon=True) for _ in range(workers)]
-        Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
+        # What comes last in a picture's way is started first, so that nothing is begun that nobody would finish.
+        encoders = self._started(self._encode, [()] * workers)
+        predictors = self._started(self._predict, [(chain,) for chain in chains])
+        decoders = self._started(self._decode, [(todo,)] * min(workers, most))
+        try:
+            Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
+        except RuntimeError as error:
+            raise _no_threads(error) from error
 
-    def stop(self) -> None:
-        """Begin no further input; what is under way is finished."""
+    def _started(self, work: Callable[..., None], given: Sequence[tuple[Any, ...]]) -> list[Thread]:
+        threads: list[Thread] = []
+        for arguments in given:
+            try:
+                thread = Thread(target=work, args=arguments, daemon=True)
+                thread.start()
+            except (RuntimeError, OSError, MemoryError) as error:  # the system's limit, or a container's
+                if not threads:
+                    self._ended = True
+                    raise _no_threads(error) from error
+                break
+            threads.append(thread)
+        return threads
+
+    def stop(self) -> int:
+        """Begin no further input, and drop those that no network has seen; how many are left to finish."""
+        self._dropping = True
+        self._begin_no_more()
+        self._budget.close()
+        with self._lock:
+            return len(self._seen)
+
+    def _begin_no_more(self) -> None:
+        """What is under way is finished."""
         self._stop.set()
+        self._stdin.stop()
 
     def finished(self) -> Iterator[Job]:
         """Every job once it is done or has failed, until no more come. May be called again to go on."""
@@ -90,9 +126,7 @@ class Stages:
                 yield job
 
     def _follow(self, decoders: list[Thread], predictors: list[Thread], encoders: list[Thread]) -> None:
-        """Start all, and when one kind of thread has ended tell the next that nothing more comes."""
-        for thread in (*decoders, *predictors, *encoders):
-            thread.start()
+        """When one kind of thread has ended tell the next that nothing more comes."""
         for threads, following, count in (
             (decoders, self._decoded, len(predictors)),
             (predictors, self._found, len(encoders)),
@@ -110,9 +144,11 @@ class Stages:
             try:
                 with self._todo_lock:  # not the other: a stream may keep us waiting
                     job = next(todo, None)
-            except BaseException as error:
+            except Stopped:
+                return
+            except BaseException as error:  # a stream that breaks off: what came whole is done
                 self.fatal = self.fatal or error
-                self.stop()
+                self._begin_no_more()
                 return
             if job is None:
                 return
@@ -126,13 +162,16 @@ class Stages:
         try:
             if item.error is not None:
                 raise item.error
-            content = item.path if item.path is not None else self._stdin.read()
+            most = _BYTES_A_PIXEL * self._options.max_pixels + _BESIDE
+            content = item.path if item.path is not None else self._stdin.picture(most)
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             size = bytes_of(header, self._specs)
             pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least, header=header)
+            whole = False
             while True:
-                if not self._budget.take(size):
-                    return  # the run is broken off: this input is neither done nor failed
+                if self._dropping or not self._budget.take(size):
+                    job.dropped = not whole  # the run is broken off: this input is neither done nor failed
+                    break
                 try:
                     sample = next(pages, None)
                 except BaseException:
@@ -142,7 +181,10 @@ class Stages:
                     self._budget.give_back(size)
                     break
                 job.note(sample)
+                whole = sample.source.page + 1 >= sample.source.pages
                 self._decoded.put((job, sample, size))
+        except Stopped:
+            job.dropped = True
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
         if job.finish_decoding():
@@ -168,7 +210,14 @@ class Stages:
                 return
             job, sample, size = entry
             with self._lock:
-                self._under_way[sample.source] = (job, size)
+                dropped = self._dropping and job not in self._seen
+                if not dropped:
+                    self._under_way[sample.source] = (job, size)
+                    self._seen.add(job)
+            if dropped:
+                job.dropped = True
+                self._found.put(entry)
+                continue
             taken += 1
             yield sample
 
@@ -194,7 +243,7 @@ class Stages:
             try:
                 if isinstance(sample, Failure):
                     job.failed(sample.error)
-                else:
+                elif not job.dropped:
                     self._writer.write(job, sample)
             except Exception as error:
                 job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
@@ -208,14 +257,17 @@ class Stages:
     def _finish(self, job: Job) -> None:
         """Nothing more comes of an input: write what is written once of it, and hand it out."""
         try:
-            if job.error is None:
+            if job.error is None and not job.dropped:
                 self._writer.finish(job)
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
         self._writer.close(job)
         if job.plan.input.stream and job.plan.input.path is not None:
             job.plan.input.path.unlink(missing_ok=True)  # the copy of a member of the tar stream
-        self._finished.put(job)
+        with self._lock:
+            self._seen.discard(job)
+        if not job.dropped:
+            self._finished.put(job)
 
 
 def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
@@ -230,6 +282,10 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
         return chains
     torch.set_num_threads(1)
     return chains * min(jobs, cores)
+
+
+def _no_threads(error: BaseException) -> InputError:
+    return InputError(f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)")
 
 
 def _unexpected(name: str, error: Exception) -> ImgaiError:

@@ -16,7 +16,7 @@ PLUGINS = sorted((HOST.parent / "plugins").glob("imgai-*/src/*"))
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
     {"errors"},
-    {"plugin", "console", "hidden"},
+    {"plugin", "bounded", "console", "hidden"},
     {"hookspecs", "params", "sample", "options", "discovery", "registry"},
     {"images"},
     {"outputs"},

@@ -27,6 +27,8 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
     The record is kept before anybody is told of it. collect: see `Labels`.
     """
     options, console = run.options, run.console
+    if options.dry_run:
+        return [*([Lines(console)] if options.json else []), Words(console, json=options.json)]
     found: list[Listener] = []
     if kinds := of_run(options.outputs.kinds):
         found.append(Merged(kinds, run.records))
