@@ -487,6 +487,10 @@ class Format:
             re.compile(pattern, re.DOTALL)
 
 
+def _no_reader(path: Path) -> Tensor:
+    raise UsageError(f"{path} cannot be read", "the host loads models with a reader")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadContext:
     """What a model's load function is given. It may raise `UsageError` for params that cannot be.
@@ -495,6 +499,9 @@ class LoadContext:
     weights: the verified weights file on disk; None where the model declares none.
     params: the task's params with the values asked for.
     model_params: the model's own params; `NoParams()` where it has none.
+    read_image: the host's reader, for a picture that is a param: the path of a file to ``(1, 3, H, W)`` float32 in
+        [0, 1], its first page, upright and in sRGB. Raises `UsageError`, with the reason, for what an input would be
+        refused for: no picture, damaged, more than ``--max-pixels``.
     """
 
     model: Model
@@ -502,6 +509,7 @@ class LoadContext:
     weights: Path | None
     params: Any = NoParams()
     model_params: Any = NoParams()
+    read_image: Callable[[Path], Tensor] = _no_reader
 
 
 def identity(value: Any) -> Any:
@@ -537,9 +545,9 @@ class Predictor:
     model: the declaration, where parts of it (labels, input_size, crop) are known only when the model is loaded.
     """
 
-    network: Callable[..., Tensor]
+    network: Callable[..., Any]
     preprocess: Callable[[Tensor], Tensor] = identity
-    postprocess: Callable[[Tensor], Tensor] = identity
+    postprocess: Callable[[Any], Any] = identity
     survey: Callable[[Tensor], Tensor] | None = None
     sees_whole: bool = False
     detail: float = 0.0

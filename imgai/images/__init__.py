@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from imgai.images.formats import format_of_suffix, sniff, written_as
+from imgai.images.formats import DEFAULT_MAX_PIXELS, format_of_suffix, sniff, written_as
 
 if TYPE_CHECKING:
     from imgai.images.codecs.png import encode_png
-    from imgai.images.decode import DEFAULT_MAX_PIXELS, make_sample, read
+    from imgai.images.decode import make_sample, read
     from imgai.images.header import probe
     from imgai.images.write import to_pixels, write_image
 
@@ -28,7 +28,6 @@ __all__ = [
 
 # Their modules import torch and the codecs, which takes longer than to find that there is nothing to do.
 _LATER = {
-    "DEFAULT_MAX_PIXELS": "decode",
     "encode_png": "codecs.png",
     "make_sample": "decode",
     "probe": "header",

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from imgai.images.formats import function
+from imgai.errors import InputError, UsageError
+from imgai.images.alpha import bleed
+from imgai.images.depth import to_float
+from imgai.images.formats import DEFAULT_MAX_PIXELS, function
 from imgai.images.header import check_pixels, format_of, probe, reasons
 from imgai.plugin import Header, Picture
 from imgai.sample import Metadata, Sample, Source
-
-DEFAULT_MAX_PIXELS = 200_000_000
 
 for _library in ("imagecodecs", "tifffile"):  # what they log would be printed, of a picture that can be read
     logging.getLogger(_library).addHandler(logging.NullHandler())
@@ -49,6 +51,18 @@ def read(
             place = dataclasses.replace(origin, page=page, pages=max(header.pages, page + 1))
             metadata = dataclasses.replace(picture.metadata, notes=picture.notes)
             yield make_sample(picture.pixels, picture.alpha, place, metadata)
+
+
+def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:
+    """The first page of a file as a network sees it. Raises UsageError for what `read` would refuse.
+
+    Shape: ``(1, 3, H, W)`` float32 in [0, 1]
+    """
+    try:
+        sample = next(read(path, Source(path, str(path)), max_pixels=max_pixels))
+    except InputError as error:
+        raise UsageError(error.message, error.hint) from error
+    return to_float(sample.image if sample.alpha is None else bleed(sample.image, sample.alpha))
 
 
 def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, metadata: Metadata) -> Sample:

@@ -16,6 +16,9 @@ from imgai.registry import Registry
 TABLES = (".csv", ".jsonl", ".parquet")
 """What the name of a table of labels may end in."""
 
+DEFAULT_MAX_PIXELS = 200_000_000
+"""How many pixels a picture may have that is read."""
+
 HEAD = 132
 """How many of a file's first bytes `sniff` looks at."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from functools import partial
 
 import torch
 from torch import nn
 
 from imgai.errors import ImgaiError, PluginError, UsageError
+from imgai.images.decode import read_image
 from imgai.outputs import StepContext, output_of
 from imgai.plugin import LoadContext, Model, Predictor
 from imgai.predict.machine import CPU, Placement
@@ -56,7 +58,12 @@ def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predic
     task = spec.task
     weights = None if model.weights is None else find(model.weights)
     context = LoadContext(
-        model=model, device=device, weights=weights, params=spec.params, model_params=spec.model_params
+        model=model,
+        device=device,
+        weights=weights,
+        params=spec.params,
+        model_params=spec.model_params,
+        read_image=partial(read_image, max_pixels=spec.max_pixels),
     )
     module, _, function = model.load.partition(":")
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from imgai.images.formats import DEFAULT_MAX_PIXELS
 from imgai.plugin import Kind, Model, NoParams, Task
 from imgai.predict.size import Size
 
@@ -39,6 +40,7 @@ class StepSpec:
     name: what its masks and scores are kept under; two steps of one task have two names.
     keep: what of it is written beside the last step's output; None is nothing.
     explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
+    max_pixels: of a picture that a param names.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class StepSpec:
     name: str = ""
     keep: Keep | None = None
     explain: str | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     def __post_init__(self) -> None:
         if not self.name:

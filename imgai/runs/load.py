@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from imgai.console import Console
 
 
-def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console) -> list[Chain]:
-    """A chain for each device. Says which devices and precision were taken."""
+def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *, max_pixels: int) -> list[Chain]:
+    """A chain for each device. Says which devices and precision were taken.
+
+    max_pixels: of the pictures that params name.
+    """
     devices = choose_devices(machine.device)
+    specs = [dataclasses.replace(spec, max_pixels=max_pixels) for spec in specs]
     chains = []
     for device in devices:
         steps = []

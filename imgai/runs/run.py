@@ -306,7 +306,9 @@ class Run:
         from imgai.runs.write import Writer
 
         loaded = self._loaded
-        loaded.chains = loaded.chains or load_chains(self.specs, self.options.machine, self.console)
+        loaded.chains = loaded.chains or load_chains(
+            self.specs, self.options.machine, self.console, max_pixels=self.options.max_pixels
+        )
         writer = Writer(self.out, self.specs, self.options.outputs, self.guard)
         stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains)
         with threads_kept():

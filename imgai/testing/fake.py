@@ -1,7 +1,8 @@
-"""A plugin of three tasks that learned nothing, for tests of what is around a model.
+"""A plugin of a task for each output that learned nothing, for tests of what is around a model.
 
 ``brighten`` doubles the size and keeps the colours, ``find-light`` masks by lightness, ``weigh`` scores dark against
-light. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its declarations to `imgai.runs.run`.
+light, ``box-light`` boxes what is light, ``relief`` takes lightness for height, ``describe`` tells the colour in the
+middle. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its declarations to `imgai.runs.run`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ FIND_LIGHT = Task(
     name="find-light", summary="Mask by lightness.", default_model="lightness", output=Output.MASK, params=LightParams
 )
 WEIGH = Task(name="weigh", summary="Dark or light.", default_model="mean", output=Output.SCORES)
+BOX_LIGHT = Task(name="box-light", summary="Box what is light.", default_model="extent", output=Output.BOXES)
+RELIEF = Task(name="relief", summary="Lightness as height.", default_model="metres", output=Output.MAP)
+DESCRIBE = Task(name="describe", summary="The colour in the middle.", default_model="middle", output=Output.DATA)
 
 DOUBLE = Model(
     name="double", task="brighten", summary="By repetition.", license="Apache-2.0",
@@ -42,18 +46,30 @@ MEAN = Model(
     name="mean", task="weigh", summary="The mean of the picture.", license="Apache-2.0",
     load="imgai.testing.fake:load_mean", labels=("dark", "light"), input_size=(32, 32),
 )  # fmt: skip
+EXTENT = Model(
+    name="extent", task="box-light", summary="Around all that is light.", license="Apache-2.0",
+    load="imgai.testing.fake:load_extent", labels=("light", "dark"), input_size=(64, 64), fit="letterbox",
+)  # fmt: skip
+METRES = Model(
+    name="metres", task="relief", summary="The mean of the channels.", license="Apache-2.0",
+    load="imgai.testing.fake:load_metres", unit="m", range=(0.0, 100.0), tile=64, overlap=8,
+)  # fmt: skip
+MIDDLE = Model(
+    name="middle", task="describe", summary="Which channel leads.", license="Apache-2.0",
+    load="imgai.testing.fake:load_middle", input_size=(32, 32),
+)  # fmt: skip
 
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The three tasks."""
-    return BRIGHTEN, FIND_LIGHT, WEIGH
+    """A task for each output."""
+    return BRIGHTEN, FIND_LIGHT, WEIGH, BOX_LIGHT, RELIEF, DESCRIBE
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
     """A model for each."""
-    return DOUBLE, LIGHTNESS, MEAN
+    return DOUBLE, LIGHTNESS, MEAN, EXTENT, METRES, MIDDLE
 
 
 def load_double(context: LoadContext) -> Predictor:
@@ -88,3 +104,36 @@ def load_mean(context: LoadContext) -> Predictor:
         return torch.stack((1 - light, light), dim=1)
 
     return Predictor(network=network)
+
+
+def load_extent(context: LoadContext) -> Predictor:
+    """The box around all pixels that are lighter than three quarters, with their mean as its score."""
+    import torch
+
+    def network(image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        boxes = image.new_zeros(len(image), 1, 6)
+        for light, row in zip(image.mean(dim=1), boxes, strict=True):
+            y, x = (light > 0.75).nonzero(as_tuple=True)
+            if len(y):
+                edges = (x.min() / width, y.min() / height, (x.max() + 1) / width, (y.max() + 1) / height)
+                row[0] = torch.stack((*edges, light[y, x].mean(), light.new_tensor(0)))
+        return boxes
+
+    return Predictor(network=network)
+
+
+def load_metres(context: LoadContext) -> Predictor:
+    """A hundred times the mean of the channels."""
+    return Predictor(network=lambda image: 100 * image.mean(dim=1, keepdim=True))
+
+
+def load_middle(context: LoadContext) -> Predictor:
+    """Which channel is the strongest in the middle, and where that is."""
+
+    def postprocess(image: Tensor) -> list[dict[str, object]]:
+        middle = image[..., image.shape[-2] // 2, image.shape[-1] // 2]
+        names = ("red", "green", "blue")
+        return [{"color": names[int(values.argmax())], "points": [[0.5, 0.5]]} for values in middle]
+
+    return Predictor(network=identity, postprocess=postprocess)

@@ -83,6 +83,35 @@ def test_a_style_image_that_is_no_picture_is_refused_in_one_line(tmp_path: Path)
         load_step(TASK, MODELS[1], device=CPU, params=StylizeParams(), model_params=AnyParams())
 
 
+@pytest.mark.parametrize("kind", ["16 bits", "16 bits in planes", "float", "turned"])
+def test_a_style_image_is_read_as_an_input_is(tmp_path: Path, kind: str) -> None:
+    """As the picture of 8 bits is, to a level or two; of every kind of file that an input may be."""
+    import tifffile
+
+    whole = np.array(Image.open(SCANS / "coffee.jpg").convert("RGB").resize((200, 160)))
+    Image.fromarray(whole).save(tmp_path / "plain.png")
+    file = tmp_path / "style.tif"
+    if kind == "float":
+        tifffile.imwrite(file, whole.astype(np.float32) / 255, photometric="rgb")
+    elif kind == "turned":
+        tifffile.imwrite(file, np.rot90(whole), photometric="rgb", extratags=[(274, 3, 1, 6, True)])
+    elif kind == "16 bits":
+        tifffile.imwrite(file, whole.astype(np.uint16) * 257, photometric="rgb")
+    else:
+        planes = np.moveaxis(whole.astype(np.uint16) * 257, -1, 0)
+        tifffile.imwrite(file, planes, photometric="rgb", planarconfig="separate")
+    image = picture("astronaut", (96, 96))
+    made, due = (through(stylizer(image=path), image) for path in (file, tmp_path / "plain.png"))
+    assert (made - due).abs().mean() < 1 / 255
+
+
+def test_a_style_image_that_is_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
+    file = tmp_path / "style.png"
+    Image.new("1", (30_000, 30_000)).save(file)
+    with pytest.raises(UsageError, match="cannot be read: 30000 x 30000 pixels are more than --max-pixels"):
+        stylizer(image=file)
+
+
 def test_a_misspelt_style_is_guessed() -> None:
     with pytest.raises(UsageError, match="did you mean 'starry-night'"):
         as_values(BuiltInParams, {"style": ["stary-night"]})

@@ -6,11 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from kornia.color import rgb_to_ycbcr, ycbcr_to_rgb
 from kornia.filters import gaussian_blur2d
-from PIL import Image, ImageOps
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -166,25 +165,23 @@ def load_any(context: LoadContext) -> Predictor:
     eye.to(context.device).eval()
     network = _network(context, state)
     with torch.inference_mode():
-        style = eye(picture(Path(file)).to(context.device))
+        style = eye(picture(context, Path(file)).to(context.device))
     mixture = Mixture(network, style.clone(), 1.0, [], strength=_strength(context), keep_colors=_keep_colors(context))
     return _predictor(context, mixture)
 
 
-def picture(file: Path) -> Tensor:
-    """The picture of a style, upright, at the size at which it is looked at. Shape: ``(1, 3, H, W)`` in [0, 1]
+def picture(context: LoadContext, file: Path) -> Tensor:
+    """The picture of a style, at the size at which it is looked at. Shape: ``(1, 3, H, W)`` in [0, 1]
 
     Raises:
         UsageError: the file holds no picture that can be read.
     """
     try:
-        with Image.open(file) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            if upright.mode.startswith("I;16"):  # Pillow would cut it at 255
-                upright = Image.fromarray((np.asarray(upright) / 257 + 0.5).astype(np.uint8))
-            image = upright.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UsageError(f"--style-image {file} cannot be read: {error}", "name a picture") from error
+        whole = context.read_image(file)[0]
+    except UsageError as error:
+        reason = error.message.removeprefix(f"{file}: ")
+        raise UsageError(f"--style-image {file} cannot be read: {reason}", error.hint or "name a picture") from error
+    image = Image.fromarray((whole * 255).round_().to(torch.uint8).permute(1, 2, 0).contiguous().numpy())
     image.thumbnail((LARGEST_STYLE, LARGEST_STYLE), Image.Resampling.LANCZOS)
     if min(image.size) < LEAST_STYLE:
         image = image.resize((max(LEAST_STYLE, image.width), max(LEAST_STYLE, image.height)))
