@@ -1,10 +1,20 @@
-"""The host's own options, declared as a plugin's are: one dataclass a group, each field made by `param`."""
+"""The host's own options, declared as a plugin's are: one dataclass a group, each field made by `option`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from imgai.plugin import param
+from imgai.params import option
+
+if TYPE_CHECKING:
+    from imgai.predict.spec import KindSpec
+
+KEPT = 20
+"""The most labels of an image: as many are kept in the record."""
+LARGEST = 8.0
+"""The largest factor along a side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +23,213 @@ class Machine:
 
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, several joined by commas, or ``mps``.
     precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
-    batch: tiles or images in one call of a network. tile: the side of a tile in pixels. None: chosen, the model's own.
+    batch: tiles or images in one call of a network; None chooses. tile: the side of a tile in pixels; None is the
+        model's own.
     backend: what runs the networks.
     """
 
-    device: str = param("auto", "auto, cpu, cuda, cuda:1, several joined by commas, or mps.")
-    precision: str = param("auto", "auto, fp32, fp16 or bf16.")
-    batch: int | None = param(None, "Tiles or images in one call of a network.", minimum=1)
-    tile: int | None = param(None, "Side of a tile in pixels.", minimum=32)
-    backend: str = param("auto", "What runs the networks.", choices=("auto", "torch"))
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, several joined by commas, or mps.")
+    precision: str = option("auto", "auto, fp32, fp16 or bf16.")
+    batch: int | None = option(None, "Tiles or images in one call of a network.", minimum=1, shown="chosen")
+    tile: int | None = option(None, "Side of a tile in pixels.", minimum=32, shown="the model's")
+    backend: str = option("auto", "What runs the networks.", choices=("auto", "torch"), hidden=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoresOptions:
+    """What is made of scores.
+
+    top: labels an image, the best first. threshold: the least score of a label.
+    sort_into: a folder with a folder for each label, which gets the files that it is best for.
+    link: link the files there instead of copying them.
+    write_xmp: write the labels as keywords into a sidecar beside each input.
+    explain: the method; explain_label: the label to explain, None for the best.
+    """
+
+    top: int = option(1, "Labels an image.", minimum=1, maximum=KEPT)
+    threshold: float = option(0.0, "Leave out labels with a lower score.", minimum=0, maximum=1)
+    sort_into: Path | None = option(
+        None, "Copy each file into a folder for its best label.", metavar="FOLDER", trusted=True
+    )
+    link: bool = option(False, "With --sort-into: link instead of copying.", trusted=True)
+    write_xmp: bool = option(False, "Write the labels as keywords into FILE.xmp beside each file.", trusted=True)
+    explain: str | None = option(None, "Show for each image which parts speak for its label.", choices=("gradcam",))
+    explain_label: str | None = option(None, "Explain this label instead of the best.", metavar="LABEL")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions(ScoresOptions):
+    """What is written of the last step.
+
+    kinds: what its output is written as; none where labels are only printed.
+    table: the file that the labels of all inputs go to; CSV, JSON lines or Parquet by its ending.
+    """
+
+    kinds: tuple[KindSpec, ...] = ()
+    table: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Basics:
+    """What a run and a measurement share.
+
+    threads: that decode, and as many again that encode; None chooses by the cores.
+    memory: budget in bytes for the decoded images in flight.
+    """
+
+    json: bool = option(False, "Print one record a line on stdout.", scope="recipe")
+    quiet: bool = option(False, "Print nothing but errors.", short="-q", scope="settings")
+    verbose: bool = option(False, "Print more.", short="-v", scope="settings")
+    threads: int | None = option(None, "Threads that decode, and as many that encode.", minimum=1, shown="by cores")
+    memory: int = option(
+        1 << 30,
+        "Memory for decoded images in flight.",
+        minimum=1,
+        base=1024,
+        unit="bytes, as 512M or 2G",
+        metavar="SIZE",
+    )
+    max_pixels: int = option(
+        200_000_000,
+        "Refuse images with more pixels.",
+        minimum=1,
+        base=1000,
+        unit="a number of pixels, as 500M",
+        metavar="PIXELS",
+        trusted=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunOptions(Basics):
+    """What a run is told.
+
+    out: the output folder, or the one output file; None where labels are only printed.
+    outputs: what is written. avoid: other folders of outputs, which are no inputs.
+    """
+
+    inputs: tuple[str, ...] = option(
+        help="Files, folders, globs, - (an image or a tar stream on stdin) or @list.txt (a file of names).",
+        argument=True,
+        plain=True,
+        scope="typed",
+    )
+    out: Path | None = option(
+        None,
+        "The output folder; mirrors the input tree. - is standard output.",
+        short="-o",
+        metavar="FOLDER",
+        scope="recipe",
+    )
+    force: bool = option(False, "Process every input again, even if its output is up to date.", scope="recipe")
+    overwrite: bool = option(
+        False, "Also replace files in --out that imgai did not make, or another task made.", scope="recipe"
+    )
+    no_clobber: bool = option(False, "Do not replace the one file, or the table, that --out names.", scope="recipe")
+    dry_run: bool = option(False, "Print what would be done and write nothing.", scope="typed")
+    fail_fast: bool = option(False, "Stop at the first input that fails.")
+    watch: bool = option(False, "Keep running; process files as they arrive.", scope="recipe")
+    null: bool = option(False, "Names in @lists end with NUL instead of a newline.", short="-0", scope="recipe")
+    outputs: OutputOptions = field(default_factory=OutputOptions)
+    machine: Machine = field(default_factory=Machine)
+    avoid: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChainOptions(RunOptions):
+    """The options of ``imgai chain``. keep: names of steps before the last whose masks are written too."""
+
+    inputs: tuple[str, ...] = option(
+        help="Files, folders, globs, - or @list.txt; then the steps, each in quotes.",
+        metavar="INPUTS... STEPS...",
+        argument=True,
+        plain=True,
+        scope="typed",
+    )
+    keep: tuple[str, ...] = option(
+        (),
+        "Also write the masks of this step (its name; segment-2 is the second of two).",
+        metavar="STEP",
+        scope="typed",
+    )
+    save_recipe: Path | None = option(
+        None, "Also write the steps to a file for imgai run.", metavar="FILE", scope="typed"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecipeOptions(RunOptions):
+    """The options of ``imgai run``."""
+
+    recipe: Path = option(help="The recipe, a TOML file.", metavar="RECIPE", argument=True, scope="typed")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EvaluateOptions(Basics):
+    """The options of ``imgai evaluate``."""
+
+    folder: Path = option(help="Images whose class is known.", metavar="DIR", argument=True, scope="typed")
+    out: Path | None = option(
+        None,
+        "The folder for classes.csv, confusion.csv and confusion.png.",
+        short="-o",
+        metavar="FOLDER",
+        scope="typed",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StepOptions:
+    """What every step of a chain takes."""
+
+    model: str | None = option(None, "The model to use; see: imgai models.", short="-m")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeOptions:
+    """The size of the output, asked for in one way; the shape is kept.
+
+    scale: factor along a side. width, height: pixels; both together are a box to fit into.
+    megapixels: area in millions of pixels.
+    """
+
+    scale: float | None = option(None, "Factor along a side; need not be whole.", minimum=1, maximum=LARGEST)
+    width: int | None = option(None, "Width in pixels; with --height, a box to fit into.", minimum=1)
+    height: int | None = option(None, "Height in pixels.", minimum=1)
+    megapixels: float | None = option(None, "Area in millions of pixels.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True)
+class KindOptions:
+    """In which ways an output is written. as_: names of kinds."""
+
+    as_: tuple[str, ...] = option((), "What to write; may be given several times.", metavar="KIND")
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Where the output of a task that makes scores goes. out: None prints the labels."""
+
+    out: Path | None = option(
+        None, "The table: a file that ends in .csv, .jsonl or .parquet.", short="-o", metavar="FILE", scope="recipe"
+    )
+
+
+GROUPS = (
+    Machine,
+    RunOptions,
+    ChainOptions,
+    RecipeOptions,
+    EvaluateOptions,
+    StepOptions,
+    SizeOptions,
+    KindOptions,
+    TableOptions,
+    ScoresOptions,
+)
+
+
+def reserved_names() -> frozenset[str]:
+    """The names of the fields above, which no param of a plugin may have."""
+    declared = (each for group in GROUPS for each in fields(group) if "imgai" in each.metadata)
+    return frozenset({each.name.rstrip("_") for each in declared} | {"help", "version"})

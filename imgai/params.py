@@ -1,75 +1,264 @@
-"""One params dataclass, seen three ways: as options, as checked values, as a table in the docs."""
+"""Options, declared once as the fields of a dataclass: how they are checked, shown and described everywhere.
+
+`imgai.plugin.param` declares a field of a plugin, `option` one of the host. `options_of` reads them as `Option`; the
+command line, ``imgai.toml``, recipes, ``imgai config``, the tables of the documentation and the JSON Schema take
+theirs from it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import difflib
 import functools
-import hashlib
 import inspect
 import math
+import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Any, TypeVar
 
 from imgai.errors import UsageError
 from imgai.plugin import Param, param_of
 
-_TYPES = (bool, int, float, str, tuple)
-"""tuple: of texts, an option that may be given several times."""
+Params = TypeVar("Params")
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "texts", Path: "a path"}
+_UNITS = " KMGT"
+_WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the host's own options can say of themselves besides a `Param`.
+
+    short: a flag of one letter.
+    shown: what ``--help`` gives as the default, where the value says little.
+    argument: it is named by its place on the command line and has no flag.
+    plain: text with commas in it is one value, not several.
+    base: 1024 or 1000, for whole numbers that may be written with a unit, as ``512M``; what they count is in `unit`.
+    hidden: left out of ``--help``.
+    scope: where it can be set. ``"typed"``: on the command line alone; ``"recipe"``: also in a recipe; ``"settings"``:
+        also in imgai.toml and by an environment variable; ``"saved"``: --save-recipe writes it too.
+    trusted: of files, only the user's own imgai.toml and recipes may set it, not the imgai.toml of the current folder,
+        which may have come with the pictures.
+    negatable: ``--no-NAME`` is its opposite; for bool.
+    """
+
+    short: str = ""
+    shown: str = ""
+    argument: bool = False
+    plain: bool = False
+    base: int = 0
+    unit: str = ""
+    hidden: bool = False
+    scope: str = "saved"
+    trusted: bool = False
+    negatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, as everything that offers, reads or shows it needs it.
+
+    name: of the field. type: bool, int, float, str, Path, or tuple for several texts.
+    default: MISSING where a value is required.
+    panel: the heading that it stands under in ``--help``.
+    variable: the environment variable that sets it; empty if none does.
+    suggested: what a shell offers to complete; the choices, if there are any.
+    """
+
+    name: str
+    type: type[Any]
+    default: object
+    about: Param
+    traits: Traits = Traits()
+    panel: str = ""
+    variable: str = ""
+    suggested: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name in files, as it is typed but without the dashes: ``min-area``, ``as``."""
+        return key_of(self.name)
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.key}"
+
+
+def option(
+    default: Any = MISSING,
+    help: str = "",
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: Sequence[str] | None = None,
+    metavar: str | None = None,
+    **traits: Any,
+) -> Any:
+    """Declare a field of one of the host's own dataclasses of options. traits: see `Traits`."""
+    about = Param(help, minimum, maximum, None if choices is None else tuple(choices), metavar)
+    metadata = {"imgai": about, "imgai.traits": Traits(**{"negatable": False, **traits})}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def key_of(field_name: str) -> str:
+    """``min_area`` as files have it, ``min-area``; a field named like a word of Python ends in an underscore."""
+    return field_name.rstrip("_").replace("_", "-")
 
 
 def option_name(field_name: str) -> str:
     """``min_area`` as people type it: ``--min-area``."""
-    return "--" + field_name.replace("_", "-")
+    return f"--{key_of(field_name)}"
 
 
-def fields_of(params: type[Any]) -> list[tuple[dataclasses.Field[Any], type[Any], Param]]:
-    """Each field of a params dataclass with its type (without ``| None``) and its `Param`."""
-    hints = typing.get_type_hints(params)
-    found = []
-    for field in dataclasses.fields(params):
-        about = param_of(field)
-        if about is None:
-            raise TypeError(f"{params.__name__}.{field.name} is not made by imgai.plugin.param")
-        found.append((field, _plain_type(hints[field.name], f"{params.__name__}.{field.name}"), about))
-    return found
+def options_of(params: type[Any], panel: str = "") -> list[Option]:
+    """The options that a dataclass declares, in order: its own before those of its base."""
+    return [dataclasses.replace(each, panel=panel) if panel else each for each in _declared(params)]
 
 
-def as_options(params: type[Any], *, panel: str, unset: bool = False) -> list[inspect.Parameter]:
-    """The fields as keyword parameters with Typer options.
+def _declared(params: type[Any]) -> tuple[Option, ...]:
+    if params not in _DECLARED:  # annotations take long to evaluate
+        hints = typing.get_type_hints(params)
+        options = [
+            _option_of(params, field, about, hints[field.name])
+            for field in dataclasses.fields(params)
+            if (about := param_of(field)) is not None
+        ]
+        own = inspect.get_annotations(params)
+        _DECLARED[params] = tuple(sorted(options, key=lambda each: each.name not in own))
+    return _DECLARED[params]
 
-    panel: the heading they stand under in ``--help``.
-    unset: every default is None, so that a value that was given can be told from one that was not.
+
+_DECLARED: dict[type[Any], tuple[Option, ...]] = {}
+
+
+def _option_of(params: type[Any], field: dataclasses.Field[Any], about: Param, hint: object) -> Option:
+    traits = field.metadata.get("imgai.traits", Traits())
+    kind = _plain_type(hint, f"{params.__name__}.{field.name}")
+    return Option(field.name, kind, field.default, about, traits, suggested=about.choices or ())
+
+
+def as_values(params: type[Params], given: Mapping[str, object], **others: object) -> Params:
+    """An instance of the dataclass with the values given, checked; None stands for the default.
+
+    others: values of fields that are no options.
+    Raises UsageError for an unknown name, a value of another type or one out of range.
     """
-    import typer
+    options = {each.name: each for each in _declared(params)}
+    if unknown := sorted(set(given) - set(options)):
+        known = ", ".join(each.flag for each in options.values()) or "none"
+        raise UsageError(f"there is no option {option_name(unknown[0])}", f"there is {known}")
+    checked = {name: check(options[name], value) for name, value in given.items() if value is not None}
+    return params(**checked, **others)
 
-    options = []
-    for field, kind, about in fields_of(params):
-        name = option_name(field.name)
-        flags = f"{name}/--no-{name[2:]}" if kind is bool else name
-        text = about.help
-        if about.choices:
-            text += f" One of: {', '.join(about.choices)}."
-        option = typer.Option(
-            flags,
-            help=text,
-            rich_help_panel=panel,
-            metavar=about.metavar or ("|".join(about.choices) if about.choices else None),
-            show_default=_shown(field.default),
-            autocompletion=completion(about.choices) if about.choices else None,
-        )
-        default: Any = None if unset else field.default
-        accepted: Any = list[str] if kind is tuple else kind
-        if kind is tuple and default is not None:
-            default = list(default)
-        annotation: Any = Annotated[Union[accepted, None], option]  # noqa: UP007 - kind is a value here
-        options.append(
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        )
-    return options
+
+def picked(params: type[Params], values: Mapping[str, object], **others: object) -> Params:
+    """An instance of the dataclass with those of the values, checked before, that are its fields."""
+    fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(params)  # type: ignore[arg-type]
+    names = {field.name for field in fields if param_of(field) is not None} - others.keys()
+    return params(**{name: value for name, value in values.items() if name in names}, **others)
+
+
+def read(option: Option, text: str) -> object:
+    """The value of an option that was typed, or set by a variable. Raises UsageError where it cannot be one."""
+    value: object = text
+    if option.type in (int, float) and not option.traits.base:
+        with contextlib.suppress(ValueError):
+            value = option.type(text)
+    if option.type is Path:
+        value = Path(text)
+    return check(option, value)
+
+
+def check(option: Option, value: object, called: str = "", *, there: bool = True) -> Any:
+    """The value as the dataclass holds it. Raises UsageError for one of another type or out of range.
+
+    called: what errors call the option; as it is typed unless said otherwise.
+    there: a file that is named has to be there now.
+    """
+    name, about = called or option.flag, option.about
+    if option.type is tuple:
+        return _several(value, name, option)
+    if option.traits.base and isinstance(value, str):
+        return _with_unit(value, name, option)
+    if option.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if option.type is Path and isinstance(value, str):
+        value = Path(value)
+    if not isinstance(value, option.type) or (option.type is not bool and isinstance(value, bool)):
+        raise UsageError(f"{name} takes {takes(option)}, not {_quoted(value)}")
+    if about.choices is not None and value not in about.choices:
+        raise UsageError(f"{name} cannot be {value!r}", _nearest(str(value), about.choices))
+    if about.file and there and not Path(str(value)).is_file():
+        raise UsageError(f"{name} {value}: there is no such file", "check the path")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        # A NaN is in no range, hence `not ... <= ...`.
+        low = about.minimum is not None and not about.minimum <= value
+        high = about.maximum is not None and not value <= about.maximum
+        if low or high:
+            raise UsageError(f"{name} cannot be {value}", f"it takes {takes(option)}")
+    return value
+
+
+def as_table(params: type[Any]) -> list[tuple[str, str, str, str]]:
+    """A row for each field: the option, what it takes, its default, its help."""
+    return [row_of(each) for each in _declared(params)]
+
+
+def row_of(option: Option) -> tuple[str, str, str, str]:
+    """The option, what it takes, its default, its help."""
+    choices = option.about.choices
+    return option.flag, " or ".join(choices) if choices else takes(option), shown_default(option), option.about.help
+
+
+def shown_default(option: Option) -> str:
+    """The default in words; empty where there is none."""
+    if option.traits.shown:
+        return option.traits.shown
+    default = option.default
+    return "" if default in (None, "", (), MISSING) else shown(option, default)
+
+
+def shown(option: Option, value: object) -> str:
+    """A value as it can be typed: ``512M``, ``a, b``; yes or no for a flag."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return str(plain(option, value))
+
+
+def plain(option: Option, value: object) -> object:
+    """A value as TOML and JSON have it: whole numbers of an option with units as text, paths as text."""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return list(value)
+    if option.traits.base and isinstance(value, int):
+        power = 0
+        while value and value % option.traits.base == 0 and power < len(_UNITS) - 1:
+            value, power = value // option.traits.base, power + 1
+        return f"{value}{_UNITS[power]}".strip()
+    return value
+
+
+def as_schema(option: Option) -> dict[str, Any]:
+    """The JSON Schema of an option's values in a recipe."""
+    about = option.about
+    one: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number"}.get(option.type, "string")}
+    bounds = {"minimum": about.minimum, "maximum": about.maximum}
+    one |= {name: bound for name, bound in bounds.items() if bound is not None}
+    if about.choices and option.type is not tuple:
+        one["enum"] = list(about.choices)
+    if option.traits.base:
+        one = {"anyOf": [one, {"type": "string"}]}
+    if option.type is tuple:  # several, or one alone
+        one = {"anyOf": [one, {"type": "array", "items": dict(one)}]}
+    return one | {"description": about.help}
 
 
 def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
@@ -83,30 +272,8 @@ def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
     return complete
 
 
-def as_values(params: type[Any], given: Mapping[str, Any]) -> Any:
-    """An instance of the dataclass with the values given; None stands for the default.
-
-    Raises UsageError for an unknown name, a value of another type or one out of range.
-    """
-    fields = {field.name: (field, kind, about) for field, kind, about in fields_of(params)}
-    if unknown := sorted(set(given) - set(fields)):
-        known = ", ".join(option_name(name) for name in fields) or "none"
-        raise UsageError(f"there is no option {option_name(unknown[0])}", f"there is {known}")
-    values = {name: _checked(value, *fields[name]) for name, value in given.items() if value is not None}
-    return params(**values)
-
-
-def as_table(params: type[Any]) -> list[tuple[str, str, str, str]]:
-    """A row for each field: the option, what it takes, its default, its help."""
-    rows = []
-    for field, kind, about in fields_of(params):
-        takes = " or ".join(about.choices) if about.choices else _range_words(kind, about)
-        rows.append((option_name(field.name), takes, str(_shown(field.default)), about.help))
-    return rows
-
-
 def to_dict(params: Any) -> dict[str, Any]:
-    """The fields of a params instance, for records and digests; of a file, also what is in it."""
+    """The fields of a params instance, for records and digests; of a file, also a hash of its content."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(params):
         value = getattr(params, field.name)
@@ -120,50 +287,46 @@ def to_dict(params: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=16)
 def _digest(path: str, size: int, time: int) -> str:
-    """Of what is in a file; read once, as long as it stays as it is."""
+    """SHA-256 of a file's content; read once, as long as its size and time stay the same."""
+    import hashlib
+
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _checked(value: Any, field: dataclasses.Field[Any], kind: type[Any], about: Param) -> Any:
-    name = option_name(field.name)
-    if kind is tuple:
-        return _several(value, name, about)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-        raise UsageError(f"{name} takes {_range_words(kind, about)}, not {value!r}")
-    if about.choices is not None and value not in about.choices:
-        raise UsageError(f"{name} cannot be {value!r}", f"it is one of {', '.join(about.choices)}")
-    if about.file and not Path(value).is_file():
-        raise UsageError(f"{name} {value}: there is no such file", "check the path")
-    # A NaN is in no range, hence `not ... <= ...`.
-    if about.minimum is not None and not about.minimum <= value:
-        raise UsageError(f"{name} cannot be {value}", f"it takes {_range_words(kind, about)}")
-    if about.maximum is not None and not value <= about.maximum:
-        raise UsageError(f"{name} cannot be {value}", f"it takes {_range_words(kind, about)}")
-    return value
-
-
-def _several(value: Any, name: str, about: Param) -> tuple[str, ...]:
+def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
     """The texts of an option that was given several times, or once with commas between them."""
-    texts = [value] if isinstance(value, str) else list(value)
-    if not all(isinstance(text, str) for text in texts):
-        raise UsageError(f"{name} takes texts, not {value!r}")
+    texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else None
+    if texts is None or not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"{name} takes {takes(option)}, not {_quoted(value)}")
+    if option.traits.plain:
+        return tuple(texts)
+    about = option.about
     found = []
     for text in (part.strip() for whole in texts for part in whole.split(",")):
-        plain = text
+        word = text
         if about.weighted:
-            plain, colon, weight = text.partition(":")
+            word, colon, weight = text.partition(":")
             if colon and not _is_weight(weight):
                 raise UsageError(f"{name} {text}: {weight!r} is no weight", "it is a number of at least 0, as in a:0.7")
-        if about.choices is not None and plain not in about.choices:
-            near = difflib.get_close_matches(plain, about.choices, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(about.choices)}"
-            raise UsageError(f"{name} cannot be {plain!r}", hint)
+        if about.choices is not None and word not in about.choices:
+            raise UsageError(f"{name} cannot be {word!r}", _nearest(word, about.choices))
         found.append(text)
     if about.weighted and sum(weight_of(text)[1] for text in found) <= 0:
         raise UsageError(f"{name} {','.join(found)}: all weights are 0", "let one of them be more")
     return tuple(found)
+
+
+def _quoted(value: object) -> str:
+    """A value as TOML has it, cut short: for errors."""
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _nearest(word: str, choices: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, choices, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(choices)}"
 
 
 def weight_of(text: str) -> tuple[str, float]:
@@ -179,36 +342,38 @@ def _is_weight(text: str) -> bool:
         return False
 
 
-def _range_words(kind: type[Any], about: Param) -> str:
+def _with_unit(text: str, name: str, option: Option) -> int:
+    """``512M`` as a whole number."""
+    found = _WITH_UNIT.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise UsageError(f"{name} cannot be {text!r}", f"it takes {takes(option)}")
+    return int(float(found[1]) * option.traits.base ** _UNITS.index(found[2].upper() or " "))
+
+
+def takes(option: Option) -> str:
+    """What an option takes, in words: ``a number from 0 to 1``."""
+    about = option.about
     if about.file:
         return "a file"
-    words = {tuple: "texts", bool: "yes or no", int: "a whole number", float: "a number", str: "text"}[kind]
+    if option.traits.base:
+        return option.traits.unit
+    word = _WORDS[option.type]
     if about.minimum is not None and about.maximum is not None:
-        return f"{words} from {about.minimum:g} to {about.maximum:g}"
+        return f"{word} from {about.minimum:g} to {about.maximum:g}"
     if about.minimum is not None:
-        return f"{words} of at least {about.minimum:g}"
+        return f"{word} of at least {about.minimum:g}"
     if about.maximum is not None:
-        return f"{words} of at most {about.maximum:g}"
-    return words
-
-
-def _shown(default: Any) -> str | bool:
-    if default is None or default == "":
-        return False
-    if isinstance(default, tuple):
-        return ", ".join(default) or False
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    return str(default)
+        return f"{word} of at most {about.maximum:g}"
+    return word
 
 
 def _plain_type(hint: Any, whose: str) -> type[Any]:
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is Union:
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         inner = [kind for kind in typing.get_args(hint) if kind is not type(None)]
         hint = inner[0] if len(inner) == 1 else hint
     if typing.get_origin(hint) is tuple and typing.get_args(hint) == (str, ...):
         return tuple
-    if hint not in _TYPES:
+    if hint not in _WORDS:
         raise TypeError(
             f"{whose}: a param is bool, int, float, str, one of them or None, or tuple[str, ...], not {hint!r}"
         )

@@ -9,18 +9,8 @@ from typing import Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
+from imgai.options import reserved_names
 from imgai.plugin import Format, Kind, Model, NoParams, Output, Task, param_of
-
-HOST_OPTIONS = frozenset(
-    [
-        *("inputs", "out", "model", "force", "dry_run", "fail_fast", "json", "json_", "null", "quiet", "verbose"),
-        *("as", "as_", "threshold", "format", "format_", "quality", "scale", "width", "height", "megapixels"),
-        *("top", "sort_into", "link", "write_xmp", "explain", "explain_label", "keep", "folder"),
-        *("watch", "recipe", "save_recipe"),
-        *("device", "precision", "batch", "tile", "threads", "memory", "max_pixels", "help", "version"),
-    ]
-)
-"""What no param may be called, since the host has an option of that name."""
 
 
 class Registry:
@@ -29,12 +19,10 @@ class Registry:
     A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
     model of an unknown task, is kept in `plugins` with the reason and offers nothing.
 
-    defaults: by task, values of options that a configuration sets; see `imgai.cli.configuration`.
     """
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self.tasks: dict[str, Task] = {}
-        self.defaults: dict[str, dict[str, Any]] = {}
         self.plugins: list[Plugin] = []
         self.formats: dict[str, Format] = {}
         self._models: dict[tuple[str, str], Model] = {}
@@ -169,7 +157,7 @@ class Registry:
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
         of_kinds = {field.name for kind in self.kinds(task.output) for field in dataclasses.fields(kind.params)}
-        if taken := (mine | theirs) & (HOST_OPTIONS | of_kinds):
+        if taken := {name.rstrip("_") for name in mine | theirs} & (reserved_names() | of_kinds):
             return (
                 f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
             )

@@ -3,131 +3,129 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import shlex
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from imgai.cli.options import machine_options, options_of, run_options
-from imgai.cli.recipe import run_parameters, write_recipe
-from imgai.cli.settings import with_variables
+from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.recipe import write_recipe
+from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import flag_of, is_given, outputs_of, parse_step, set_options, spec_of, without_maps
+from imgai.cli.steps import Asked, outputs_of, parse_step, set_options, spec_of, unplaced, written_options
 from imgai.errors import UsageError
-from imgai.plugin import Output, Task
+from imgai.options import ChainOptions, Machine, OutputOptions
+from imgai.params import Option, plain
+from imgai.plugin import Output
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
-    from imgai.predict.spec import StepSpec
-    from imgai.runs.options import OutputOptions
+    from imgai.predict.spec import KindSpec, StepSpec
 
-_HELP = """Take pictures through several steps, without a file between them.
+_HELP = """Take images through several steps, without a file between them.
 
 A step is a command as you would type it, in quotes: imgai chain ./scans --out ready/ "denoise --strength 0.4"
 "super-resolve --scale 2". What is not a step is an input; inputs come first."""
+_RECORDED = frozenset(("top", "threshold"))
+"""Options of what is written that decide what the record holds too, so that any step may have them."""
 
 
-_WRITTEN = ("as_", "format", "quality", "sort_into", "link", "write_xmp", "explain", "explain_label")
-"""Options about what is written, which is of the last step, and masks of those that are kept."""
-
-
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add ``imgai chain``."""
 
-    def command(context: typer.Context, **values: Any) -> None:
-        given = {name for name in values if is_given(context, name)}
-        recipe: list[bytes] = []
+    def work(given: Given) -> int:
+        asked = given.of(ChainOptions, machine=given.of(Machine))
+        inputs, texts = _divide(asked.inputs, registry)
+        steps = [parse_step(text, registry, settings.of(_first(text))) for text in texts]
+        specs, outputs = assemble(steps, asked.keep, registry, out=asked.out, hint="add --out FOLDER")
+        recipe = None if asked.save_recipe is None else _recipe(asked, given, steps, specs, registry)
+        code = start(specs, dataclasses.replace(asked, inputs=tuple(inputs), outputs=outputs))
+        if asked.save_recipe is not None and recipe is not None and not asked.dry_run:
+            _save(asked.save_recipe, recipe)  # only here: by now the run has found its inputs
+        return code
 
-        def steps() -> tuple[list[StepSpec], OutputOptions]:
-            specs, outputs, texts = _read(values, registry)
-            if values["save_recipe"] is not None:
-                recipe.append(_recipe(values, given, specs, texts, registry))
-            return specs, outputs
-
-        def save(code: int) -> int:
-            """Only here, because the inputs were found by now."""
-            if recipe and not values["dry_run"]:
-                _save(values["save_recipe"], recipe[0])
-            return code
-
-        raise typer.Exit(start(values, steps, then=save))
-
-    of_runs = [option for option in options_of(run_options) if option.name not in ("inputs", "model")]
-    # Labels need no place; what else does is told of when the steps are known.
-    of_runs = [option.replace(default=None) if option.name == "out" else option for option in of_runs]
-    named, *of_chains = options_of(chain_options)
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [of_context, named, *with_variables([*of_runs, *of_chains, *options_of(machine_options)])]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    app.command("chain", help=_HELP)(command)
+    add_command(app, "chain", _options(), work, help=_HELP, settings=settings.of())
 
 
-def chain_options(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders, globs, - or @list.txt; then the steps, each in quotes.",
-            show_default=False,
-            metavar="INPUTS... STEPS...",
-        ),
-    ],
-    *,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--keep",
-            help="Write what this step found, too (its name; segment-2 is the second of two).",
-            metavar="STEP",
-            rich_help_panel="Output",
-            show_default=False,
-        ),
-    ] = None,
-    save_recipe: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-recipe",
-            help="Write the steps into a file for imgai run, too.",
-            metavar="FILE",
-            rich_help_panel="Output",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """What is named, and what is kept of the steps before the last."""
+def assemble(
+    steps: Sequence[Asked], keep: Sequence[str], registry: Registry, *, out: Path | None, hint: str
+) -> tuple[list[StepSpec], OutputOptions]:
+    """Steps that were asked for as a chain, and what is written of the last. Raises UsageError.
+
+    keep: names of steps whose masks are written too. out: where the output of the last goes; without it, labels are
+    printed, and for anything else an error says the hint.
+    What files and variables say of outputs is for the last step, and for those that are kept.
+    """
+    last = steps[-1]
+    if out is None and last.task.output is not Output.SCORES:
+        raise UsageError("it is not said where to", hint)
+    specs: list[StepSpec] = []
+    wanted = tuple(dict.fromkeys(keep))
+    for step in steps[:-1]:
+        spec = spec_of(step, registry, name=_name(step, specs))
+        specs.append(_kept(step, spec, registry) if spec.name in wanted else _unwritten(step, spec, registry))
+    last = last if out is not None else unplaced(last)
+    specs.append(spec_of(last, registry, name=_name(last, specs)))
+    if unknown := [name for name in wanted if name not in {spec.name for spec in specs}]:
+        names = ", ".join(spec.name for spec in specs)
+        raise UsageError(f"--keep {unknown[0]}: there is no such step", f"the steps are {names}")
+    return specs, outputs_of(last, registry, out)
 
 
-def _read(values: dict[str, Any], registry: Registry) -> tuple[list[StepSpec], OutputOptions, list[str]]:
-    """The steps among what was named, and how each was written; the inputs stay in `values`."""
-    inputs, texts = _divide(values["inputs"], registry)
-    values["inputs"] = inputs
-    parsed = [parse_step(text, registry) for text in texts]
-    steps = [(task, found) for task, found, _ in parsed]
-    send_to(values["out"], steps, "add --out FOLDER")
-    typed = [names for _, _, names in parsed]
-    return *assemble(steps, texts, values["keep"] or [], registry, given=typed), texts
+def _options() -> list[Option]:
+    return [*run_options(ChainOptions), *machine_options()]
+
+
+def _name(step: Asked, before: Sequence[StepSpec]) -> str:
+    """What a step is called: the second of a task is ``TASK-2``."""
+    earlier = sum(spec.task.name == step.task.name for spec in before)
+    return f"{step.task.name}-{earlier + 1}" if earlier else step.task.name
+
+
+def _kept(step: Asked, spec: StepSpec, registry: Registry) -> StepSpec:
+    """A step before the last whose masks are written."""
+    from imgai.predict.spec import Keep
+
+    kinds = outputs_of(step, registry).kinds
+    for each in kinds:
+        if each.kind.once == "run":
+            raise UsageError(f"the step {step.text!r}: --as {each.name} is for the last step", "keep another kind")
+    if not _can_be_kept(kinds):
+        raise UsageError(f"--keep {spec.name}: nothing of that step can be kept", "name one that makes masks")
+    return dataclasses.replace(spec, keep=Keep(spec.name, kinds))
+
+
+def _can_be_kept(kinds: Sequence[KindSpec]) -> bool:
+    return bool(kinds) and all(each.kind.once == "page" for each in kinds)
+
+
+def _unwritten(step: Asked, spec: StepSpec, registry: Registry) -> StepSpec:
+    """A step of which nothing is written. Raises UsageError where that was asked for."""
+    written = {each.name for each in written_options(step.task.output, registry)} - _RECORDED
+    step = step.without(written)
+    if any(step.values.get(name) for name in written):
+        kept = _can_be_kept(outputs_of(step, registry).kinds)
+        hint = f"add --keep {spec.name}" if kept else "give the last step the option"
+        raise UsageError(f"the step {step.text!r} is not the last, so nothing is written of it", hint)
+    return spec_of(step, registry, name=spec.name)
 
 
 def _recipe(
-    values: dict[str, Any], given: set[str], specs: Sequence[StepSpec], texts: Sequence[str], registry: Registry
+    asked: ChainOptions, given: Given, steps: Sequence[Asked], specs: Sequence[StepSpec], registry: Registry
 ) -> bytes:
     """The steps as a recipe, with what files and variables say of them. Raises UsageError where another one is."""
-    of_occasion = ("out", "force", "json_", "quiet", "verbose", "null", "watch")
-    defaults = {
-        flag_of(option): values[option.name]
-        for option in run_parameters()
-        if option.name in given and option.name not in of_occasion
-    }
-    steps = []
-    for place, (spec, text) in enumerate(zip(specs, texts, strict=True)):
-        unwritten = () if place == len(specs) - 1 or spec.keep is not None else _WRITTEN
-        steps.append((spec.task.name, set_options(text, registry, leave=unwritten), spec.keep is not None))
-    content = write_recipe(steps, defaults).encode()
-    path: Path = values["save_recipe"]
-    if path.exists() and not values["force"] and path.read_bytes() != content:
+    saved = [each for each in _options() if each.name in given.typed and each.traits.scope == "saved"]
+    defaults = {each.key: plain(each, given.values[each.name]) for each in saved}
+    tables = []
+    for step, spec in zip(steps, specs, strict=True):
+        written = {each.name for each in written_options(step.task.output, registry)} - _RECORDED
+        leave = () if spec is specs[-1] or spec.keep is not None else written
+        tables.append((spec.task.name, set_options(step, registry, leave), spec.keep is not None))
+    content = write_recipe(tables, defaults).encode()
+    path = asked.save_recipe
+    if path is not None and path.exists() and not asked.force and path.read_bytes() != content:
         raise UsageError(f"--save-recipe {path}: there is such a file", "name another, or add --force")
     return content
 
@@ -137,68 +135,6 @@ def _save(path: Path, content: bytes) -> None:
 
     if not path.exists() or path.read_bytes() != content:
         commit(path, lambda file: file.write(content))
-
-
-def send_to(out: Path | None, steps: Sequence[tuple[Task, dict[str, Any]]], hint: str) -> None:
-    """Tell the last step where its labels go; without a place they are shown. Anything else needs one: UsageError."""
-    task, values = steps[-1]
-    if task.output is Output.SCORES:
-        values["out"] = out
-    elif out is None:
-        raise UsageError("it is not said where to", hint)
-
-
-def assemble(
-    steps: Sequence[tuple[Any, dict[str, Any]]],
-    texts: Sequence[str],
-    keep: Sequence[str],
-    registry: Registry,
-    *,
-    given: Sequence[Set[str]] | None = None,
-) -> tuple[list[StepSpec], OutputOptions]:
-    """Parsed steps as a chain. Raises UsageError.
-
-    texts: how each was written, for errors. given: the names of the values of each that were typed; without it, all.
-    What files and variables say of outputs is for the last step, and for those that are kept.
-    """
-    from imgai.predict.spec import Keep
-
-    specs: list[StepSpec] = []
-    wanted = list(dict.fromkeys(name.strip() for names in keep for name in names.split(",")))
-    for place, ((task, values), text) in enumerate(zip(steps, texts, strict=True)):
-        earlier = sum(spec.task.name == task.name for spec in specs)
-        name = f"{task.name}-{earlier + 1}" if earlier else task.name
-        if place < len(steps) - 1:
-            typed = values if given is None else given[place]
-            values = {
-                option: None
-                if option in _WRITTEN and option not in typed and not (option == "as_" and name in wanted)
-                else value
-                for option, value in values.items()
-            }
-        elif given is not None:
-            values = without_maps(values, given[place])
-        spec = spec_of(task, registry, values, name=name)
-        outputs = outputs_of(task, registry, values)
-        if place == len(steps) - 1:
-            specs.append(spec)
-            break
-        if spec.name in wanted:
-            for kind in outputs.kinds:
-                if kind.kind.once == "run":
-                    raise UsageError(f"the step {text!r}: --as {kind.name} is for the last step", "keep another kind")
-            if not outputs.kinds or any(kind.kind.once != "page" for kind in outputs.kinds):
-                raise UsageError(f"--keep {spec.name}: nothing of that step can be kept", "name one that makes masks")
-            spec = dataclasses.replace(spec, keep=Keep(spec.name, outputs.kinds))
-        elif any(values.get(option) for option in _WRITTEN):
-            pages = bool(outputs.kinds) and all(kind.kind.once == "page" for kind in outputs.kinds)
-            hint = f"add --keep {spec.name}" if pages else "give the last step the option"
-            raise UsageError(f"the step {text!r} is not the last, so nothing is written of it", hint)
-        specs.append(spec)
-    if unknown := [name for name in wanted if name not in {spec.name for spec in specs}]:
-        names = ", ".join(spec.name for spec in specs)
-        raise UsageError(f"--keep {unknown[0]}: there is no such step", f"the steps are {names}")
-    return specs, outputs
 
 
 def _divide(named: Sequence[str], registry: Registry) -> tuple[list[str], list[str]]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
-from pathlib import Path
+from dataclasses import MISSING
 from typing import Annotated, Any
 
 import typer
 
-from imgai.cli.configuration import OF_EVERY, Configuration, files, load
-from imgai.cli.settings import common_parameters, variable_of
-from imgai.cli.steps import flag_of, step_parameters
+from imgai.cli.settings import OF_EVERY, Settings, common_options, files
+from imgai.cli.steps import step_options
+from imgai.console import printable
+from imgai.params import Option, plain, shown
 from imgai.registry import Registry
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add the command."""
 
     @app.command("config")
@@ -24,46 +24,36 @@ def add(app: typer.Typer, registry: Registry) -> None:
         json_: Annotated[bool, typer.Option("--json", help="Print a list on stdout.")] = False,
     ) -> None:
         """Show the settings of every task, those of single tasks that something sets, and where each comes from."""
-        rows = settings(registry, load(registry))
+        found = rows(registry, settings)
         if json_:
-            typer.echo(json.dumps(rows, indent=2))
+            typer.echo(json.dumps([{name: row[name] for name in _COLUMNS} for row in found], indent=2))
             return
-        for row in rows:
+        for row in found:
             name = row["option"] if row["task"] is None else f"{row['task']} {row['option']}"
-            typer.echo(f"{name:28} {_shown(row['value']):20} {row['source']}")
+            typer.echo(printable(f"{name:28} {row['shown']:20} {row['source']}"))
         read = ", ".join(str(path) for path in files() if path.is_file()) or "none"
-        typer.echo(f"\nfiles read: {read}; looked for: {', '.join(map(str, files()))}", err=True)
+        typer.echo(printable(f"files read: {read}; looked for: {', '.join(map(str, files()))}"), err=True)
 
 
-def settings(registry: Registry, configuration: Configuration) -> list[dict[str, Any]]:
-    """Each setting: task (None for those of every task), option, value, source."""
-    rows = []
-    for parameter in common_parameters():
-        rows.append(_row(None, OF_EVERY, parameter, variable_of(flag_of(parameter)), configuration))
+_COLUMNS = ("task", "option", "value", "source")
+
+
+def rows(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
+    """Each setting: task (None for those of every task), option, value, shown (the value in words), source."""
+    found = [_row(OF_EVERY, option, settings) for option in common_options() if not option.traits.hidden]
     for name, task in registry.tasks.items():
-        for parameter in step_parameters(task, registry):
-            row = _row(name, name, parameter, variable_of(flag_of(parameter), name), configuration)
-            if row["source"] != "default":
-                rows.append(row)
-    return rows
+        of_task = [_row(name, option, settings) for option in step_options(task, registry)]
+        found += [row for row in of_task if row["source"] != "default"]
+    return found
 
 
-def _row(
-    task: str | None, name: str, parameter: inspect.Parameter, variable: str, configuration: Configuration
-) -> dict[str, Any]:
-    if os.environ.get(variable):
-        value, source = os.environ[variable], variable
-    elif (name, parameter.name) in configuration.sources:
-        value, source = configuration.values[name][parameter.name], configuration.sources[name, parameter.name]
-    else:
-        value, source = parameter.default, "default"
-    value = str(value) if isinstance(value, Path) else value
-    return {"task": task, "option": f"--{flag_of(parameter)}", "value": value, "source": source}
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "(chosen)"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+def _row(task: str, option: Option, settings: Settings) -> dict[str, Any]:
+    value, source = option.default, "default"
+    if os.environ.get(option.variable):
+        value, source = os.environ[option.variable], option.variable
+    elif (task, option.name) in settings.sources:
+        value, source = settings.values[task][option.name], settings.sources[task, option.name]
+    value = None if value is MISSING else value
+    words = "(chosen)" if value is None else shown(option, value)
+    value = plain(option, value)
+    return {"task": task or None, "option": option.flag, "value": value, "shown": words, "source": source}

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from imgai import __version__
+from imgai.cli.settings import Settings
 from imgai.registry import Registry
 
 _CORE = ("torch", "kornia", "pillow", "numpy", "typer", "rich", "pluggy", "safetensors")
@@ -31,7 +32,7 @@ _EXTRAS = {
 }
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add the command."""
 
     @app.command("doctor")

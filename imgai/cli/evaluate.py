@@ -1,25 +1,26 @@
-"""``imgai evaluate``: how often a task's answers are right, on pictures whose answer is known."""
+"""``imgai evaluate``: how often a task's answers are right, on images whose answer is known."""
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import importlib.util
-import inspect
 import json
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from imgai.cli.options import machine_options, options_of, run_options
-from imgai.cli.settings import with_variables
+from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
+from imgai.cli.steps import Asked, settled, spec_of, step_options, written_options
 from imgai.console import Console
 from imgai.errors import UsageError
+from imgai.options import EvaluateOptions, Machine, OutputOptions, RunOptions
+from imgai.params import Option
 from imgai.plugin import Model, Output, Task
 from imgai.registry import Registry
 
@@ -30,106 +31,75 @@ _EXTRA = ("sklearn", "matplotlib")
 _ID = re.compile(r"n\d{8}")
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
-    """Add ``imgai evaluate TASK`` for every task that makes scores."""
-    tasks = [task for task in registry.tasks.values() if task.output is Output.SCORES]
-    group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
-    for task in tasks:
-        group.command(task.name, help=_HELP, short_help=f"Measure {task.name}.")(_command(task, registry))
-    app.add_typer(group, name="evaluate")
-
-
 _HELP = """Measure how often labels are right: top-1, top-5, precision, recall and F1 of each class, the confusion
 matrix, the calibration error.
 
 The folder has a folder for each class, called as the model calls it or by its WordNet id; or the names of the files
 begin with a WordNet id."""
+_TOP = 5
 
 
-def evaluate_options(
-    folder: Annotated[Path, typer.Argument(help="Pictures whose class is known.", metavar="DIR", show_default=False)],
-    *,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            help="A folder for classes.csv, confusion.csv and confusion.png.",
-            metavar="FOLDER",
-            rich_help_panel="Run",
-            show_default=False,
-        ),
-    ] = None,
-) -> None:
-    """What is measured, and where the report goes."""
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
+    """Add ``imgai evaluate TASK`` for every task that makes scores."""
+    group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
+    for task in registry.tasks.values():
+        if task.output is Output.SCORES:
+            add_command(
+                group,
+                task.name,
+                [*run_options(EvaluateOptions), *_step_options(task, registry), *machine_options()],
+                partial(_evaluate, task, registry),
+                help=_HELP,
+                short_help=f"Measure {task.name}.",
+                settings=settings.of(task.name),
+            )
+    app.add_typer(group, name="evaluate")
 
 
-def _command(task: Task, registry: Registry) -> Any:
-    def command(context: typer.Context, **values: Any) -> None:
-        given = {name for name in values if is_given(context, name)}
-        raise typer.Exit(_evaluate(task, registry, values, given))
-
-    wanted = ("model", "json_", "quiet", "verbose")
-    of_task = [option for option in parameters_of(task, registry) if option.name not in _OF_OUTPUTS]
-    of_runs = [option for option in options_of(run_options) if option.name in wanted]
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    options = with_variables([*of_runs, *of_task, *options_of(machine_options)], task.name)
-    parameters = [of_context, *options_of(evaluate_options), *options]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+def _step_options(task: Task, registry: Registry) -> list[Option]:
+    """The options of a step, without those of what is written."""
+    written = {each.name for each in written_options(task.output, registry)}
+    return [each for each in step_options(task, registry) if each.name not in written]
 
 
-_OF_OUTPUTS = ("top", "threshold", "sort_into", "link", "write_xmp", "explain", "explain_label")
-_NOTHING: dict[str, Any] = {
-    "top": 5,
-    "threshold": 0.0,
-    "sort_into": None,
-    "link": False,
-    "write_xmp": False,
-    "explain": None,
-    "explain_label": None,
-    "force": False,
-    "dry_run": False,
-    "fail_fast": False,
-    "null": False,
-}
-
-
-def _evaluate(task: Task, registry: Registry, values: dict[str, Any], given: Set[str]) -> int:
-    """Label the pictures, compare, tell."""
+def _evaluate(task: Task, registry: Registry, given: Given) -> int:
+    """Label the images, compare, tell."""
+    asked = given.of(EvaluateOptions)
+    for module in _EXTRA:
+        if importlib.util.find_spec(module) is None:
+            raise UsageError("measuring needs scikit-learn and matplotlib", "pip install 'imgai[evaluate]'")
+    if not asked.folder.is_dir():
+        raise UsageError(f"{asked.folder} is no folder", "name one that holds images whose class is known")
+    step = settled(Asked(task, given.values, given.typed, task.name), registry)
     rows: list[Row] = []
-    folder, out = values["folder"], values["out"]
-    asked = {**_NOTHING, **values, "inputs": [str(folder)], "out": None, "json_": False}
+    options = given.of(
+        RunOptions,
+        inputs=(str(asked.folder),),
+        out=None,
+        json=False,
+        outputs=OutputOptions(top=_TOP),
+        machine=given.of(Machine),
+        avoid=(asked.out,) if asked.out else (),
+    )
+    code = start([spec_of(step, registry)], options, rows.append)
+    _tell(asked, rows, registry.model(task.name, step.values.get("model")), registry.models(task.name))
+    return code
 
-    def steps() -> tuple[list[Any], Any]:
-        for module in _EXTRA:
-            if importlib.util.find_spec(module) is None:
-                raise UsageError("measuring needs scikit-learn and matplotlib", "pip install 'imgai[evaluate]'")
-        if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder", "name one that holds pictures whose class is known")
-        found = settled(task, registry, asked, given)
-        asked["model"] = found["model"]
-        return [spec_of(task, registry, found)], dataclasses.replace(outputs_of(task, registry, found), top=5)
 
-    console = Console(quiet=values["quiet"], verbose=values["verbose"])
+def _tell(asked: EvaluateOptions, rows: Sequence[Row], model: Model, others: Iterable[Model]) -> None:
+    """Compare the labels with the classes, print the measures and write the report."""
+    from imgai.runs.evaluate import evaluate, write_report
 
-    def told(code: int) -> int:
-        from imgai.runs.evaluate import evaluate, write_report
-
-        truth = truths(rows, folder, registry.model(task.name, asked["model"]), registry.models(task.name))
-        report = evaluate(rows, truth)
-        if values["json_"]:
-            console.out_line(json.dumps(report.summary()))
-        else:
-            for name, value in report.summary().items():
-                console.out_line(f"{name.replace('_', ' '):18} {value}")
-        if out is not None:
-            write_report(report, out)
-            console.say(f"see {out}")
-        return code
-
-    return start(asked, steps, avoid=(out,) if out else (), collect=rows.append, then=told)
+    console = Console(quiet=asked.quiet, verbose=asked.verbose)
+    report = evaluate(rows, truths(rows, asked.folder, model, others))
+    if asked.json:
+        console.out_line(json.dumps(report.summary()))
+    else:
+        for name, value in report.summary().items():
+            console.out_line(f"{name.replace('_', ' '):18} {value}")
+    if asked.out is not None:
+        write_report(report, asked.out)
+        console.say(f"see {asked.out}")
 
 
 def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Model] = ()) -> dict[str, str]:

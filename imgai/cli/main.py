@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from imgai import __version__
-from imgai.cli import configuration
 from imgai.cli.later import add_later
+from imgai.cli.settings import Settings, load
 from imgai.console import Console
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
@@ -39,8 +39,9 @@ _COMMANDS = (
 """The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
 
 
-def build_app(registry: Registry) -> typer.Typer:
-    """The Typer app for what the registry holds."""
+def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typer:
+    """The Typer app for what the registry holds. settings: what files set."""
+    settings = settings or Settings()
     app = typer.Typer(
         name="imgai",
         help=_SUMMARY,
@@ -60,10 +61,10 @@ def build_app(registry: Registry) -> typer.Typer:
         pass
 
     for task in registry.tasks.values():
-        add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry))
+        add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry, settings))
     for name, summary, panel in _COMMANDS:
         if name != "evaluate" or any(task.output is Output.SCORES for task in registry.tasks.values()):
-            add_later(app, name, summary, panel, partial(_add, name, registry))
+            add_later(app, name, summary, panel, partial(_add, name, registry, settings))
     _add_broken(app, registry)
     return app
 
@@ -75,13 +76,13 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         registry = load_registry()
-        settings = configuration.Configuration()
+        settings = Settings()
         try:
-            settings = configuration.load(registry)
+            settings = load(registry)
         except UsageError:
             if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
                 raise  # help is to be had all the same
-        build_app(registry)(default_map=settings.default_map(registry))
+        build_app(registry, settings)()
     except ImgaiError as error:
         for line in (str(error), *error.more):
             Console().fail(line)
@@ -98,14 +99,14 @@ def main() -> None:
         sys.exit(EXIT_BROKEN_PIPE)
 
 
-def _add_task(task: Task, registry: Registry, app: typer.Typer) -> None:
+def _add_task(task: Task, registry: Registry, settings: Settings, app: typer.Typer) -> None:
     from imgai.cli.tasks import add_task
 
-    add_task(app, task, registry)
+    add_task(app, task, registry, settings)
 
 
-def _add(name: str, registry: Registry, app: typer.Typer) -> None:
-    import_module(f"imgai.cli.{name}").add(app, registry)
+def _add(name: str, registry: Registry, settings: Settings, app: typer.Typer) -> None:
+    import_module(f"imgai.cli.{name}").add(app, registry, settings)
 
 
 def _add_broken(app: typer.Typer, registry: Registry) -> None:

@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from imgai.cli.settings import Settings
 from imgai.errors import UsageError
 from imgai.params import as_table
 from imgai.plugin import Model, Weights
 from imgai.registry import Registry
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add the command and its sub-command ``info``."""
     models = typer.Typer(help="List the models, or show one.", invoke_without_command=True)
     app.add_typer(models, name="models")

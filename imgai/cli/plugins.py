@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.registry import Registry
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add the command."""
 
     @app.command("plugins")

@@ -2,60 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import dataclasses
 
 import typer
 
-from imgai.cli.chain import assemble, send_to
-from imgai.cli.options import machine_options, options_of, run_options
-from imgai.cli.recipe import Recipe, read_recipe
-from imgai.cli.settings import with_variables
+from imgai.cli.chain import assemble
+from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.recipe import read_recipe
+from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import is_given
+from imgai.options import Machine, RecipeOptions
 from imgai.registry import Registry
 
-if TYPE_CHECKING:
-    from imgai.predict.spec import StepSpec
-    from imgai.runs.options import OutputOptions
-
-_HELP = """Take pictures through the steps of a recipe: a TOML file that imgai chain --save-recipe
+_HELP = """Take images through the steps of a recipe: a TOML file that imgai chain --save-recipe
 writes, or that you do.
 
 What is given here counts more than what the recipe's \\[run] says."""
 
 
-def add(app: typer.Typer, registry: Registry) -> None:
+def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add ``imgai run``."""
 
-    def command(context: typer.Context, **values: Any) -> None:
-        def steps() -> tuple[list[StepSpec], OutputOptions]:
-            recipe = read_recipe(values["recipe"], registry)
-            for name, value in recipe.defaults.items():
-                if not is_given(context, name):
-                    values[name] = value
-            return _assembled(recipe, values["out"], registry)
+    def work(given: Given) -> int:
+        recipe = read_recipe(given.values["recipe"], registry)
+        given = given.over(recipe.defaults)
+        options = given.of(RecipeOptions, machine=given.of(Machine))
+        hint = "add --out FOLDER, or out to the recipe's [run]"
+        specs, outputs = assemble(recipe.steps, recipe.keep, registry, out=options.out, hint=hint)
+        return start(specs, dataclasses.replace(options, outputs=outputs))
 
-        raise typer.Exit(start(values, steps))
-
-    (recipe,) = options_of(recipe_options)
-    of_runs = [option for option in options_of(run_options) if option.name != "model"]
-    # A recipe may say where to; without either, it is told below.
-    of_runs = [option.replace(default=None) if option.name == "out" else option for option in of_runs]
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [recipe, *with_variables([*of_runs, *options_of(machine_options)])]
-    command.__signature__ = inspect.Signature([of_context, *parameters])  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in [of_context, *parameters]}
-    app.command("run", help=_HELP)(command)
-
-
-def recipe_options(
-    recipe: Annotated[Path, typer.Argument(help="The recipe, a TOML file.", show_default=False, metavar="RECIPE")],
-) -> None:
-    """Which recipe."""
-
-
-def _assembled(recipe: Recipe, out: Path | None, registry: Registry) -> tuple[list[StepSpec], OutputOptions]:
-    send_to(out, recipe.steps, "add --out FOLDER, or out to the recipe's [run]")
-    return assemble(recipe.steps, recipe.texts, recipe.keep, registry)
+    options = [*run_options(RecipeOptions), *machine_options()]
+    add_command(app, "run", options, work, help=_HELP, settings=settings.of())

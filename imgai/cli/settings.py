@@ -1,67 +1,92 @@
-"""The options that files and variables can set: reading them from imgai.toml, and their IMGAI_* variables."""
+"""Settings: what the user's imgai.toml and that of the current folder set.
+
+What counts more comes later: the option's own default, the user's file, the folder's file, a variable, what is typed.
+"""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from imgai.cli.configuration import OF_EVERY, Configuration
-from imgai.cli.options import machine_options, options_of, run_options
-from imgai.cli.recipe import Reader, read_toml
-from imgai.cli.steps import flag_of, step_parameters
 from imgai.errors import UsageError
 from imgai.registry import Registry
 
-NOT_IN_CONFIGURATION = ("inputs", "model", "out", "force", "dry_run", "null", "json_", "watch")
-"""Options of a run that are of one occasion."""
+if TYPE_CHECKING:
+    from imgai.params import Option
+
+NAME = "imgai.toml"
+OF_EVERY = ""
+"""In place of a task's name: the settings of every task."""
 
 
-def read(path: Path, registry: Registry, found: Configuration) -> None:
-    """Add what one file sets. Raises UsageError for all that is wrong in it."""
-    text, content = read_toml(path, str(path))
-    reader = Reader(path, text, registry)
-    tables = {name: value for name, value in content.items() if isinstance(value, dict)}
-    common = {name: value for name, value in content.items() if name not in tables}
-    for name in tables:
-        if name not in registry.tasks:
-            try:
-                registry.task(name)
-            except UsageError as error:
-                reader.complain(name, None, str(error))
-    parts = [("", OF_EVERY, common, common_parameters())]
-    parts += [
-        (name, name, tables[name], step_parameters(task, registry))
-        for name, task in registry.tasks.items()
-        if name in tables
-    ]
-    for where, name, table, parameters in parts:
-        for option, value in reader.options(where, table, parameters).items():
-            found.values.setdefault(name, {})[option] = value
-            flag = next(flag_of(parameter) for parameter in parameters if parameter.name == option)
-            found.sources[name, option] = f"{path}:{reader.lines.get((where, flag), 1)}"
-    reader.check()
+@dataclass(slots=True)
+class Settings:
+    """The values that files set, by task and by the names of the options; and the file and line of each."""
+
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, task: str = OF_EVERY) -> Mapping[str, Any]:
+        """The values for a command: those of every task, and of this one."""
+        return {**self.values.get(OF_EVERY, {}), **self.values.get(task, {})}
 
 
-def common_parameters() -> list[inspect.Parameter]:
-    """The options that every task's command has and that are not of one occasion."""
-    options = [*options_of(run_options), *options_of(machine_options)]
-    return [option for option in options if option.name not in NOT_IN_CONFIGURATION]
+def user_file() -> Path:
+    """The user's own file."""
+    import platformdirs
+
+    return platformdirs.user_config_path("imgai") / NAME
 
 
-def variable_of(flag: str, task: str = "") -> str:
-    """The environment variable of an option: ``IMGAI_DEVICE``, ``IMGAI_DENOISE_STRENGTH``."""
-    return "_".join(part for part in ("IMGAI", task, flag) if part).upper().replace("-", "_")
+def files() -> list[Path]:
+    """The files that are read if they are there, the one that counts more last."""
+    return [user_file(), Path(NAME)]
 
 
-def with_variables(parameters: list[inspect.Parameter], task: str = "") -> list[inspect.Parameter]:
-    """The options, each with its environment variable: of every task's, or of this task's alone."""
-    common = {option.name for option in common_parameters()}
-    for parameter in parameters:
-        option = parameter.annotation.__metadata__[0] if hasattr(parameter.annotation, "__metadata__") else None
-        if option is None or not hasattr(option, "envvar") or parameter.name in NOT_IN_CONFIGURATION[:1]:
-            continue
-        if parameter.name in common:
-            option.envvar, option.show_envvar = variable_of(flag_of(parameter)), False
-        elif (task and parameter.name not in NOT_IN_CONFIGURATION) or parameter.name == "model":
-            option.envvar, option.show_envvar = variable_of(flag_of(parameter), task), False
-    return parameters
+def load(registry: Registry) -> Settings:
+    """Read the files.
+
+    Raises UsageError with a line for each thing that is wrong: the file, the line, what, and the nearest name.
+    """
+    settings = Settings()
+    for path in files():
+        if path.is_file():
+            _read(path, registry, settings, trusted=path != Path(NAME))
+    return settings
+
+
+def common_options() -> list[Option]:
+    """The options of every task's command that imgai.toml and a variable can set."""
+    from imgai.cli.command import machine_options, run_options
+
+    return [each for each in (*run_options(), *machine_options()) if each.variable]
+
+
+def _read(path: Path, registry: Registry, settings: Settings, *, trusted: bool) -> None:
+    """Add what one file sets. Raises UsageError for everything that is wrong in it."""
+    from imgai.cli.steps import step_options
+    from imgai.cli.toml import TomlFile
+
+    file = TomlFile(path)
+    tables = {name: value for name, value in file.content.items() if isinstance(value, dict)}
+    common = {name: value for name, value in file.content.items() if name not in tables}
+    parts = [(OF_EVERY, common, common_options())]
+    for name, table in tables.items():
+        try:
+            parts.append((name, table, step_options(registry.task(name), registry)))
+        except UsageError as error:
+            file.complain(name, None, str(error))
+    for name, table, options in parts:
+        keys = {each.name: each for each in options}
+        for option, value in file.values(name, table, options, there=False).items():
+            key = keys[option].key
+            if keys[option].traits.trusted and not trusted:
+                file.complain(
+                    name, key, f"{key} is not taken from the current folder", f"set it in {user_file()} or type it"
+                )
+                continue
+            settings.values.setdefault(name, {})[option] = value
+            settings.sources[name, option] = f"{path}:{file.line(name, key)}"
+    file.check()

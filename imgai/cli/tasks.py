@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from dataclasses import MISSING
 
 import typer
 
-from imgai.cli.options import labels_out, machine_options, options_of, run_options
-from imgai.cli.settings import with_variables
+from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import is_given, outputs_of, parameters_of, settled, spec_of
-from imgai.params import completion
+from imgai.cli.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
+from imgai.options import Machine, RunOptions, TableOptions
+from imgai.params import Option, options_of
 from imgai.plugin import Output, Task
 from imgai.registry import Registry
 
-if TYPE_CHECKING:
-    from imgai.predict.spec import StepSpec
-    from imgai.runs.options import OutputOptions
+_TABLES = frozenset({Output.SCORES})
+"""The outputs of which a whole run makes one table, if anything."""
 
 
-def add_task(app: typer.Typer, task: Task, registry: Registry) -> None:
+def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Settings) -> None:
     """Add a task's command."""
-    app.command(task.name, help=_help(task, registry))(task_command(task, registry))
+
+    def work(given: Given) -> int:
+        out = given.values.get("out")
+        asked = settled(Asked(task, given.values, given.typed, task.name), registry)
+        asked = asked if out is not None else unplaced(asked)
+        outputs = outputs_of(asked, registry, out)
+        return start([spec_of(asked, registry)], given.of(RunOptions, outputs=outputs, machine=given.of(Machine)))
+
+    add_command(
+        app, task.name, _options(task, registry), work, help=_help(task, registry), settings=settings.of(task.name)
+    )
 
 
-def task_command(task: Task, registry: Registry) -> Callable[..., None]:
-    """The function behind one task's sub-command, with the signature that Typer reads."""
-
-    def command(context: typer.Context, **values: Any) -> None:
-        def steps() -> tuple[list[StepSpec], OutputOptions]:
-            found = settled(task, registry, values, {name for name in values if is_given(context, name)})
-            return [spec_of(task, registry, found)], outputs_of(task, registry, found)
-
-        raise typer.Exit(start(values, steps))
-
-    of_runs = options_of(run_options)
-    model = next(option for option in of_runs if option.name == "model")
-    names = dict.fromkeys(each.family or each.name for each in registry.models(task.name))
-    model.annotation.__metadata__[0].autocompletion = completion(names)
-    if task.output is Output.SCORES:
-        (out,) = options_of(labels_out)
-        of_runs = [out if option.name == "out" else option for option in of_runs]
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    options = with_variables([*of_runs, *parameters_of(task, registry), *options_of(machine_options)], task.name)
-    parameters = [of_context, *options]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
+def _options(task: Task, registry: Registry) -> list[Option]:
+    """The options of the command: those of the run around those of the step."""
+    inputs, out, *run = run_options()
+    if task.output in _TABLES:
+        (out,) = options_of(TableOptions, "Run")
+    else:
+        out = dataclasses.replace(out, default=MISSING)
+    model, *others = step_options(task, registry)
+    return [inputs, out, model, *run, *others, *machine_options()]
 
 
 def _help(task: Task, registry: Registry) -> str:

@@ -6,25 +6,15 @@ import math
 from dataclasses import dataclass
 
 from imgai.errors import InputError, UsageError
-
-LARGEST = 8.0
-"""The largest factor along a side."""
+from imgai.options import LARGEST, SizeOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """A factor, a side, a box or an area; the picture's shape is kept.
-
-    scale: factor along a side, 1 to 8. width, height: pixels; both together are a box that the picture
-    fits into. megapixels: area in millions of pixels.
+class Size(SizeOptions):
+    """The size that is asked for; the image's shape is kept.
 
     Raises UsageError for nothing at all, and for what cannot hold together.
     """
-
-    scale: float | None = None
-    width: int | None = None
-    height: int | None = None
-    megapixels: float | None = None
 
     def __post_init__(self) -> None:
         ways = [self.scale is not None, self.width is not None or self.height is not None, self.megapixels is not None]

@@ -100,7 +100,7 @@ class Run:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with contextlib.ExitStack() as stack:
-            if self.options.outputs.xmp and STDIN in self.options.inputs:
+            if self.options.outputs.write_xmp and STDIN in self.options.inputs:
                 words = "--write-xmp writes beside the pictures, and - is beside none"
                 raise UsageError(words, "name files or folders")
             if is_piped(self.options.out):
@@ -292,7 +292,7 @@ class Run:
                 hidden.sweep(self.records.folder)
         if outputs.sort_into is not None:
             hidden.sweep(outputs.sort_into)
-        if outputs.xmp:
+        if outputs.write_xmp:
             for folder in {each.input.path.parent for each in self.plans if each.input.path is not None}:
                 hidden.sweep(folder, below=False)
 

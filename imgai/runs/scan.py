@@ -8,7 +8,7 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Input:
 
 
 def scan(
-    named: list[str],
+    named: Sequence[str],
     *,
     avoid: Collection[Path] = (),
     made: Collection[str] = (),
@@ -95,7 +95,7 @@ def scan(
     return list(found.values())
 
 
-def _expanded(named: list[str], null: bool) -> Iterator[str]:
+def _expanded(named: Sequence[str], null: bool) -> Iterator[str]:
     """The names, with lists read and globs matched where the shell has not."""
     for name in named:
         if name.startswith("@") and len(name) > 1 and not os.path.lexists(name):

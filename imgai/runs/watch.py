@@ -143,7 +143,7 @@ class _State:
 def _take(
     specs: Sequence[StepSpec], options: RunOptions, console: Console, state: _State, total: Summary, there: list[Path]
 ) -> None:
-    names = [os.fspath(folder) for folder in there]
+    names = tuple(os.fspath(folder) for folder in there)
     summary = run(specs, dataclasses.replace(options, inputs=names), console, accept=state.accept, loaded=state.loaded)
     state.note(summary.failures)
     total.done += summary.done

@@ -82,7 +82,7 @@ class Writer:
     def finish(self, job: Job) -> None:
         """Write what is written once of an input, when all of its pages are done."""
         options, source = self._options, job.plan.input.path
-        if source is None or not (options.sort_into or options.xmp):
+        if source is None or not (options.sort_into or options.write_xmp):
             return
         best = {
             k: v for k, v in list(job.best(self._asked[-1][0].name).items())[: options.top] if v >= options.threshold
@@ -91,7 +91,7 @@ class Writer:
             link = options.link and not job.plan.input.stream  # its file is deleted
             place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
             job.wrote(self._out, "sorted", place, source.stat().st_size, 0, next(iter(best), None))
-        if options.xmp:
+        if options.write_xmp:
             place = source.with_name(source.name + ".xmp")
             if is_foreign(place):
                 job.words.append(f"{place} is there already, of another program; no keywords were written")

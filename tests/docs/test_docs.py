@@ -37,7 +37,8 @@ def commands() -> dict[str, set[str]]:
     while pending:
         name, command = pending.pop()
         command = command.whole() if hasattr(command, "whole") else command
-        names = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        shown = [each for each in command.params if not getattr(each, "hidden", False)]
+        names = {option for each in shown for option in (*each.opts, *each.secondary_opts)}
         found[name] = {option for option in names if option.startswith("-")} | {"-h", "--help"}
         pending += [(f"{name} {below}", inner) for below, inner in getattr(command, "commands", {}).items()]
     return found

@@ -101,7 +101,6 @@ def test_host_arrows_point_down(file: str) -> None:
             assert LEVEL_OF[below] <= LEVEL_OF[part], f"{file} must not import {other}"
 
 
-@pytest.mark.xfail(reason="the settings and recipes of the command line import each other", strict=True)
 def test_host_no_files_import_each_other_in_a_circle() -> None:
     assert circles(edges()) == []
 

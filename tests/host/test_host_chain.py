@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from imgai.cli.chain import _divide, assemble
 from imgai.cli.main import build_app
-from imgai.cli.steps import parse, spec_of
+from imgai.cli.steps import parse_step, spec_of
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.plugin import param
@@ -26,7 +26,8 @@ REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fa
 
 
 def chain(*texts: str, keep: list[str] | None = None) -> list[object]:
-    specs, outputs = assemble([parse(text, REGISTRY) for text in texts], texts, keep or [], REGISTRY)
+    steps = [parse_step(text, REGISTRY) for text in texts]
+    specs, outputs = assemble(steps, keep or [], REGISTRY, out=Path("out"), hint="add --out FOLDER")
     return [*specs, outputs]
 
 
@@ -58,8 +59,7 @@ def test_values_and_defaults_are_those_of_the_command() -> None:
     spec, outputs = chain("find-light --gain 2.5 --as cutout,mask --threshold 0.25")
     assert spec.params == fake.LightParams(gain=2.5)  # type: ignore[attr-defined]
     assert outputs.kinds == named_kinds("cutout", "mask", threshold=0.25)  # type: ignore[attr-defined]
-    task, values = parse("find-light", REGISTRY)
-    assert spec_of(task, REGISTRY, values).params == fake.LightParams()
+    assert spec_of(parse_step("find-light", REGISTRY), REGISTRY).params == fake.LightParams()
 
 
 def test_steps_of_one_task_are_told_apart() -> None:
@@ -130,5 +130,4 @@ def test_an_option_of_several_values_that_was_not_given_is_of_no_model() -> None
     other = dataclasses.replace(fake.DOUBLE, name="styled", params=Params)
     plain = dataclasses.replace(fake.DOUBLE, name="double")
     registry = Registry([Plugin("fake", "fake", "1", (fake.BRIGHTEN,), (plain, other))])
-    task, values = parse("brighten --model double", registry)
-    assert spec_of(task, registry, values).model == plain
+    assert spec_of(parse_step("brighten --model double", registry), registry).model == plain

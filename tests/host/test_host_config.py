@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from imgai.cli import configuration
+from imgai.cli import settings
 from imgai.cli.main import build_app
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
@@ -37,9 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def imgai(registry: Registry, *arguments: str) -> Any:
-    found = configuration.load(registry)
-    app = build_app(registry)
-    return CliRunner().invoke(app, list(arguments), default_map=found.default_map(registry))
+    return CliRunner().invoke(build_app(registry, settings.load(registry)), list(arguments))
 
 
 def gain(registry: Registry, *arguments: str) -> float:
@@ -51,7 +49,7 @@ def gain(registry: Registry, *arguments: str) -> float:
 
 
 def user_file() -> Path:
-    path = configuration.files()[0]
+    path = settings.user_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -100,7 +98,7 @@ def test_variables_reach_the_steps_of_a_chain_and_what_it_saves(
 def test_settings_of_what_is_written_leave_steps_before_the_last_alone(registry: Registry, folder: Path) -> None:
     Path("imgai.toml").write_text('[brighten]\nformat = "png"\nquality = 80\n[find-light]\nas = ["cutout"]\n')
     for steps in (("brighten", "find-light"), ("find-light", "brighten")):
-        answer = imgai(registry, "chain", "a.png", *steps, "--out", "out", "--force")
+        answer = imgai(registry, "chain", "a.png", *steps, "--out", "out", "--force", "--overwrite")
         assert answer.exit_code == 0, answer.stderr
     typed = imgai(registry, "chain", "a.png", "brighten --quality 3", "find-light", "--out", "out")
     assert typed.exit_code == 2
@@ -183,22 +181,72 @@ def test_each_setting_is_shown_with_its_source(
         ('devise = "cpu"', "imgai.toml:1: there is no option 'devise'; did you mean 'device'?"),
         ("\n[find-lihgt]\ngain = 2", "imgai.toml:2: no task is called 'find-lihgt'; did you mean 'find-light'?"),
         ("[find-light]\ngian = 2", "imgai.toml:2: there is no option 'gian'; did you mean 'gain'?"),
-        ("tile = 3", "imgai.toml:1: Invalid value for '--tile'"),
+        ("tile = 3", "imgai.toml:1: tile cannot be 3; it takes a whole number of at least 32"),
         ('out = "x"', "imgai.toml:1: there is no option 'out'"),
         ("tile = ", "imgai.toml:1: no valid TOML"),
+        ("device = 3", "imgai.toml:1: device takes text, not 3"),
+        ("tile = true", "imgai.toml:1: tile takes a whole number of at least 32, not true"),
+        ('threads = "2"', "imgai.toml:1: threads takes a whole number of at least 1, not '2'"),
+        ("verbose = 1", "imgai.toml:1: verbose takes true or false, not 1"),
+        ('memory = "much"', "imgai.toml:1: memory cannot be 'much'; it takes bytes, as 512M or 2G"),
+        ("memory = [1]", "imgai.toml:1: memory takes bytes, as 512M or 2G, not [1]"),
+        ('[find-light]\nas = ["maks"]', "imgai.toml:2: as cannot be 'maks'; did you mean 'mask'?"),
+        ("a = " + "[" * 100_000, "imgai.toml: no valid TOML: it is nested too deeply"),
+        ("a = " + "{a=" * 100_000, "imgai.toml: no valid TOML: it is nested too deeply"),
+        ("a." * 100_000 + "a = 1", "imgai.toml: no valid TOML: it is nested too deeply"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(registry: Registry, folder: Path, text: str, words: str) -> None:
     Path("imgai.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
-        configuration.load(registry)
+        settings.load(registry)
     assert words in str(caught.value)
 
 
+def test_everything_that_is_wrong_is_told_at_once(registry: Registry, folder: Path) -> None:
+    Path("imgai.toml").write_text('tile = 3\ndevise = "cpu"\nbatch = 0\n[find-light]\ngain = 11\n[briten]\n')
+    with pytest.raises(UsageError) as caught:
+        settings.load(registry)
+    lines = [str(caught.value), *caught.value.more]
+    assert [line.split(": ")[0] for line in lines] == [f"imgai.toml:{line}" for line in (1, 2, 3, 5, 6)]
+
+
+def test_a_mark_at_the_beginning_of_a_file_changes_nothing(registry: Registry, folder: Path) -> None:
+    """Editors of Windows write one into UTF-8."""
+    Path("imgai.toml").write_bytes(b"\xef\xbb\xbf[find-light]\r\ngain = 3\r\n")
+    assert gain(registry, "find-light", "a.png") == 3
+    Path("imgai.toml").write_bytes("[find-light]".encode("utf-16"))
+    with pytest.raises(UsageError, match=r"imgai\.toml cannot be read"):
+        settings.load(registry)
+
+
 def test_a_folder_that_is_set_can_be_shown(registry: Registry, folder: Path) -> None:
-    Path("imgai.toml").write_text('[weigh]\nsort-into = "by"\n')
+    user_file().write_text('[weigh]\nsort-into = "by"\n')
     (row,) = [row for row in json.loads(imgai(registry, "config", "--json").stdout) if row["task"] == "weigh"]
     assert row["value"] == "by"
+
+
+@pytest.mark.parametrize(
+    "text", ['[weigh]\nsort-into = "by"', "[weigh]\nwrite-xmp = true", "[weigh]\nlink = true", '\nmax-pixels = "9G"']
+)
+def test_a_file_that_came_with_the_pictures_may_not_say_where_to_write(
+    registry: Registry, folder: Path, text: str
+) -> None:
+    key = text.split("\n")[1].split(" ")[0]
+    user_file().write_text(text)
+    settings.load(registry)
+    Path("imgai.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        settings.load(registry)
+    assert str(caught.value).startswith(f"imgai.toml:2: {key} is not taken from the current folder; set it in ")
+
+
+def test_what_is_printed_of_a_setting_cannot_change_the_terminal(registry: Registry, folder: Path) -> None:
+    Path("imgai.toml").write_text('device = "cpu\\u001b[31m\\nred"\n')
+    words = imgai(registry, "config").stdout
+    assert "\x1b" not in words
+    assert "cpu\\x1b[31m\\nred" in words
+    assert json.loads(imgai(registry, "config", "--json").stdout)[-4]["value"] == "cpu\x1b[31m\nred"
 
 
 def test_measuring_is_configured_as_the_task_is(
@@ -207,7 +255,7 @@ def test_measuring_is_configured_as_the_task_is(
     Path("light").mkdir()
     Path("a.png").rename("light/a.png")
     assert imgai(registry, "evaluate", "weigh", ".").exit_code == 0
-    Path("imgai.toml").write_text('[weigh]\nsort-into = "by"\n')  # of no concern here
+    user_file().write_text('[weigh]\nsort-into = "by"\n')  # of no concern here
     assert imgai(registry, "evaluate", "weigh", ".").exit_code == 0
     assert not Path("by").exists()
     for text, variable in (('device = "mps"\n', ""), ("", "mps")):

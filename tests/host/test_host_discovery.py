@@ -180,7 +180,7 @@ def test_the_list_of_commands_is_told_without_building_one(run_python: Any) -> N
         except SystemExit as stop:
             assert not stop.code, stop.code
         names = {name.removeprefix("imgai.cli.") for name in sys.modules if name.startswith("imgai.cli.")}
-        assert names == {"main", "configuration", "later"}, names
+        assert names == {"main", "settings", "later"}, names
         """
     )
     assert answer.returncode == 0, answer.stderr

@@ -84,7 +84,7 @@ def test_a_chain_saves_itself_as_a_recipe(pictures: Path, tmp_path: Path) -> Non
     assert found == {
         "run": {"threads": 2},
         "steps": [
-            {"task": "find-light", "gain": 2.5, "as": ["mask, overlay"], "keep": True},
+            {"task": "find-light", "gain": 2.5, "as": ["mask", "overlay"], "keep": True},
             {"task": "brighten"},
         ],
     }
@@ -141,14 +141,14 @@ def test_a_recipe_without_a_folder_needs_one(recipe: Path, pictures: Path) -> No
     ("before", "after", "line", "words"),
     [
         ("gain = 2.5", "gian = 2.5", 8, "there is no option 'gian'; did you mean 'gain'?"),
-        ("gain = 2.5", 'gain = "much"', 8, "Invalid value for '--gain'"),
-        ("gain = 2.5", "gain = 25.0", 1, ""),
-        ("gain = 2.5", "gain = true", 8, "gain takes a value, not true"),
+        ("gain = 2.5", 'gain = "much"', 8, "gain takes a number from 0 to 10, not 'much'"),
+        ("gain = 2.5", "gain = 25.0", 8, "gain cannot be 25.0; it takes a number from 0 to 10"),
+        ("gain = 2.5", "gain = true", 8, "gain takes a number from 0 to 10, not true"),
         ('task = "brighten"', 'task = "brigthen"', 13, "did you mean 'brighten'?"),
         ('task = "brighten"', "task = 3", 13, "task is a text, not 3"),
         ('task = "brighten"\n', "", 12, "the step 2 names no task"),
         ("threads = 2", "treads = 2", 4, "did you mean 'threads'?"),
-        ("threads = 2", "threads = 0", 4, "Invalid value for '--threads'"),
+        ("threads = 2", "threads = 0", 4, "threads cannot be 0; it takes a whole number of at least 1"),
         ("threads = 2", "quiet = 1", 4, "quiet takes true or false, not 1"),
         ("keep = true", 'keep = "yes"', 10, "keep is true or false"),
         ("[run]", "[rnu]", 2, "there is no 'rnu' in a recipe; did you mean 'run'?"),
@@ -157,11 +157,6 @@ def test_a_recipe_without_a_folder_needs_one(recipe: Path, pictures: Path) -> No
 )
 def test_what_is_wrong_is_told_with_its_line(recipe: Path, before: str, after: str, line: int, words: str) -> None:
     recipe.write_text(GOOD.replace(before, after))
-    if not words:  # out of range: told when the steps are assembled
-        answer = imgai("run", recipe, recipe.parent, "--out", recipe.parent / "out")
-        assert answer.exit_code == 2
-        assert "--gain cannot be 25.0" in answer.stderr
-        return
     with pytest.raises(UsageError) as caught:
         read_recipe(recipe, REGISTRY)
     assert str(caught.value).startswith(f"{recipe}:{line}: ")
@@ -169,7 +164,8 @@ def test_what_is_wrong_is_told_with_its_line(recipe: Path, before: str, after: s
 
 
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_done(recipe: Path, pictures: Path, tmp_path: Path) -> None:
-    recipe.write_text(GOOD.replace("gain", "gian").replace("threads", "treads").replace("brighten", "brigthen"))
+    wrong = GOOD.replace("gain", "gian").replace("threads = 2", "threads = 0").replace("brighten", "brigthen")
+    recipe.write_text(wrong)
     answer = imgai("run", recipe, pictures, "--out", tmp_path / "out")
     assert answer.exit_code == 2
     assert [line.split(":")[-2] for line in answer.stderr.splitlines()] == ["4", "8", "13"]
@@ -208,7 +204,7 @@ def test_the_schema_of_records_takes_every_record(recipe: Path, pictures: Path, 
         seen += [record["status"] for record in records]
     assert set(seen) == {"planned", "done", "failed", "skipped"}
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"schema": 2, "input": "a", "status": "done"}, schema)
+        jsonschema.validate({"schema": 99, "input": "a", "status": "done"}, schema)
 
 
 def test_the_command_prints_either_schema() -> None:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from imgai.cli import evaluate as command
 from imgai.cli.evaluate import truths
+from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.kinds.table import Row
@@ -85,7 +86,8 @@ def test_a_picture_of_no_known_class_is_refused(path: str, words: str) -> None:
 def app() -> typer.Typer:
     app = typer.Typer()
     app.callback()(lambda: None)
-    command.add(app, Registry([Plugin("fake", "fake", "0", (fake.WEIGH,), (fake.MEAN,))]))
+    registry = Registry([Plugin("fake", "fake", "0", (fake.WEIGH,), (fake.MEAN,))])
+    command.add(app, registry, Settings())
     return app
 
 

@@ -145,7 +145,7 @@ def test_what_was_sorted_is_skipped_whatever_folders_are_relative(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for skipped in (0, 3):
-        summary, _ = go([Path("in")], Path("res/labels.csv"), sort_into=Path("sorted"), xmp=True)
+        summary, _ = go([Path("in")], Path("res/labels.csv"), sort_into=Path("sorted"), write_xmp=True)
         assert summary.skipped == skipped
 
 
@@ -190,7 +190,7 @@ def test_what_has_no_label_above_the_threshold_is_unsure(folder: Path, tmp_path:
 
 def test_keywords_lie_beside_the_picture(folder: Path, tmp_path: Path) -> None:
     (folder / "light.png.xmp").write_text("<x:xmpmeta xmlns:x='adobe:ns:meta/' x:xmptk='darktable'/>")
-    _, words = go([folder], tmp_path / "labels.csv", top=2, threshold=0.05, xmp=True)
+    _, words = go([folder], tmp_path / "labels.csv", top=2, threshold=0.05, write_xmp=True)
     root = ElementTree.fromstring((folder / "dark.png.xmp").read_bytes())
     found = [each.text for each in root.iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}li")]
     assert found == ["dark", "light"]
@@ -290,4 +290,4 @@ def test_members_of_a_stream_are_copied_and_have_no_place_for_keywords(
     assert list(table(tmp_path / "labels.csv")) == ["dark.png"], "what was whole is in the table"
     assert (tmp_path / "sorted" / "dark" / "dark.png").read_bytes() == (folder / "dark.png").read_bytes()
     with pytest.raises(UsageError, match="--write-xmp writes beside the pictures"):
-        go([Path("-")], None, xmp=True)
+        go([Path("-")], None, write_xmp=True)
