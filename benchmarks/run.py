@@ -49,6 +49,7 @@ def main() -> None:
             data: Path = arguments.data
             measures |= {
                 "subject": lambda: segment.subject(data),
+                "subject-kinds": lambda: segment.kinds(data),
                 "nuclei": lambda: segment.nuclei(data),
                 "edges": lambda: edges.measure(data),
             }

@@ -1,11 +1,12 @@
 """How good the masks are: the product's own steps over pictures that no model was trained on.
 
-Data is a folder with ``people``, ``video-objects`` and ``val`` (nuclei; images and labels). Held out is what the
-training scripts hold out.
+Data is a folder with ``people``, ``video-objects`` and ``val`` (nuclei; images and labels), and for the other kinds
+``segment-anything``, ``segment-things`` and ``photos``. Held out is what the training scripts hold out.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 HELD_OUT_SEQUENCES = ("blackswan", "car", "goat", "libby", "soapbox")
 EVERY = 5  # one person in so many is held out
+TRAINING = Path(__file__).parent.parent / "plugins" / "imgai-segment" / "training"
+"""Its `subject_sources` parts the other kinds, and lists the pictures without a subject (`subject_empty.txt`)."""
 
 
 def masks(model: str, paths: list[Path]) -> Iterator[tuple[Path, np.ndarray, Mask]]:
@@ -53,6 +56,18 @@ def subject(data: Path) -> dict[str, float]:
         by_group[path.name.split("-")[0]].append(_iou(found >= 0.5, _truth(path)))
     groups = {f"objects_{name}": float(np.mean(values)) for name, values in by_group.items()}
     return {"people": float(np.mean(scores)), "objects": float(np.mean(list(groups.values()))), **groups}
+
+
+def kinds(data: Path) -> dict[str, float]:
+    """IoU of the binary mask by kind, and the share of pictures without a subject that is covered; means."""
+    sys.path.insert(0, str(TRAINING))
+    from subject_sources import empty_photos, split
+
+    scores = {}
+    for kind, paths in split(data / "segment-anything", data / "segment-things").held.items():
+        scores[kind] = float(np.mean([_iou(found >= 0.5, _truth(path)) for path, found, _ in masks("subject", paths)]))
+    empty = [float((found >= 0.5).mean()) for _, found, _ in masks("subject", empty_photos(data / "photos"))]
+    return scores | {"covered_without_subject": float(np.mean(empty))}
 
 
 def nuclei(data: Path) -> dict[str, float]:

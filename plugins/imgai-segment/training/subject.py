@@ -94,11 +94,19 @@ def blended(network: Trained, origin: Trained, keep: float) -> Trained:
     return mixed
 
 
+def _blurred(target: Tensor) -> Tensor:
+    """The mean over a window of an eighth of the side; of large masks at a quarter of their size, which is enough."""
+    small = F.avg_pool2d(target, 4) if target.shape[-1] >= 128 else target
+    reach = max(3, small.shape[-1] // 8) | 1
+    small = F.avg_pool2d(small, reach, 1, reach // 2, count_include_pad=False)
+    size = (target.shape[-2], target.shape[-1])
+    return small if small.shape == target.shape else F.interpolate(small, size, mode="bilinear", align_corners=False)
+
+
 def loss_of(logits: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy and soft IoU, both weighted towards edges (Wei et al., "F3Net", AAAI 2020); the mean."""
     target = F.adaptive_avg_pool2d(target, (logits.shape[-2], logits.shape[-1]))
-    reach = max(3, logits.shape[-1] // 8) | 1
-    weight = 1 + 4 * (F.avg_pool2d(target, reach, 1, reach // 2, count_include_pad=False) - target).abs()
+    weight = 1 + 4 * (_blurred(target) - target).abs()
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     entropy = (weight * entropy).sum((1, 2, 3)) / weight.sum((1, 2, 3))
     mask = logits.sigmoid()
@@ -122,7 +130,7 @@ def measure(network: Subject, collection: Collection, size: int, every: int = 1)
         for image, mask in pictures[::every]:
             x = torch.tensor(image).permute(2, 0, 1)[None].float()
             x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
-            out = Mask()(network(normalize(x)))
+            out = Mask()(network(normalize(x)).float())
             out = F.interpolate(out, size=mask.shape, mode="bilinear", antialias=True)[0, 0] > 0.5
             truth = torch.tensor(mask) > 127
             union = (out | truth).sum().item()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,26 +51,38 @@ def read_objects(folder: Path) -> tuple[Collection, Collection]:
     return train, rest
 
 
-def read_things(folder: Path) -> list[Picture]:
-    """Photographs of one thing each, with the masks beside this file; all to train on.
+def read_things(folder: Path, leave: Container[str] = ()) -> list[Picture]:
+    """Photographs of one thing each, with the masks beside this file; all but those to ``leave`` out to train on.
 
-    The masks are GrabCut's (Rother et al., SIGGRAPH 2004), started from class activation maps or from the middle of
-    the picture; those that came out right were picked by eye.
+    The masks are GrabCut's (Rother et al., SIGGRAPH 2004), started from class activation maps, from the middle of
+    the picture or from an earlier state of the model; those that came out right were picked by eye.
     """
-    with np.load(Path(__file__).with_name("subject_things.npz")) as things:
-        names, masks = things["names"].tolist(), np.unpackbits(things["masks"], axis=-1) * np.uint8(255)
-    found = []
-    for name, small in zip(names, masks, strict=True):
-        image = Image.open(folder / f"{name}.avif").convert("RGB")
-        mask = Image.fromarray(small).resize(image.size, Image.Resampling.BICUBIC).point([0] * 128 + [255] * 128)
-        found.append((np.asarray(image), np.asarray(mask)))
-    return found
+    return [_masked(folder / f"{name}.avif", mask) for name, mask in _kept("subject_things.npz") if name not in leave]
 
 
-def read_photos(folder: Path, side: int = 352) -> list[np.ndarray]:
-    """Photographs that show no subject (picked by eye, the names beside this file), shrunk."""
+def read_clothes(folder: Path) -> list[Picture]:
+    """Garments laid out (``KIND/NAME.jpg``), with masks beside this file that were made in the same way."""
+    return [_masked(folder / name, mask) for name, mask in _kept("subject_clothes.npz")]
+
+
+def _kept(file: str) -> list[tuple[str, np.ndarray]]:
+    """Names and masks, square, of 0 and 255, in a file beside this one."""
+    with np.load(Path(__file__).with_name(file)) as kept:
+        masks = np.unpackbits(kept["masks"], axis=-1) * np.uint8(255)
+        return list(zip(kept["names"].tolist(), masks, strict=True))
+
+
+def _masked(path: Path, small: np.ndarray) -> Picture:
+    """A picture with its mask brought to its size."""
+    image = Image.open(path).convert("RGB")
+    mask = Image.fromarray(small).resize(image.size, Image.Resampling.BICUBIC).point([0] * 128 + [255] * 128)
+    return np.asarray(image), np.asarray(mask)
+
+
+def read_photos(folder: Path, side: int = 352, leave: Container[str] = ()) -> list[np.ndarray]:
+    """Photographs that show no subject (picked by eye, the names beside this file) but those to leave out, shrunk."""
     names = Path(__file__).with_name("subject_grounds.txt").read_text(encoding="utf-8").split()
-    paths = [folder / f"{name}.avif" for name in names]
+    paths = [folder / f"{name}.avif" for name in names if name not in leave]
     return [np.asarray(Image.open(p).convert("RGB").resize((side, side), Image.Resampling.BOX)) for p in paths]
 
 

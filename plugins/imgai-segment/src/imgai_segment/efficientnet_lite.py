@@ -54,8 +54,8 @@ class InvertedResidual(nn.Module):
         self.shortcut = stride == 1 and channels == out
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y: Tensor = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self.shortcut else y
 
 
@@ -80,13 +80,13 @@ class EfficientNetLite0(nn.Module):
         self.head = SameConv(channels, HEAD, 1)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        x = F.relu6(self.stem(x))
+        x = F.relu6(self.stem(x), inplace=True)
         pyramid = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in (0, 1, 2, 4, 6):
                 pyramid.append(x)
-        return [*pyramid, F.relu6(self.head(x))]
+        return [*pyramid, F.relu6(self.head(x), inplace=True)]
 
 
 def classify(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ class Separable(nn.Module):
         self.pointwise = conv(channels, channels, norm=norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x + self.pointwise(F.relu(self.depthwise(x))))
+        return F.relu(x + self.pointwise(F.relu(self.depthwise(x), inplace=True)), inplace=True)
 
 
 class Activation(nn.Module):
@@ -103,7 +103,7 @@ class Subject(nn.Module):
         for index in (3, 2, 1, 0):
             skip = self.laterals[index](skips[index])
             x = F.interpolate(self.lower[index](x), size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            x = self.blocks[index](F.relu(x + skip))
+            x = self.blocks[index](F.relu(x + skip, inplace=True))
             levels.insert(0, x)
         return levels
 
