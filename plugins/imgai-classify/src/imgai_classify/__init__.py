@@ -8,22 +8,22 @@ from imgai_classify.labels import IDS, LABELS
 
 @dataclass(frozen=True, slots=True)
 class TimmParams:
-    """What timm's checkpoints take."""
+    """Options of timm's checkpoints."""
 
-    checkpoint: str = param("", "The checkpoint; what follows the slash in --model timm/NAME.")
+    checkpoint: str = param("", "The checkpoint: what follows the slash in --model timm/NAME.")
 
 
 @dataclass(frozen=True, slots=True)
 class ZeroShotParams:
-    """What labels of the user's own take."""
+    """Options of zero-shot classification."""
 
-    labels: str = param("", "The labels to choose from, joined by commas.", metavar="A,B,...")
-    clip: str = param("ViT-B-32/laion2b_s34b_b79k", "Network and weights, as open_clip calls them.", metavar="NAME/TAG")
+    labels: str = param("", "The labels to choose from, separated by commas.", metavar="A,B,...")
+    clip: str = param("ViT-B-32/laion2b_s34b_b79k", "Network and weights, as open_clip names them.", metavar="NAME/TAG")
 
 
 TASK = Task(
     name="classify",
-    summary="Label pictures: tables, folders by label, keywords, heat maps.",
+    summary="Classify pictures: tables, folders by label, keywords, heat maps.",
     default_model="imagenet",
     output=Output.SCORES,
 )
@@ -57,7 +57,7 @@ def imagenet(name: str, summary: str, side: int, sha256: str, size: int, paramet
 MODELS = (
     imagenet(
         "imagenet",
-        "One of ImageNet's 1000 labels; EfficientNet-Lite0.",
+        "The 1000 labels of ImageNet; EfficientNet-Lite0.",
         224,
         "4767fde81c36993a7b1491ae25c514f538165b8033d6e5291d64601d09695089",
         14_021_608,
@@ -65,7 +65,7 @@ MODELS = (
     ),
     imagenet(
         "imagenet-accurate",
-        "The same labels, more often right and slower; EfficientNet-Lite2.",
+        "The same labels, more accurate and slower; EfficientNet-Lite2.",
         260,
         "2380fc653b2a9bc54fe769ee07947e343e6a359cea1e9f7b6c642dd4430960dd",
         18_363_576,
@@ -94,11 +94,11 @@ ZERO_SHOT = Model(
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models, the default first."""
+    """Return its models, the default first."""
     return (*MODELS, TIMM, ZERO_SHOT)

@@ -7,14 +7,14 @@ from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 
 @dataclass(frozen=True, slots=True)
 class DenoiseParams:
-    """What can be asked of every denoiser."""
+    """Options of every denoiser."""
 
-    strength: float = param(1.0, "How much of the cleaning is applied.", minimum=0, maximum=1)
+    strength: float = param(1.0, "How much of the denoising is applied.", minimum=0, maximum=1)
 
 
 TASK = Task(
     name="denoise",
-    summary="Take noise out of pictures: camera noise, blotches of colour, JPEG blocks.",
+    summary="Remove noise: camera noise, colour blotches, JPEG blocks.",
     default_model="photo",
     output=Output.IMAGE,
     params=DenoiseParams,
@@ -24,7 +24,7 @@ MODELS = (
     Model(
         name="photo",
         task="denoise",
-        summary="Pictures from real cameras, as JPEG or developed from raw; good ones stay as they are.",
+        summary="Photographs, as JPEG or developed from raw; clean ones hardly change.",
         license="Apache-2.0",
         load="imgai_denoise.network:load",
         weights=Weights(
@@ -44,7 +44,7 @@ MODELS = (
     Model(
         name="gaussian",
         task="denoise",
-        summary="White Gaussian noise of any level up to sigma 55, as papers measure it.",
+        summary="White Gaussian noise of any level up to sigma 55, as benchmarks use it.",
         license="Apache-2.0",
         load="imgai_denoise.network:load",
         weights=Weights(
@@ -66,11 +66,11 @@ MODELS = (
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models, the default first."""
+    """Return its models, the default first."""
     return MODELS

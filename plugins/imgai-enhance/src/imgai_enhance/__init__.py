@@ -5,25 +5,25 @@ from dataclasses import dataclass
 from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 
 PARTS = ("white-balance", "exposure", "haze", "contrast", "saturation")
-"""What can be touched; as in `imgai_enhance.look`, which needs torch."""
+"""The parts of a correction, as in `imgai_enhance.look`, which needs torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnhanceParams:
-    """What can be asked of both models."""
+    """Options of both models."""
 
-    strength: float = param(1.0, "How much of the change is made.", minimum=0, maximum=1)
+    strength: float = param(1.0, "How much of the correction is applied.", minimum=0, maximum=1)
     only: tuple[str, ...] = param(
-        (), "What may be touched: one or more, with commas between; all, if left out.", choices=PARTS, metavar="PARTS"
+        (), "Correct only these, separated by commas; all by default.", choices=PARTS, metavar="PARTS"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class LowLightParams:
-    """What can be asked of `low-light` alone."""
+    """Options of `low-light` alone."""
 
     noise: float = param(
-        0.5, "How much of the grain is taken out; of coloured noise, twice as much.", minimum=0, maximum=1
+        0.5, "How much of the grain is removed; colour noise is reduced twice as strongly.", minimum=0, maximum=1
     )
 
 
@@ -39,7 +39,7 @@ MODELS = (
     Model(
         name="auto",
         task="enhance",
-        summary="Photographs of any kind; good ones stay as they are.",
+        summary="Photographs of any kind; well-exposed ones hardly change.",
         license="Apache-2.0",
         load="imgai_enhance.network:load",
         weights=Weights(
@@ -57,7 +57,7 @@ MODELS = (
     Model(
         name="low-light",
         task="enhance",
-        summary="Night and indoor pictures, next to black, with the noise that light brings out.",
+        summary="Very dark night and indoor photographs; also removes the noise that brightening shows.",
         license="Apache-2.0",
         load="imgai_enhance.network:load",
         weights=Weights(
@@ -80,11 +80,11 @@ MODELS = (
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models, the default first."""
+    """Return its models, the default first."""
     return MODELS

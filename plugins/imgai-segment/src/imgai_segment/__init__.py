@@ -4,7 +4,7 @@ from imgai.plugin import Model, Output, Task, Weights, hookimpl
 
 TASK = Task(
     name="segment",
-    summary="Find what is in a picture: cut out subjects, number nuclei, lift ink off paper.",
+    summary="Segment pictures: cut out subjects, number nuclei, separate ink from paper.",
     default_model="subject",
     output=Output.MASK,
 )
@@ -13,7 +13,7 @@ MODELS = (
     Model(
         name="subject",
         task="segment",
-        summary="What a person would cut out: people, animals, vehicles, objects.",
+        summary="The main subject: people, animals, vehicles, objects.",
         license="Apache-2.0",
         load="imgai_segment.subject:load",
         weights=Weights(
@@ -32,7 +32,7 @@ MODELS = (
     Model(
         name="nuclei",
         task="segment",
-        summary="Nuclei in microscopy; --as labels numbers them, touching ones apart.",
+        summary="Nuclei in microscopy; --as labels numbers them and separates touching ones.",
         license="Apache-2.0",
         load="imgai_segment.nuclei:load",
         weights=Weights(
@@ -54,7 +54,7 @@ MODELS = (
     Model(
         name="document",
         task="segment",
-        summary="Ink against paper of scanned and photographed pages.",
+        summary="Ink on paper, of scanned and photographed pages.",
         license="Apache-2.0",
         load="imgai_segment.document:load",
         weights=Weights(
@@ -77,11 +77,11 @@ MODELS = (
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models, the default first."""
+    """Return its models, the default first."""
     return MODELS

@@ -14,29 +14,27 @@ PAINTINGS = (
     "wheat-field",
     "great-wave",
 )
-"""Styles of the network, in the order of its table."""
+"""Styles that the network has learned, in the order of its table."""
 DRAWINGS = ("mosaic", "pencil", "halftone", "watercolour")
 """Styles that are drawn by rules; as in `imgai_stylize.drawn`, which needs torch."""
 
 
 @dataclass(frozen=True, slots=True)
 class StylizeParams:
-    """What can be asked of both models."""
+    """Options of both models."""
 
-    strength: float = param(1.0, "How much of the style is seen.", minimum=0, maximum=1)
-    style_scale: float = param(
-        1.0, "How large the brush strokes are: 2 is twice as large in the picture.", minimum=0.1, maximum=8
-    )
-    keep_colors: bool = param(False, "Keep the picture's own colours.")
+    strength: float = param(1.0, "How much of the style is applied.", minimum=0, maximum=1)
+    style_scale: float = param(1.0, "Size of the brush strokes: 2 makes them twice as large.", minimum=0.1, maximum=8)
+    keep_colors: bool = param(False, "Keep the colours of the input.")
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltInParams:
-    """What can be asked of `built-in` alone."""
+    """Options of `built-in` alone."""
 
     style: tuple[str, ...] = param(
         ("starry-night",),
-        "The style; several are blended, by weights if they have any: --style great-wave:0.7 --style mosaic:0.3.",
+        "The style. Several are blended, with optional weights: --style great-wave:0.7 --style mosaic:0.3.",
         choices=(*PAINTINGS, *DRAWINGS),
         weighted=True,
         metavar="STYLE",
@@ -45,16 +43,16 @@ class BuiltInParams:
 
 @dataclass(frozen=True, slots=True)
 class AnyParams:
-    """What can be asked of `any` alone."""
+    """Options of `any` alone."""
 
     style_image: str | None = param(
-        None, "A picture whose style is taken; stands for --model any.", file=True, selects=True, metavar="FILE"
+        None, "Take the style of this picture; implies --model any.", file=True, selects=True, metavar="FILE"
     )
 
 
 TASK = Task(
     name="stylize",
-    summary="Repaint pictures in the style of a painting, of any picture, or as a drawing.",
+    summary="Render pictures in the style of a painting, of another picture, or as a drawing.",
     default_model="built-in",
     output=Output.IMAGE,
     params=StylizeParams,
@@ -64,7 +62,7 @@ MODELS = (
     Model(
         name="built-in",
         task="stylize",
-        summary="Eight paintings and four ways to draw, by name.",
+        summary="Eight paintings and four drawing styles, by name.",
         license="Apache-2.0",
         load="imgai_stylize.painting:load_built_in",
         weights=Weights(
@@ -87,7 +85,7 @@ MODELS = (
     Model(
         name="any",
         task="stylize",
-        summary="The style of any picture, seen for the first time.",
+        summary="The style of any picture, without training.",
         license="Apache-2.0",
         load="imgai_stylize.painting:load_any",
         weights=Weights(
@@ -112,11 +110,11 @@ MODELS = (
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models, the default first."""
+    """Return its models, the default first."""
     return MODELS

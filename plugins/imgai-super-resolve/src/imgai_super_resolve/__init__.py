@@ -65,7 +65,7 @@ def model(family: str, scale: int) -> Model:
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
