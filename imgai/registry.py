@@ -9,7 +9,6 @@ from typing import Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.options import reserved_names
 from imgai.plugin import Format, Kind, Model, NoParams, Output, Task, param_of
 
 
@@ -157,7 +156,7 @@ class Registry:
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
         of_kinds = {field.name for kind in self.kinds(task.output) for field in dataclasses.fields(kind.params)}
-        if taken := {name.rstrip("_") for name in mine | theirs} & (reserved_names() | of_kinds):
+        if taken := {name.rstrip("_") for name in mine | theirs} & (of_kinds | _reserved_names(plugin)):
             return (
                 f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
             )
@@ -242,6 +241,18 @@ class Registry:
             self._kinds[kind.of, kind.name] = kind
         for format_ in plugin.formats:
             self.formats[format_.name] = format_
+
+
+def _reserved_names(plugin: Plugin) -> frozenset[str]:
+    """The names of the host's options, as far as a plugin has to be held to them.
+
+    A test holds the official ones to them, so that ``imgai --help`` need not import all options.
+    """
+    if plugin.official:
+        return frozenset()
+    from imgai.options import reserved_names
+
+    return reserved_names()
 
 
 def load_registry() -> Registry:

@@ -35,6 +35,7 @@ _COMMANDS = (
     ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),
     ("schema", "The JSON Schema of recipes or of records.", _ABOUT),
     ("config", "Each setting, and where it comes from.", _ABOUT),
+    ("help", "The same as --help, or that of a command.", _ABOUT),
 )
 """The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
 
@@ -55,7 +56,8 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
     @app.callback()
     def root(
         version: Annotated[
-            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+            bool,
+            typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version),
         ] = False,
     ) -> None:
         pass

@@ -194,3 +194,16 @@ def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
     answer = subprocess.run(line, stdout=writes, stderr=subprocess.PIPE, timeout=120)
     os.close(writes)
     assert (answer.returncode, answer.stderr) == (141, b"")
+
+
+def test_help_is_had_by_word_and_the_package_is_a_program() -> None:
+    def imgai(*words: str) -> tuple[int, str]:
+        answer = subprocess.run([sys.executable, "-m", "imgai", *words], capture_output=True, text=True, timeout=120)
+        return answer.returncode, answer.stdout + answer.stderr
+
+    assert imgai("-V") == imgai("--version") == (0, f"imgai {__version__}\n")
+    assert imgai("help") == imgai("--help")
+    assert imgai("help", "models", "info") == imgai("models", "info", "--help")
+    code, words = imgai("help", "modles")
+    assert code == 2
+    assert "No such command 'modles'" in words

@@ -10,7 +10,7 @@ from imgai import options
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.plugin import Model, Output, Task, param_of
-from imgai.registry import Registry
+from imgai.registry import Registry, load_registry
 
 TASK = Task(name="enlarge", summary="Larger.", default_model="photo", output=Output.IMAGE)
 
@@ -54,3 +54,11 @@ def test_every_option_of_the_host_is_kept_from_params() -> None:
     declared = {name.rstrip("_") for name in named}
     assert {"device", "out", "as", "threshold", "save_recipe", "folder"} <= declared
     assert declared | {"help", "version"} == options.reserved_names()
+
+
+def test_official_plugins_keep_away_from_the_hosts_options() -> None:
+    registry = load_registry()
+    declared = [task.params for task in registry.tasks.values()] + [model.params for model in registry.models()]
+    names = {field.name for params in declared if params is not None for field in dataclasses.fields(params)}
+    assert "strength" in names
+    assert not names & options.reserved_names()
