@@ -32,6 +32,9 @@ class Listener:
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
         """An input is done or has failed, and this is its record."""
 
+    def stopping(self, left: int) -> None:
+        """The run was interrupted. left: inputs that are still finished. Called in a signal handler."""
+
     def stop(self) -> None:
         """No more inputs come. Also called if the run ends by an exception, unlike `end`."""
 

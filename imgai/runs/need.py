@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from imgai.images.formats import formats
+from imgai.images import probe
+from imgai.images.formats import format_of_suffix, formats
+from imgai.images.write import check_size
 from imgai.outputs import output_of
 from imgai.outputs.base import Footprint
 from imgai.plugin import Header
 from imgai.predict.spec import KindSpec, StepSpec
+from imgai.runs.names import Plan
+from imgai.runs.targets import targets
 
 _CHANNELS = 4  # three of the picture, one of its alpha
 
@@ -27,13 +31,35 @@ def least_side(specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> int | No
     return 2 * math.ceil(max(size) / crop)
 
 
+def foresee(plan: Plan, specs: Sequence[StepSpec], max_pixels: int) -> None:
+    """Raise InputError for an input that cannot be done, as far as its header tells."""
+    path = plan.input.path
+    assert path is not None
+    check_result(probe(path, plan.input.name, max_pixels=max_pixels), plan, specs)
+
+
+def check_result(header: Header, plan: Plan, specs: Sequence[StepSpec]) -> None:
+    """Raise InputError for a picture whose result its format cannot hold."""
+    page = _page(header, specs)
+    once = {each.name for each in plan.kinds if each.kind.once == "input"}
+    for path, kind in targets(plan, specs[-1:]):
+        format_ = format_of_suffix(path.name) if kind in once else None
+        if format_ is not None:
+            check_size(formats()[format_], page.height, page.width, plan.input.name)
+
+
 def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
     """How many bytes one page takes with all that the steps add to it: masks of 8 bits, pictures in float.
 
     The last picture is held at the depth that is written, not in float.
     """
+    return _page(header, specs).size
+
+
+def _page(header: Header, specs: Sequence[StepSpec]) -> Footprint:
+    """A page after all steps."""
     depth = 2 if formats()[header.format].deep else 1
     page = Footprint(header.height, header.width, depth, _CHANNELS * depth * header.height * header.width)
     for spec in specs:
         output_of(spec.task.output).weigh(page, spec, last=spec is specs[-1])
-    return page.size
+    return page

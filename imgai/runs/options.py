@@ -13,11 +13,15 @@ __all__ = ["OutputOptions", "RunOptions", "Summary"]
 
 @dataclass(slots=True)
 class Summary:
-    """How a run ended: how many inputs were done, skipped because nothing changed, or failed, and which files did."""
+    """How a run ended: how many inputs were done, skipped because nothing changed, or failed, and which files did.
+
+    unrecorded: records that could not be written.
+    """
 
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    unrecorded: int = 0
     interrupted: bool = False
     failures: list[Path] = field(default_factory=list)
 
@@ -25,4 +29,4 @@ class Summary:
     def exit_code(self) -> int:
         if self.interrupted:
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if self.failed else EXIT_OK
+        return EXIT_FAILED if self.failed or self.unrecorded else EXIT_OK

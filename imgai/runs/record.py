@@ -6,7 +6,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgai.errors import ImgaiError
 from imgai.outputs import output_of
@@ -14,7 +14,9 @@ from imgai.params import to_dict
 from imgai.predict.spec import StepSpec
 from imgai.runs.job import Job
 from imgai.runs.names import Plan, key_of
-from imgai.runs.options import Summary
+
+if TYPE_CHECKING:
+    from imgai.runs.run import Run
 
 SCHEMA = 2
 """The version of the records' schema; docs/runs.md describes it."""
@@ -55,10 +57,12 @@ def begun_record(key: Key, shown: str, output: str, kind: str) -> dict[str, Any]
     return about | {"kind": kind, "output": output}
 
 
-def ended_record(run: str, summary: Summary, outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The record of a run that has ended. outputs: what was made of all inputs together."""
-    about = {"schema": SCHEMA, "input": "", "path": "", "run": run, "status": "ended", "outputs": outputs}
-    return about | {"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}
+def ended_record(run: Run) -> dict[str, Any]:
+    """The record of a run that has ended: its counts, and what it made of all inputs together."""
+    about = {"schema": SCHEMA, "input": "", "path": "", "run": run.name, "status": "ended", "outputs": run.outputs}
+    summary = run.summary
+    counts = {"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}
+    return about | counts | ({"unread": dict(run.unread)} if run.unread else {})
 
 
 def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:
@@ -99,9 +103,10 @@ def skipped_record(plan: Plan, outputs: list[dict[str, Any]], digest: str) -> di
     return about | {"outputs": outputs, "digest": digest}
 
 
-def planned_record(plan: Plan) -> dict[str, Any]:
-    """The record of an input that a dry run would do."""
-    return {"schema": SCHEMA, "input": plan.input.shown, "status": "planned", "output": str(plan.base)}
+def planned_record(plan: Plan, writes: list[str]) -> dict[str, Any]:
+    """The record of an input that a dry run would do. writes: the paths of what would be written."""
+    about = {"schema": SCHEMA, "input": plan.input.shown, "status": "planned"}
+    return about | {"output": str(plan.exact or plan.base), "writes": writes}
 
 
 def to_line(record: dict[str, Any]) -> str:

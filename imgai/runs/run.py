@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgai import hidden
 from imgai.console import Console
-from imgai.errors import EXIT_INTERRUPTED, InputError, UsageError
+from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
 from imgai.predict.spec import StepSpec
 from imgai.runs.digest import digest
 from imgai.runs.guard import Guard, Inputs
@@ -54,6 +55,7 @@ class Run:
     folder: where the files of outputs go. out: the folder that holds the records and that their paths begin in.
     exact: `options.out` names the one file to write. guard: says which files may be written.
     outputs: what was made of all inputs together, as records have it. replaces: the named file that was there before.
+    unread: by suffix, how many pictures in the folders are of formats that are not read.
     name: what is run, in words, without models and params: records of two names do not touch each other.
     plans: one for every input, done before or not; grows while a tar stream comes.
     stdout: where pictures go with ``--out -``. summary: the counts so far.
@@ -89,6 +91,7 @@ class Run:
         self.guard = Guard(Inputs())
         self.outputs: list[dict[str, Any]] = []
         self.replaces: Path | None = None
+        self.unread: Counter[str] = Counter()
         self.plans: list[Plan] = []
         self._collect = collect
         self._accept = accept
@@ -124,16 +127,14 @@ class Run:
     def interrupt(self) -> None:
         """Ctrl-C or SIGTERM: the first ends the run after the work in hand, the second ends the process at once.
 
-        Raises KeyboardInterrupt while no work is in hand.
+        The first does so too while no work is in hand.
         """
-        if self._stages is None:
-            raise KeyboardInterrupt
-        if self.summary.interrupted:
-            # The threads are in the middle of it; what they have half written is swept by the next run.
+        if self._stages is None or self.summary.interrupted:
+            # Whatever runs is in the middle of it; what it has half written is swept by the next run. An exception
+            # would be swallowed by one of the many imports, or told by another as a failure of its own.
             os._exit(EXIT_INTERRUPTED)
         self.summary.interrupted = True
-        self._stages.stop()
-        self.console.fail("interrupted: finishing what is in hand; once more to stop at once")
+        self._hear("stopping", self._stages.stop())
 
     def _pipe(self, stack: contextlib.ExitStack) -> None:
         """Send what is made to standard output, by way of a folder."""
@@ -180,7 +181,11 @@ class Run:
             made=self.records.made(),
             null=options.null,
             tell=self.console.warn,
+            unread=self.unread,
         )
+        if self.unread and self._accept is None:
+            counts = ", ".join(f"{count} {suffix}" for suffix, count in self.unread.most_common())
+            self.console.warn(f"{counts} {'are' if self.unread.total() > 1 else 'is'} not read")
         if not inputs and self._accept is None:
             raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
         if not inputs:
@@ -276,10 +281,28 @@ class Run:
             yield record
 
     def _tell_planned(self, jobs: Iterable[Job]) -> Iterator[dict[str, Any]]:
+        from imgai.runs.need import foresee
+
         for job in jobs:
-            record = planned_record(job.plan)
+            try:
+                if job.plan.input.error is not None:
+                    raise job.plan.input.error
+                if job.plan.input.path is not None:
+                    foresee(job.plan, self.specs, self.options.max_pixels)
+            except ImgaiError as error:
+                job.failed(error)
+                self.summary.failed += 1
+            record = planned_record(job.plan, self._writes(job.plan))
             self._hear("planned", job, record)
             yield record
+
+    def _writes(self, each: Plan) -> list[str]:
+        """The files that will be written for an input, as far as can be told before it is read."""
+        outputs = self.options.outputs
+        paths = [path for path, _ in targets(each, self.specs, sure=True)]
+        if outputs.table is not None:
+            paths.append(outputs.table)
+        return [str(path) for path in [*paths, *(merged_path(self.out, kind) for kind in of_run(outputs.kinds))]]
 
     def _sweep(self) -> None:
         """Remove what killed runs left half written, wherever this run writes."""

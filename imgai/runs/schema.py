@@ -65,6 +65,8 @@ class InputRecord(TypedDict):
     error: NotRequired[str]
     hint: NotRequired[str]
     output: NotRequired[str]
+    writes: NotRequired[list[str]]
+    unread: NotRequired[dict[str, int]]
     done: NotRequired[int]
     skipped: NotRequired[int]
     failed: NotRequired[int]

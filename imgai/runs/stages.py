@@ -23,7 +23,7 @@ from imgai.predict.spec import StepSpec
 from imgai.runs.budget import Budget
 from imgai.runs.commit import DiskFull
 from imgai.runs.job import Job
-from imgai.runs.need import bytes_of, least_side
+from imgai.runs.need import bytes_of, check_result, least_side
 from imgai.runs.options import RunOptions
 from imgai.runs.pipe import Stdin, Stopped
 from imgai.runs.write import Writer
@@ -165,6 +165,7 @@ class Stages:
             most = _BYTES_A_PIXEL * self._options.max_pixels + _BESIDE
             content = item.path if item.path is not None else self._stdin.picture(most)
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
+            check_result(header, job.plan, self._specs)
             size = bytes_of(header, self._specs)
             pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least, header=header)
             whole = False

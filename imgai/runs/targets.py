@@ -13,16 +13,20 @@ _PAGED = frozenset(("TIFF", "GIF", "WEBP", "AVIF", "HEIC", "DICOM"))
 """Formats whose files may hold several pages."""
 
 
-def targets(plan: Plan, specs: Sequence[StepSpec]) -> Iterator[tuple[Path, str]]:
-    """Each path with its kind. Of several pages the first: whoever has made that has made the others too."""
-    paged = format_of_suffix(plan.input.name) in _PAGED
+def targets(plan: Plan, specs: Sequence[StepSpec], *, sure: bool = False) -> Iterator[tuple[Path, str]]:
+    """Each path with its kind. Of several pages the first: whoever has made that has made the others too.
+
+    sure: leave out those that depend on how many pages an input has.
+    """
+    paged = not sure and format_of_suffix(plan.input.name) in _PAGED
     for spec in specs:
         labels = spec.model.labels or ()
         for each in spec.keep.kinds if spec.keep is not None else plan.kinds if spec is specs[-1] else ():
             if each.kind.once == "run":
                 continue
             suffix = _suffix(plan, each)
-            for label in (None, *(labels if len(labels) > 1 and each.kind.once == "page" else ())):
+            by_label = labels if len(labels) > 1 and each.kind.once == "page" else ()
+            for label in by_label if sure and by_label else (None, *by_label):
                 yield plan.path(each.name, suffix, label=label, keep=spec.keep), each.name
                 if paged and each.kind.once == "page":
                     yield plan.path(each.name, suffix, label=label, pages=2, keep=spec.keep), each.name

@@ -84,8 +84,10 @@ def test_bad_files_are_told_and_passed_over(bad: Path, tmp_path: Path, find_ligh
     for name, why in WHY.items():
         assert why in records[name]["error"], name
         assert records[name]["status"] == "failed"
-        (line,) = [line for line in words.said if name in line]
+        line, again = [line for line in words.said if name in line]
         assert "\n" not in line
+        assert again == line.replace("error: ", "  "), "told again at the end"
+    assert "records.jsonl" in words.said[-1]
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {".imgai", "a-good.png", "z-good.png"}
 

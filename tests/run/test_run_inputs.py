@@ -191,5 +191,5 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, find_light: Any, make_picture:
     make_picture(tmp_path / "in" / "a.png")
     summary, words = find_light([tmp_path / "in"], tmp_path / "out", dry_run=True)
     assert summary.exit_code == 0
-    assert "a.png" in words.text
+    assert words.lines == [str(tmp_path / "out" / "a.png")]
     assert not (tmp_path / "out").exists()

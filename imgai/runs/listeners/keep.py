@@ -19,6 +19,7 @@ class Keep(Listener):
     def __init__(self, records: Records, console: Console) -> None:
         self._records = records
         self._console = console
+        self._lost = 0  # records that could not be written
 
     def begin(self, run: Run, count: int | None) -> None:
         """Raises InputError if nothing can be kept: without records, the next run could not tell what is whose."""
@@ -31,11 +32,13 @@ class Keep(Listener):
         self._append(record, f"the next run will do {record['input']} again")
 
     def end(self, run: Run) -> None:
-        if run.outputs:
-            self._append(ended_record(run.name, run.summary, run.outputs), "the next run will not know its files")
+        if run.outputs or run.unread:
+            self._append(ended_record(run), "the next run will not know its files")
+        run.summary.unrecorded = self._lost
 
     def _append(self, record: dict[str, Any], hint: str) -> None:
         try:
             self._records.append(record)
         except OSError as error:
+            self._lost += 1
             self._console.fail(f"{self._records.path} cannot be written: {error.strerror}; {hint}")

@@ -18,7 +18,7 @@ class Lines(Listener):
         self._console.out_line(to_line(record))
 
     def planned(self, job: Job, record: dict[str, Any]) -> None:
-        if job.plan.input.error is None:
+        if job.error is None:
             self._console.out_line(to_line(record))
 
     def recorded(self, job: Job, record: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ class Progress(Listener):
         self._console = console
         self._total: int | None = None
         self._finished = 0
+        self._left: int | None = None  # inputs to finish since the run was interrupted
         self._begun = self._said = time.monotonic()
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -50,7 +51,25 @@ class Progress(Listener):
 
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
         self._finished += 1
-        self._advance(self._finished)
+        if self._left is None:
+            self._advance(self._finished)
+            return
+        self._left = max(0, self._left - 1)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=self._stopping())
+
+    def stopping(self, left: int) -> None:
+        self._left = left
+        if self._bar is None or self._task is None:
+            self._console.say(self._stopping())
+            return
+        from rich.progress import TextColumn
+
+        self._bar.columns = (TextColumn("{task.description}"),)
+        self._bar.update(self._task, description=self._stopping())
+
+    def _stopping(self) -> str:
+        return f"stopping, {self._left} left; once more stops at once"
 
     def stop(self) -> None:
         if self._bar is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
@@ -12,39 +13,75 @@ if TYPE_CHECKING:
     from imgai.runs.run import Run
 
 
+_AGAIN = 10
+"""How many failures are told again at the end."""
+
+
 class Words(Listener):
     def __init__(self, console: Console, *, json: bool) -> None:
         """json: inputs that a dry run would do are told on standard output already."""
         self._console = console
         self._json = json
         self._planned = 0
+        self._told: set[str] = set()
+        self._failures: list[str] = []
+        self._exact: Path | None = None
+        self._written: Path | None = None  # the one output that was named, where it is called otherwise
+
+    def begin(self, run: Run, count: int | None) -> None:
+        self._exact = run.plans[0].exact if run.exact else None
 
     def planned(self, job: Job, record: dict[str, Any]) -> None:
+        if job.error is not None:
+            self._console.fail(str(job.error))
+            return
         self._planned += 1
-        if job.plan.input.error is not None:
-            self._console.fail(str(job.plan.input.error))
-        elif not self._json:
-            self._console.say(f"would do {job.plan.input.shown} -> {job.plan.exact or job.plan.base}")
+        self._console.detail(f"would do {job.plan.input.shown}")
+        for path in [] if self._json else record["writes"]:
+            if path not in self._told:  # what is made of all inputs together is told once
+                self._console.out_line(path)
+                self._told.add(path)
 
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
         for words in job.words:
             self._console.warn(words)
         if job.error is not None:
             self._console.fail(str(job.error))
+            if len(self._failures) < _AGAIN:
+                self._failures.append(str(job.error))
+        elif self._exact is not None:
+            names = [Path(output["path"]).name for output in record["outputs"]]
+            if len(names) == 1 and names[0] != self._exact.name:
+                self._written = self._exact.with_name(names[0])
+                self._console.warn(f"{self._exact} cannot be called so; it is {self._written}")
 
     def end(self, run: Run) -> None:
         summary, options = run.summary, run.options
+        failed = [f"{summary.failed} failed"] if summary.failed else []
         if options.dry_run:
-            self._console.say(f"{self._planned} to do, {summary.skipped} done before; nothing was written")
+            parts = [f"{self._planned} to do", f"{summary.skipped} done before", *failed]
+            self._console.say(f"{', '.join(parts)}; nothing was written")
             return
         if run.replaces is not None and summary.done:
             self._console.say(f"replaced {run.replaces}")
         parts = [f"{summary.done} done"]
         if summary.skipped:
             parts.append(f"{summary.skipped} done before (--force does them again)")
-        if summary.failed:
-            parts.append(f"{summary.failed} failed")
-        where = f"; see {options.out}" if options.out is not None and run.stdout is None else ""
-        self._console.say(", ".join(parts) + where)
+        where = ""
+        if options.out is not None and run.stdout is None and summary.done + summary.skipped:
+            where = f"; see {self._written or options.out}"
+        self._console.say(", ".join([*parts, *failed]) + where)
+        if summary.failed > 1 or (summary.failed and summary.done + summary.skipped):
+            self._tell_again(run)
         if summary.interrupted:
-            self._console.fail("interrupted; run the same command again to go on")
+            self._console.say("interrupted; run the same command again to go on")
+
+    def _tell_again(self, run: Run) -> None:
+        """The failures, which may be many lines above by now."""
+        for line in self._failures:
+            self._console.say(f"  {line}")
+        more = run.summary.failed - len(self._failures)
+        words = [f"and {more} more"] if more > 0 else []
+        words += [f"all of them are in {run.records.path}"] if run.records.keep else []
+        if words:
+            self._console.say("  " + "; ".join(words))
