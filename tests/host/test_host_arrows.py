@@ -25,6 +25,7 @@ LEVELS = (
     {"runs"},
     {"training"},
     {"cli", "testing"},
+    {"__main__"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 FILES = {

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from imgai import __version__
+
 
 def state_of(site: Any, distribution: str) -> dict[str, Any]:
     answer = site.imgai("plugins", "--json")
