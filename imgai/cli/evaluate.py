@@ -88,10 +88,14 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
 
 def _tell(asked: EvaluateOptions, rows: Sequence[Row], model: Model, others: Iterable[Model]) -> None:
     """Compare the labels with the classes, print the measures and write the report."""
-    from imgai.runs.evaluate import evaluate, write_report
+    from imgai.measure.scores import ScoresMeasure
+    from imgai.runs.report import write_report
 
     console = Console(quiet=asked.quiet, verbose=asked.verbose)
-    report = evaluate(rows, truths(rows, asked.folder, model, others))
+    measure, classes = ScoresMeasure(), truths(rows, asked.folder, model, others)
+    for row in rows:
+        measure.update(row.scores, classes[row.path])
+    report = measure.compute()
     if asked.json:
         console.out_line(json.dumps(report.summary()))
     else:

@@ -19,8 +19,8 @@ from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.kinds.table import Row
+from imgai.measure.scores import Report, ScoresMeasure, calibration_error
 from imgai.registry import Registry
-from imgai.runs.evaluate import calibration_error, evaluate
 from imgai.testing import fake
 
 MODEL = dataclasses.replace(fake.MEAN, label_ids=("n00000001", "n00000002"))
@@ -33,8 +33,15 @@ def row(path: str, **scores: float) -> Row:
 ROWS = [row("a", dark=0.9, light=0.1), row("b", dark=0.8, light=0.2), row("c", light=0.7, dark=0.3)]
 
 
+def measured(rows: list[Row], classes: dict[str, str]) -> Report:
+    measure = ScoresMeasure()
+    for each in rows:
+        measure.update(each.scores, classes.get(each.path, ""))
+    return measure.compute()
+
+
 def test_the_numbers_are_those_counted_by_hand() -> None:
-    report = evaluate([*ROWS, row("no labels")], {"a": "dark", "b": "light", "c": "light"})
+    report = measured([*ROWS, row("no labels")], {"a": "dark", "b": "light", "c": "light"})
     assert report.pictures == 3
     assert report.top1 == pytest.approx(2 / 3)
     assert report.top5 == 1
@@ -47,7 +54,7 @@ def test_the_numbers_are_those_counted_by_hand() -> None:
 
 
 def test_of_no_picture_that_could_be_read_there_is_nothing_to_count() -> None:
-    report = evaluate([row("broken")], {"broken": "dark"})
+    report = measured([row("broken")], {"broken": "dark"})
     assert (report.pictures, report.classes, report.top1, report.calibration_error) == (0, {}, 0, 0)
 
 
