@@ -384,10 +384,12 @@ class Metadata:
     depth: bits a channel, 8 or 16.
     gray: the file holds one channel; the image then repeats it three times.
     icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
+    iptc: the records of IPTC IIM. texts: key and value, as PNG has them; a comment's key is "Comment".
     dpi: dots per inch, horizontal and vertical.
     duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
         None: once).
-    full: (height, width) of the file's picture, if it was decoded smaller.
+    poster: what programs show that know no animation; no frame of it.
+    full: (height, width) of the picture that was read, upright; also where it was decoded smaller.
     notes: what a person should know of how it was read; the host fills it in.
     """
 
@@ -397,9 +399,12 @@ class Metadata:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None
+    texts: tuple[tuple[str, str], ...] = ()
     dpi: tuple[float, float] | None = None
     duration: int | None = None
     loop: int | None = None
+    poster: bool = False
     full: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
 

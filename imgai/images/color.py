@@ -23,7 +23,8 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes 
     if image.mode.startswith("I;16"):
         return np.array(image).astype(np.uint16), None, icc
     if image.mode in ("I", "F"):
-        return scaled(np.array(image)), None, icc
+        values = np.array(image)
+        return scaled(values, extent(values)), None, icc
     if image.mode == "1":
         return np.array(image.convert("L")), None, icc
     transparent = "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "La", "RGBa")
@@ -35,24 +36,34 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes 
     return np.ascontiguousarray(pixels[..., 0] if gray else pixels[..., :3]), np.ascontiguousarray(pixels[..., -1]), icc
 
 
-def scaled(values: np.ndarray) -> np.ndarray:
+def extent(values: np.ndarray) -> tuple[float, float] | None:
+    """The least and the greatest of the numbers, NaN and infinities left out; None where they are all that there is."""
+    finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+    return (float(finite.min()), float(finite.max())) if finite.size else None
+
+
+def keeps_values(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this type are pixels as they are."""
+    return dtype in (np.uint8, np.uint16, np.bool_)
+
+
+def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
     """Numbers of any type as uint8 or uint16.
 
-    Integers that fit in 16 bits and floats in [0, 1] keep their values; anything else (counts of a
-    detector, elevations) is stretched from its least to its greatest.
+    Integers that fit in 16 bits and floats in [0, 1] keep their values; anything else (counts of a detector,
+    elevations) is stretched from `ends`, its least and greatest (see `extent`). What is not a number becomes the least.
     """
     if values.dtype in (np.uint8, np.uint16):
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
-    finite = np.nan_to_num(values.astype(np.float64), posinf=0, neginf=0)
-    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+    low, high = ends or (0.0, 1.0)
     if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= 65535:
         return values.astype(np.uint16)
-    if low < 0 or high > 1:
-        low = float(finite.min())
-        finite = (finite - low) / max(high - low, 1e-12)
-    return np.asarray(finite * 65535 + 0.5).astype(np.uint16)
+    if np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    share = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) / max(high - low, 1e-300)
+    return np.asarray(share.clip(0, 1) * 65535 + 0.5).astype(np.uint16)
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:

@@ -72,6 +72,7 @@ def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, me
     """
     if not pixels.flags.writeable:
         pixels = pixels.copy()  # torch wants buffers that it could write to, though nobody will
+    metadata = dataclasses.replace(metadata, full=metadata.full or pixels.shape[:2])
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))
     image = tensor.expand(3, -1, -1)[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)[None]
     cover = None if alpha is None else torch.from_numpy(np.ascontiguousarray(alpha))[None, None]

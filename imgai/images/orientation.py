@@ -7,10 +7,11 @@ import struct
 
 import numpy as np
 
+from imgai.images.exif import PREFIX, entries, order_of
+
 _ORIENTATION = 0x0112
 _SHORT, _LONG = 3, 4
 _XMP = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)(\d+)""")  # an attribute or an element
-_PREFIX = b"Exif\0\0"  # JPEG has it before the block, PNG has not, WebP may
 
 
 def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -30,7 +31,7 @@ def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 def noted(exif: bytes | None, xmp: bytes | None) -> int:
     """What EXIF says, or XMP where EXIF says nothing; 1 where it cannot be read."""
-    block = (exif or b"").removeprefix(_PREFIX)
+    block = (exif or b"").removeprefix(PREFIX)
     place = _place(block)
     if place is None:
         return noted_in_xmp(xmp)
@@ -48,14 +49,14 @@ def noted_in_xmp(xmp: bytes | None) -> int:
 
 def reset(exif: bytes) -> bytes | None:
     """The same EXIF block, begun as in JPEG, with orientation 1; None for what is no EXIF."""
-    block = bytearray(exif.removeprefix(_PREFIX))
-    if _order(block) is None:
+    block = bytearray(exif.removeprefix(PREFIX))
+    if order_of(block) is None:
         return None
     place = _place(block)
     if place is not None:
         order, at = place
         struct.pack_into(order + "HLHH", block, at + 2, _SHORT, 1, 1, 0)
-    return _PREFIX + bytes(block)
+    return PREFIX + bytes(block)
 
 
 def reset_in_xmp(xmp: bytes) -> bytes:
@@ -63,19 +64,10 @@ def reset_in_xmp(xmp: bytes) -> bytes:
     return _XMP.sub(rb"\g<1>1", xmp)
 
 
-def _order(block: bytes | bytearray) -> str | None:
-    return {b"II": "<", b"MM": ">"}.get(bytes(block[:2])) if len(block) >= 8 else None
-
-
 def _place(block: bytes | bytearray) -> tuple[str, int] | None:
     """The byte order, and where the entry of the orientation begins."""
-    order = _order(block)
+    order = order_of(block)
     if order is None:
         return None
     (directory,) = struct.unpack_from(order + "L", block, 4)
-    whole = block[directory : directory + 2]
-    count = struct.unpack(order + "H", whole)[0] if len(whole) == 2 else 0
-    for at in range(directory + 2, min(directory + 2 + 12 * count, len(block) - 11), 12):
-        if struct.unpack_from(order + "H", block, at)[0] == _ORIENTATION:
-            return order, at
-    return None
+    return next(((order, at) for tag, at in entries(block, order, directory) if tag == _ORIENTATION), None)

@@ -12,8 +12,9 @@ from torch import Tensor
 from imgai.errors import InputError, UsageError
 from imgai.images.codecs.pillow import joined, with_8_bits
 from imgai.images.depth import quantize
+from imgai.images.exif import settled
 from imgai.images.formats import formats, function, writable
-from imgai.plugin import Format, Picture
+from imgai.plugin import Format, Metadata, Picture
 from imgai.sample import Sample
 
 
@@ -58,11 +59,23 @@ def to_pixels(sample: Sample) -> np.ndarray:
 
 def to_picture(sample: Sample) -> Picture:
     """The sample at its depth, as a format's ``write`` takes it."""
-    metadata = sample.metadata
+    metadata = _true_of(sample)
     image = sample.image[0, :1] if metadata.gray else sample.image[0]
     pixels = _values(image, metadata.depth)
     alpha = None if sample.alpha is None else _values(sample.alpha[0], metadata.depth)[..., 0]
     return Picture(pixels[..., 0] if metadata.gray else pixels, alpha, metadata)
+
+
+def _true_of(sample: Sample) -> Metadata:
+    """The metadata as it is true of the picture at the size that it has now."""
+    metadata, size = sample.metadata, (sample.height, sample.width)
+    if metadata.full in (None, size):
+        return metadata
+    assert metadata.full is not None
+    down, across = (now / before for now, before in zip(size, metadata.full, strict=True))
+    dpi = None if metadata.dpi is None else (metadata.dpi[0] * across, metadata.dpi[1] * down)
+    exif = None if metadata.exif is None else settled(metadata.exif, size[1], size[0])
+    return dataclasses.replace(metadata, dpi=dpi, exif=exif)
 
 
 def _values(channels: Tensor, depth: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -25,8 +25,13 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
-    """Write a picture or an animation. GIF knows no profile and no metadata."""
-    pillow.save(pictures, file, "GIF", lambda picture: {}, to_image=_image, every={"disposal": 2})
+    """Write a picture or an animation. GIF knows no profile, and of all metadata a comment."""
+
+    def options(picture: Picture) -> dict[str, Any]:
+        comment = dict(picture.metadata.texts).get("Comment")
+        return {"comment": comment.encode()} if comment else {}
+
+    pillow.save(pictures, file, "GIF", options, to_image=_image, every={"disposal": 2})
 
 
 def _image(picture: Picture) -> Image.Image:

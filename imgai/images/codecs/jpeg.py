@@ -1,58 +1,109 @@
-"""JPEG (ITU-T T.81) through libjpeg-turbo."""
+"""JPEG (ITU-T T.81) through libjpeg-turbo, and strictly: what it objects to is refused."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from imgai.images.codecs import pillow
-from imgai.plugin import Header, Picture
+from imgai.plugin import Header, Picture, UnsupportedError
 
 _QUALITY = 95
 _FULL_COLOR = 90  # from this quality on, colour is stored at full resolution
-_ROOM = {"exif": 65_533, "xmp": 65_504}  # bytes in one segment, after what begins it
+_ROOM = {"exif": 65_533, "xmp": 65_504, "comment": 65_533}  # bytes in one segment, after what begins it
+_PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
+_END = b"\xff\xd9"
+_SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
 
 def probe(source: Path | bytes) -> Header:
     """The header. What a phone or a stereo camera puts behind the picture (MPO) is not counted."""
-    return pillow.header(source, "JPEG", pages=1)
+    try:
+        return pillow.header(source, "JPEG", pages=1)
+    except UnidentifiedImageError:
+        if bits := _other_bits(source):
+            raise UnsupportedError(
+                f"a JPEG of {bits} bits a channel is not read", "convert it to PNG or TIFF"
+            ) from None
+        raise
 
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """The picture. Decoded smaller in the cosine domain, which costs less than decoding all and shrinking it."""
     content = source if isinstance(source, bytes) else source.read_bytes()
+    notes: list[str] = []
 
     def decode(image: Image.Image) -> pillow.Decoded | None:
-        if image.mode not in ("RGB", "L"):
-            return None
         smallest = least if least and min(image.size) > least else 0
         try:
-            pixels = simplejpeg.decode_jpeg(
-                content,
-                colorspace="RGB" if image.mode == "RGB" else "GRAY",
-                min_height=smallest,
-                min_width=smallest,
-                min_factor=2,  # others are slow
-            )
-        except ValueError:  # it stops at oddities that Pillow reads through, and Pillow says better what is wrong
-            return None
+            pixels = _strictly(content, _SPACES.get(image.mode, "RGB"), smallest)
+        except ValueError:
+            # A whole picture that lacks its end marker alone passes; one that was cut lacks more.
+            pixels = _strictly(content + _END, _SPACES.get(image.mode, "RGB"), smallest)
+            notes.append("it lacks its end marker")
+        if image.mode not in ("RGB", "L"):
+            return None  # Pillow knows the colours
         return (pixels if image.mode == "RGB" else pixels[..., 0]), None, image.info.get("icc_profile") or None
 
     with pillow.opened(content, "JPEG") as image:
-        yield from pillow.pictures(image, "JPEG", decode=decode)
+        for picture in pillow.pictures(image, "JPEG", decode=decode):
+            yield pillow.noted(picture, *notes)
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
-    """Write the picture. EXIF and XMP of more than 64 KB, which no segment holds, are left out."""
+    """Write the picture. EXIF, XMP and comments of more than 64 KB, which no segment holds, are left out."""
     quality = quality or _QUALITY
 
     def options(picture: Picture) -> dict[str, Any]:
         about = pillow.carried(picture, "icc_profile", "exif", "xmp", "dpi")
+        if comment := dict(picture.metadata.texts).get("Comment"):
+            about["comment"] = comment.encode()
         about = {name: value for name, value in about.items() if name not in _ROOM or len(value) <= _ROOM[name]}
+        if segment := _photoshop(picture.metadata.iptc):
+            about["extra"] = segment
         return {"quality": quality, **({"subsampling": 0} if quality >= _FULL_COLOR else {}), **about}
 
     pillow.save(pictures, file, "JPEG", options)
+
+
+def _strictly(content: bytes, space: str, smallest: int) -> np.ndarray:
+    """The pixels. Raises ValueError for whatever libjpeg-turbo objects to."""
+    pixels: np.ndarray = simplejpeg.decode_jpeg(
+        content,
+        colorspace=space,
+        min_height=smallest,
+        min_width=smallest,
+        min_factor=2,  # others are slow
+    )
+    return pixels
+
+
+def _photoshop(iptc: bytes | None) -> bytes:
+    """IPTC records in the segment that Photoshop has for them; empty where there are none, or too many."""
+    if not iptc:
+        return b""
+    block = b"8BIM" + struct.pack(">HHL", _IPTC, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+    length = 2 + len(_PHOTOSHOP) + len(block)
+    return b"" if length > 65_535 else b"\xff\xed" + struct.pack(">H", length) + _PHOTOSHOP + block
+
+
+def _other_bits(source: Path | bytes) -> int:
+    """The bits a channel of a file that does not have 8; 0 if it has, or says nothing."""
+    if isinstance(source, bytes):
+        head = source[: 1 << 16]
+    else:
+        with source.open("rb") as file:
+            head = file.read(1 << 16)
+    at = 2
+    while at + 5 <= len(head) and head[at] == 0xFF:
+        marker, length = head[at + 1], struct.unpack_from(">H", head, at + 2)[0]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return 0 if head[at + 4] == 8 else head[at + 4]
+        at += 2 + length
+    return 0

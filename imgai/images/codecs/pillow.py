@@ -13,11 +13,15 @@ import numpy as np
 from PIL import Image
 
 from imgai.images import color, orientation
+from imgai.images.exif import settled
+from imgai.images.xmp import cleaned
 from imgai.plugin import Header, Metadata, Picture
 
 # Pillow's own limit is a warning at one size and an error at twice that, both of the whole program;
 # ours is `max_pixels`, checked by what `probe` says before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
+
+_NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keys of a PNG's texts that are carried otherwise
 
 Decoded = tuple[np.ndarray, np.ndarray | None, bytes | None]
 """Pixels, alpha and ICC profile."""
@@ -49,11 +53,10 @@ def pictures(
     """
     exif, xmp = exif_of(image), xmp_of(image)
     turn = 1 if turned else orientation.noted(exif, xmp)
-    about = Metadata(
-        format_,
-        exif=None if exif is None else orientation.reset(exif),
-        xmp=None if xmp is None else orientation.reset_in_xmp(xmp),
-    )
+    sideways = turn in (5, 6, 7, 8)
+    exif, xmp, notes = about_upright(exif, xmp, image.size[::-1] if sideways else image.size)
+    about = Metadata(format_, exif=exif, xmp=xmp, iptc=iptc_of(image), texts=texts_of(image))
+    poster = bool(image.info.get("default_image"))  # of an APNG
     for number in range(count):
         if count > 1:
             image.seek(number)
@@ -62,7 +65,6 @@ def pictures(
             image.load()
             decoded = color.to_pixels(image)
         pixels, alpha, icc = decoded
-        sideways = turn in (5, 6, 7, 8)
         dpi = image.info.get("dpi")
         metadata = dataclasses.replace(
             about,
@@ -71,6 +73,7 @@ def pictures(
             icc=icc,
             dpi=None if not dpi else (float(dpi[sideways]), float(dpi[not sideways])),
             duration=int(image.info.get("duration", 100)) if count > 1 else None,
+            poster=poster and number == 0,
             # A GIF that does not say how often is shown once.
             loop=image.info.get("loop", None if format_ == "GIF" else 0) if count > 1 else None,
         )
@@ -79,7 +82,20 @@ def pictures(
             metadata = dataclasses.replace(metadata, full=full)
         pixels = orientation.apply(pixels, turn)
         alpha = None if alpha is None else orientation.apply(alpha, turn)
-        yield Picture(pixels, alpha, metadata)
+        yield Picture(pixels, alpha, metadata, notes)
+
+
+def about_upright(
+    exif: bytes | None, xmp: bytes | None, size: tuple[int, int]
+) -> tuple[bytes | None, bytes | None, tuple[str, ...]]:
+    """EXIF and XMP as they are true of the upright picture of this width and height; and what is to be said of it."""
+    exif = None if exif is None else orientation.reset(exif)
+    if exif is not None:
+        exif = settled(exif, *size)
+    if xmp is None:
+        return exif, None, ()
+    xmp, less = cleaned(orientation.reset_in_xmp(xmp))
+    return exif, xmp, ("its embedded video, gain map or the like is not carried",) if less else ()
 
 
 def exif_of(image: Image.Image) -> bytes | None:
@@ -97,6 +113,30 @@ def xmp_of(image: Image.Image) -> bytes | None:
     return xmp.encode() if isinstance(xmp, str) else xmp
 
 
+def iptc_of(image: Image.Image) -> bytes | None:
+    """The IPTC records of an opened JPEG."""
+    blocks = image.info.get("photoshop")
+    records = blocks.get(0x0404) if isinstance(blocks, dict) else None
+    return records if isinstance(records, bytes) else None
+
+
+def texts_of(image: Image.Image) -> tuple[tuple[str, str], ...]:
+    """The texts of an opened PNG, and the comment of a JPEG or GIF."""
+    texts = getattr(image, "text", None) or {}
+    comment = image.info.get("comment")
+    if isinstance(comment, bytes) and comment:
+        try:
+            texts = {**texts, "Comment": comment.decode()}
+        except UnicodeDecodeError:
+            texts = {**texts, "Comment": comment.decode("latin-1")}
+    return tuple((key, str(value)) for key, value in texts.items() if not key.startswith(_NO_TEXTS))
+
+
+def noted(picture: Picture, *notes: str) -> Picture:
+    """The picture with more to be said of how it was read."""
+    return dataclasses.replace(picture, notes=(*picture.notes, *notes)) if notes else picture
+
+
 def save(
     pictures: Iterator[Picture],
     file: BinaryIO,
@@ -109,21 +149,27 @@ def save(
     """Write a picture, or the frames of an animation.
 
     options: what `Image.save` is given of the first picture. every: what it is given where there are several.
+    A picture that is no frame of its animation is written in a PNG alone.
     """
     to_image = to_image or image_of
+    if format_ != "PNG":
+        pictures = (picture for picture in pictures if not picture.metadata.poster)
     first = next(pictures)
     second = next(pictures, None)
     metadata = first.metadata
     if second is None and metadata.duration is None:
         to_image(first).save(file, format=format_, **options(first))
         return
+    about = {**options(first), **(every or {})}
     durations = [metadata.duration or 100]
+    if metadata.poster:
+        about["default_image"] = True
+        durations = []
     frames: list[Image.Image] = []
     # Pillow wants every duration before it writes the first frame.
     for picture in (*(() if second is None else (second,)), *pictures):
         durations.append(picture.metadata.duration or 100)
         frames.append(to_image(picture))
-    about = {**options(first), **(every or {})}
     loop = metadata.loop if metadata.duration is not None else 0  # pages that were no animation: for ever
     if loop is not None or format_ != "GIF":  # a GIF that is shown once does not say how often
         about["loop"] = 1 if loop is None else loop

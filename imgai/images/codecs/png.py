@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import imagecodecs
 import numpy as np
 from isal import isal_zlib
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture
 
+_MAY_FOLLOW = re.compile(rb"eXIf|tEXt|iTXt|zTXt")
 _COLOR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}
 _SUB = 1
 _LEVEL = 1
@@ -31,8 +33,8 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     content = source if isinstance(source, bytes) else source.read_bytes()
     with pillow.opened(content, "PNG") as image:
         count = int(getattr(image, "n_frames", 1))
-        if "exif" not in image.info:
-            image.load()  # it may stand behind the pixels
+        if _MAY_FOLLOW.search(content, max(content.rfind(b"IDAT"), 0)):
+            image.load()  # what stands behind the pixels is read too
         yield from pillow.pictures(image, "PNG", count, decode=lambda image: _decoded(content, image))
 
 
@@ -42,11 +44,24 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
     second = next(pictures, None)
     if second is None and first.metadata.duration is None:
         about = first.metadata
-        file.write(encode_png(pillow.joined(first), icc=about.icc, exif=about.exif, xmp=about.xmp, dpi=about.dpi))
+        file.write(
+            encode_png(
+                pillow.joined(first), icc=about.icc, exif=about.exif, xmp=about.xmp, dpi=about.dpi, texts=about.texts
+            )
+        )
         return
     frames = (first, *(() if second is None else (second,)), *pictures)
     names = ("icc_profile", "exif", "dpi")
-    pillow.save(map(pillow.with_8_bits, frames), file, "PNG", lambda picture: pillow.carried(picture, *names))
+
+    def options(picture: Picture) -> dict[str, Any]:
+        texts = PngImagePlugin.PngInfo()
+        for key, value in picture.metadata.texts:
+            texts.add_text(key, value)
+        if picture.metadata.xmp:
+            texts.add_itxt("XML:com.adobe.xmp", picture.metadata.xmp.decode("utf-8", "replace"))
+        return {"pnginfo": texts, **pillow.carried(picture, *names)}
+
+    pillow.save(map(pillow.with_8_bits, frames), file, "PNG", options)
 
 
 def _decoded(content: bytes, image: Image.Image) -> pillow.Decoded | None:
@@ -68,6 +83,7 @@ def encode_png(
     exif: bytes | None = None,
     xmp: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    texts: tuple[tuple[str, str], ...] = (),
 ) -> bytes:
     """The bytes of a PNG file.
 
@@ -98,6 +114,7 @@ def encode_png(
         # Pixels a metre, as the format counts.
         across, down = (round(value / 0.0254) for value in dpi)
         parts.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    parts += [_chunk(*_text(key, value)) for key, value in texts]
     if xmp:
         parts.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
     if exif:
@@ -105,6 +122,15 @@ def encode_png(
     parts.append(_chunk(b"IDAT", isal_zlib.compress(rows, _LEVEL)))
     parts.append(_chunk(b"IEND", b""))
     return b"".join(parts)
+
+
+def _text(key: str, value: str) -> tuple[bytes, bytes]:
+    """The kind and content of the chunk of a text: tEXt where Latin-1 holds it, else iTXt."""
+    name = key.encode("latin-1", "replace")[:79]
+    try:
+        return b"tEXt", name + b"\0" + value.encode("latin-1")
+    except UnicodeEncodeError:
+        return b"iTXt", name + b"\0\0\0\0\0" + value.encode()
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

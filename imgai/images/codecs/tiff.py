@@ -1,47 +1,70 @@
-"""TIFF pages through tifffile, which keeps 16 bits; Pillow reads the kinds of pixels that it does not."""
+"""TIFF through tifffile, which keeps 16 bits; Pillow decodes the colours that it knows better."""
 
 from __future__ import annotations
 
 import io
+import re
+import struct
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
-from imgai.images import color, orientation
-from imgai.images.codecs.pillow import joined
+from imgai.images import color, orientation, resolution
+from imgai.images.codecs.pillow import about_upright, joined
+from imgai.images.lab import lab16_to_srgb
 from imgai.plugin import Header, Metadata, Picture, UnsupportedError
 
-DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)  # description, make, model, software, time, artist, copyright
-_EXIF, _GPS = 34665, 34853
-_MINISWHITE, _MINISBLACK, _RGB = 0, 1, 2
-_ASSOCIATED = 1
+DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
+"""Document, description, make, model, page, software, time, artist, computer, copyright: texts that go along."""
+_DESCRIPTION, _EXIF, _GPS, _IPTC = 270, 34665, 34853, 33723
+_NATIVE = "<" if sys.byteorder == "little" else ">"
+_PLACE = 0x7EED0000  # what stands for the place of a directory until it is known
+_POINTER = re.compile(
+    b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in (_EXIF, _GPS)) + rb")..\xed\x7e"
+    if _NATIVE == "<"
+    else b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in (_EXIF, _GPS)) + rb")\x7e\xed..",
+    re.DOTALL,
+)
+_MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
+_GREY = (_MINISWHITE, _MINISBLACK)
+_CHANNELS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _CIELAB: 3}
+"""How many samples the colour of each PhotometricInterpretation has; any more are extra."""
+_UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
+_SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
+"""Makers of slides whose pyramids say of no level that it is a reduced copy; as tifffile calls them."""
+_MOST_PAGES = 100_000
+_LARGEST_TILE = 1 << 24  # pixels
 
 
 def probe(source: Path | bytes) -> Header:
-    """The largest page, and how many there are without reduced copies."""
+    """The largest page, and how many there are that are pictures of their own."""
     with _opened(source) as file, tifffile.TiffFile(file) as tiff:
         pages: list[Any] = [tiff.pages[number] for number in _wanted(tiff)]
+        for page in pages:
+            _check_tiles(page)
         sizes = [(page.imagewidth, page.imagelength) for page in pages]
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     return Header(width, height, len(sizes))
 
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
-    """Every page but thumbnails and reduced copies."""
+    """Every page that is a picture of its own: no thumbnail, no mask, no reduced copy, no level of a pyramid."""
     with _opened(source) as file, tifffile.TiffFile(file) as tiff:
         wanted = _wanted(tiff)
         if not wanted:
             raise UnsupportedError("the TIFF file holds no page")
+        ends = _ends(tiff, wanted)
+        described = len(wanted) == len(tiff.pages)
         for number in wanted:
             page: Any = tiff.pages[number]
             if page.is_volumetric:
                 raise UnsupportedError(f"the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
-            yield _read(page, file, number)
+            yield _read(page, file, number, ends, described=described)
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
@@ -49,77 +72,185 @@ def _opened(source: Path | bytes) -> BinaryIO:
 
 
 def _wanted(tiff: tifffile.TiffFile) -> list[int]:
-    """The pages that are pictures of their own."""
-    pages: list[Any] = list(tiff.pages)  # both kinds of pages that tifffile knows have a size and say so by name
-    return [number for number, page in enumerate(pages) if not _is_reduced(page)]
+    """The pages that are pictures of their own.
+
+    Slides of the makers that tifffile knows are one picture: the first level of the first series.
+    """
+    pages: Any = tiff.pages
+    count = len(pages)
+    if count > _MOST_PAGES:
+        raise UnsupportedError(f"the TIFF file has {count:,} pages; {_MOST_PAGES:,} are read", "split it")
+    if any(getattr(tiff, f"is_{maker}") for maker in _SLIDES):
+        level: Any = tiff.series[0].levels[0]
+        return sorted(page.index for page in level.pages if page is not None)
+    return [number for number in range(count) if not _is_part(pages[number])]
 
 
-def _is_reduced(page: Any) -> bool:
-    """Whether a page is a thumbnail or a smaller copy of another (tag NewSubfileType)."""
-    return bool(int(getattr(page, "subfiletype", 0) or 0) & 1)
+def _is_part(page: Any) -> bool:
+    """Whether a page is a thumbnail, a smaller copy of another, or a mask (tags NewSubfileType, Photometric...)."""
+    return bool(int(getattr(page, "subfiletype", 0) or 0) & (1 | 4)) or getattr(page, "photometric", None) == _MASK
 
 
-def _read(page: Any, file: BinaryIO, number: int) -> Picture:
+def _check_tiles(page: Any) -> None:
+    """Raise UnsupportedError for tiles far larger than the picture, whose decoding would take far more memory."""
+    tile = page.tilewidth * page.tilelength
+    if tile > _LARGEST_TILE and tile > 4 * page.imagewidth * page.imagelength:
+        raise UnsupportedError(
+            f"its tiles of {page.tilewidth} x {page.tilelength} pixels are far larger than the picture"
+        )
+
+
+def _ends(tiff: tifffile.TiffFile, wanted: list[int]) -> tuple[float, float] | None:
+    """The least and the greatest number of all grey pages whose numbers are no pixels as they are; None: there is none.
+
+    The file's own statement (SMinSampleValue, SMaxSampleValue) counts before what is in the pixels.
+    """
+    least, greatest = [], []
+    for number in wanted:
+        page: Any = tiff.pages[number]
+        if page.dtype is None or color.keeps_values(page.dtype) or int(page.photometric) not in _GREY:
+            continue
+        stated = [getattr(page.tags.get(tag), "value", None) for tag in (340, 341)]
+        low, high = (value[0] if isinstance(value, tuple) else value for value in stated)
+        if low is not None and high is not None and low < high:
+            ends: tuple[float, float] | None = (float(low), float(high))
+        else:
+            ends = color.extent(page.asarray())
+        if ends is not None:
+            least.append(ends[0])
+            greatest.append(ends[1])
+    return (min(least), max(greatest)) if least else None
+
+
+def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | None, *, described: bool) -> Picture:
+    """One page, upright. described: the file's pages are all read, so that what describes them stays true."""
     icc: bytes | None = getattr(page.tags.get("InterColorProfile"), "value", None) or None
     xmp = getattr(page.tags.get("XMP"), "value", None)
     xmp = xmp if xmp and isinstance(xmp, bytes) else None
     noted = getattr(page.tags.get("Orientation"), "value", None)
     turn = orientation.noted_in_xmp(xmp) if noted is None else noted if isinstance(noted, int) else 1
-    dpi = _dpi(page)
-    if _plain_pixels(page):
-        pixels, alpha = _through_tifffile(page)
+    notes: tuple[str, ...] = ()
+    if _through_pillow(page):
+        # Palettes, YCbCr, and 8 bits of CMYK and Lab: Pillow knows their colours, and turns what it decodes.
+        file.seek(0)
+        picture = Image.open(file, formats=["TIFF"])  # a file, not its path, which Pillow would map into memory
+        picture.seek(number)
+        pixels, alpha, icc = color.to_pixels(picture)
+    else:
+        pixels, alpha, icc, notes = _through_tifffile(page, icc, ends)
         pixels = orientation.apply(pixels, turn)
         alpha = None if alpha is None else orientation.apply(alpha, turn)
-    else:
-        # Palettes, CMYK, YCbCr, Lab: Pillow knows their colours, and turns what it decodes.
-        with _through_pillow(file, number) as picture:
-            pixels, alpha, icc = color.to_pixels(picture)
+    dpi = resolution.of(page)
     if turn in (5, 6, 7, 8) and dpi is not None:
         dpi = dpi[::-1]
+    height, width = pixels.shape[:2]
+    kept = described and page.dtype is not None and color.keeps_values(page.dtype)
+    exif, xmp, said = about_upright(_exif(page, file, described=kept and turn == 1), xmp, (width, height))
     about = Metadata(
         format="TIFF",
         depth=16 if pixels.dtype == np.uint16 else 8,
         gray=pixels.ndim == 2,
         icc=icc,
-        exif=_exif(page, file),
-        xmp=None if xmp is None else orientation.reset_in_xmp(xmp),
+        exif=exif,
+        xmp=xmp,
+        iptc=_iptc(page),
         dpi=dpi,
     )
-    return Picture(pixels, alpha, about)
+    return Picture(pixels, alpha, about, (*notes, *said))
 
 
-@contextmanager
-def _through_pillow(file: BinaryIO, number: int) -> Iterator[Image.Image]:
-    # A file, not its path: that Pillow would map into memory, with the sides of the turned picture.
-    file.seek(0)
-    picture = Image.open(file, formats=["TIFF"])
-    picture.seek(number)
-    yield picture
+def _through_pillow(page: Any) -> bool:
+    """Whether Pillow is to decode a page."""
+    photometric = int(page.photometric)
+    if photometric == _YCBCR:
+        return True
+    if photometric == _PALETTE:
+        return int(page.bitspersample) <= 8
+    samples = {_CMYK: 4, _CIELAB: 3}.get(photometric)
+    return page.samplesperpixel == samples and page.bitspersample == 8 and int(page.planarconfig) == 1
 
 
-def _plain_pixels(page: Any) -> bool:
-    return int(page.photometric) in (_MINISWHITE, _MINISBLACK, _RGB) and page.samplesperpixel <= 4
+def _through_tifffile(
+    page: Any, icc: bytes | None, ends: tuple[float, float] | None
+) -> tuple[np.ndarray, np.ndarray | None, bytes | None, tuple[str, ...]]:
+    """Pixels, alpha, the profile that they are in, and what is to be said of them.
 
-
-def _through_tifffile(page: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    What a sample beyond those of the colour means stands in ExtraSamples: the first that is called alpha is, and all
+    others (near infrared, a saved selection) are left out.
+    """
+    photometric, samples = int(page.photometric), int(page.samplesperpixel)
+    if photometric not in _CHANNELS:
+        raise UnsupportedError(f"its colours (PhotometricInterpretation {photometric}) are not read")
+    channels = _CHANNELS[photometric]
+    kinds = [int(kind) for kind in page.extrasamples]
+    extra = samples - channels
+    if extra < 0:
+        raise UnsupportedError(f"holds {samples} channels, where its colours need {channels}")
+    kinds += [_UNSPECIFIED] * (extra - len(kinds))
+    place = next((index for index, kind in enumerate(kinds) if kind in (_ASSOCIATED, _UNASSOCIATED)), None)
+    if photometric in _GREY and extra - (place is not None) > 1:
+        raise UnsupportedError(
+            f"holds {samples} channels, and is neither grey nor RGB", "write each channel as a page of its own"
+        )
     values = page.asarray()
-    if values.ndim == 3 and int(page.planarconfig) == 2:
+    if samples > 1 and int(page.planarconfig) == 2:
         values = np.moveaxis(values, 0, -1)  # one plane a channel, as stored
+    if samples == 1 and values.ndim == 2:
+        values = values[..., None]
     bits = page.bitspersample
     if isinstance(bits, int) and bits not in (1, 8, 16, 32, 64) and values.dtype.kind == "u":
         # 12 bits in 16 and the like: the largest number is white.
         values = (values.astype(np.float64) * (65535 / (2**bits - 1)) + 0.5).astype(np.uint16)
-    pixels = color.scaled(values)
+    notes: tuple[str, ...] = ()
     alpha = None
-    if pixels.ndim == 3 and pixels.shape[-1] in (2, 4):
-        pixels, alpha = pixels[..., :-1], np.ascontiguousarray(pixels[..., -1])
-    if int(page.photometric) == _MINISWHITE:
-        pixels = np.iinfo(pixels.dtype).max - pixels
-    if alpha is not None and _ASSOCIATED in page.extrasamples:
-        pixels = _divided(pixels, alpha)
-    if pixels.ndim == 3 and pixels.shape[-1] == 1:
-        pixels = pixels[..., 0]
-    return np.ascontiguousarray(pixels), alpha
+    if photometric == _CIELAB and values.dtype.itemsize == 2:
+        colors, icc = lab16_to_srgb(np.ascontiguousarray(values[..., :3])), None
+    elif photometric == _CMYK:
+        colors, icc = _from_cmyk(values[..., :4], icc), None
+    elif photometric == _PALETTE:
+        colors = np.moveaxis(np.asarray(page.colormap), 0, -1)[values[..., 0]]
+    else:
+        colors, notes = _in_range(values[..., :channels], ends)
+    if place is not None:
+        alpha = np.ascontiguousarray(_as(_in_range(values[..., channels + place], None)[0], colors.dtype))
+    if photometric == _MINISWHITE:
+        colors = np.iinfo(colors.dtype).max - colors
+    if alpha is not None and kinds[place or 0] == _ASSOCIATED:
+        colors = _divided(colors, alpha)
+    return np.ascontiguousarray(colors[..., 0] if colors.shape[-1] == 1 else colors), alpha, icc, notes
+
+
+def _in_range(values: np.ndarray, ends: tuple[float, float] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers as pixels; and where some were cut, that. ends: of grey; floats of colour and alpha are in [0, 1].
+
+    Shape: kept, to uint8 or uint16.
+    """
+    if color.keeps_values(values.dtype):
+        return color.scaled(values, None), ()
+    if ends is not None and values.ndim == 3 and values.shape[-1] == 1:
+        return color.scaled(values, ends), ()
+    if values.dtype.kind != "f":
+        return color.scaled(values, color.extent(values)), ()
+    cut = color.extent(values) or (0.0, 1.0)
+    said = (f"values from {cut[0]:.4g} to {cut[1]:.4g} are cut to 0 and 1, black and white",)
+    return color.scaled(values, (0.0, 1.0)), said if cut[0] < 0 or cut[1] > 1 else ()
+
+
+def _as(values: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Pixels of 8 or 16 bits with the bits of another array."""
+    if values.dtype == dtype:
+        return values
+    if dtype == np.uint16:
+        return values.astype(np.uint16) * np.uint16(257)
+    return ((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def _from_cmyk(values: np.ndarray, icc: bytes | None) -> np.ndarray:
+    """CMYK of 8 or 16 bits as sRGB of 8. Shape: ``(H, W, 4)`` to ``(H, W, 3)``"""
+    image = Image.fromarray(np.ascontiguousarray(_as(color.scaled(values, None), np.dtype(np.uint8))), mode="CMYK")
+    if icc:
+        image.info["icc_profile"] = icc
+    return color.to_pixels(image)[0]
 
 
 def _divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -129,18 +260,31 @@ def _divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.asarray(np.minimum(whole, white), dtype=pixels.dtype)
 
 
-def _exif(page: Any, file: BinaryIO) -> bytes | None:
-    """What the page says of the photograph, without what describes the file's own layout."""
+def _exif(page: Any, file: BinaryIO, *, described: bool) -> bytes | None:
+    """What the page says of the photograph, without what describes the file's own layout.
+
+    described: what ImageJ, OME and tifffile say of the file's pages may go along, in the description.
+    """
     theirs, ours = Image.Exif(), Image.Exif()
     theirs.endian = page.parent.byteorder
     theirs.bigtiff = page.parent.is_bigtiff
     theirs.load_from_fp(cast("io.BytesIO", file), page.offset)
     ours.update({tag: _as_stored(theirs[tag]) for tag in DESCRIPTIVE if tag in theirs})
+    if _DESCRIPTION in ours and not described and resolution.is_layout(str(ours[_DESCRIPTION])):
+        del ours[_DESCRIPTION]
     for directory in (_EXIF, _GPS):
         if directory in theirs:
             entries = theirs.get_ifd(directory)
             ours.get_ifd(directory).update({tag: _as_stored(value) for tag, value in entries.items()})
     return ours.tobytes() if len(ours) or ours.get_ifd(_EXIF) or ours.get_ifd(_GPS) else None
+
+
+def _iptc(page: Any) -> bytes | None:
+    """The IPTC records of tag 33723, which some programs declare as numbers of 32 bits."""
+    value = getattr(page.tags.get(_IPTC), "value", None)
+    if isinstance(value, tuple):
+        value = struct.pack(f"{page.parent.byteorder}{len(value)}L", *value)
+    return value if isinstance(value, bytes) else None
 
 
 class _Text(str):
@@ -154,32 +298,37 @@ def _as_stored(value: Any) -> Any:
     return _Text(value) if isinstance(value, str) else value
 
 
-def _dpi(page: Any) -> tuple[float, float] | None:
-    """Dots per inch. None without a resolution, or where its unit is no length."""
-    across, down = (getattr(page.tags.get(name), "value", None) for name in ("XResolution", "YResolution"))
-    unit = {2: 1.0, 3: 2.54}.get(int(getattr(page.tags.get("ResolutionUnit"), "value", 2)))
-    if unit is None or not across or not down or not (across[1] and down[1]):
-        return None
-    x, y = across[0] / across[1] * unit, down[0] / down[1] * unit
-    return (x, y) if x > 1 and y > 1 else None  # 1 is what a page without a resolution says
-
-
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
-    """Write every picture as a page, compressed without loss."""
-    with tifffile.TiffWriter(file) as writer:
+    """Write every picture as a page, compressed without loss; its EXIF and GPS directories stand behind the pages."""
+    watched = _Watched(file)
+    directories: list[tuple[int, dict[int, Any]]] = []
+    with tifffile.TiffWriter(watched) as writer:
         for picture in pictures:
+            if picture.metadata.poster:
+                continue
             pixels, metadata = joined(picture), picture.metadata
             channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+            exif = Image.Exif()
+            if metadata.exif:
+                exif.load(metadata.exif)
+            if metadata.full not in (None, pixels.shape[:2]) and resolution.is_fixed(_text(exif)):
+                del exif[_DESCRIPTION]
             options: dict[str, Any] = {}
             if metadata.dpi:
-                options["resolution"] = metadata.dpi
-                options["resolutionunit"] = "INCH"
+                inches = resolution.imagej_unit(_text(exif)) if _text(exif).startswith("ImageJ=") else None
+                options["resolution"] = tuple(value * (inches or 1) for value in metadata.dpi)
+                options["resolutionunit"] = "INCH" if inches is None else "NONE"
             if channels in (2, 4):
                 options["extrasamples"] = ["unassalpha"]
-            extra = [
-                *_descriptions(metadata),
+            extra: list[Any] = [
+                *_descriptions(exif),
                 *([(700, 1, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else []),
+                *([(_IPTC, 7, len(metadata.iptc), metadata.iptc, True)] if metadata.iptc else []),
             ]
+            for tag in (_EXIF, _GPS):
+                if directory := exif.get_ifd(tag):
+                    extra.append((tag, 4, 1, _PLACE + len(directories), True))
+                    directories.append((tag, directory))
             writer.write(
                 pixels,
                 photometric="minisblack" if channels < 3 else "rgb",
@@ -193,15 +342,53 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
                 contiguous=False,
                 **options,
             )
+    _append(directories, watched)
 
 
-def _descriptions(metadata: Metadata) -> list[tuple[int, int, int, bytes, bool]]:
-    if not metadata.exif:
-        return []
-    exif = Image.Exif()
-    exif.load(metadata.exif)
+class _Watched:
+    """A file that notes where directories are pointed to whose place is not known yet."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.places: dict[int, int] = {}
+
+    def write(self, content: bytes) -> int:
+        begin = self.file.tell()
+        for found in _POINTER.finditer(content):
+            self.places[struct.unpack_from("=L", content, found.start() + 8)[0] - _PLACE] = begin + found.start() + 8
+        return self.file.write(content)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def _append(directories: list[tuple[int, dict[int, Any]]], watched: _Watched) -> None:
+    """Write the directories at the end of the file, and point to them."""
+    file = watched.file
+    for number, (tag, values) in enumerate(directories):
+        at = file.seek(0, io.SEEK_END)
+        if at % 2:
+            file.write(b"\0")
+            at += 1
+        directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0" if _NATIVE == "<" else b"MM\0*", group=tag)
+        for key, value in values.items():
+            if isinstance(value, dict):
+                continue  # a directory within, for other programs' use
+            directory[key] = _as_stored(value)
+        file.write(directory.tobytes(at))
+        file.seek(watched.places[number])
+        file.write(struct.pack("=L", at))
+    file.seek(0, io.SEEK_END)
+
+
+def _text(exif: Image.Exif) -> str:
+    return str(exif.get(_DESCRIPTION, ""))
+
+
+def _descriptions(exif: Image.Exif) -> list[tuple[int, int, int, bytes, bool]]:
     texts = [(tag, exif[tag]) for tag in DESCRIPTIVE if tag in exif]
     # Type 2 is a text; tifffile counts and ends it. Pillow reads its bytes, often UTF-8, as if they were Latin-1.
     return [
-        (tag, 2, 0, value if isinstance(value, bytes) else str(value).encode("latin-1"), True) for tag, value in texts
+        (tag, 2, 0, value if isinstance(value, bytes) else str(value).encode("latin-1", "replace"), True)
+        for tag, value in texts
     ]
