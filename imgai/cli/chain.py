@@ -14,11 +14,10 @@ from imgai.cli.command import Given, add_command, machine_options, run_options
 from imgai.cli.recipe import write_recipe
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import Asked, outputs_of, parse_step, set_options, spec_of, unplaced, written_options
+from imgai.cli.steps import PRINTED, Asked, outputs_of, parse_step, set_options, spec_of, unplaced, written_options
 from imgai.errors import UsageError
 from imgai.options import ChainOptions, Machine, OutputOptions
 from imgai.params import Option, plain
-from imgai.plugin import Output
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def assemble(
     What files and variables say of outputs is for the last step, and for those that are kept.
     """
     last = steps[-1]
-    if out is None and last.task.output is not Output.SCORES:
+    if out is None and last.task.output not in PRINTED:
         raise UsageError("it is not said where to", hint)
     specs: list[StepSpec] = []
     wanted = tuple(dict.fromkeys(keep))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _OUTPUT = "Output"
 _SIZES = frozenset(field.name for field in dataclasses.fields(SizeOptions))
-_PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
+PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
 """The options of outputs that are printed, or gathered in one table; those of the others are options of kinds."""
 
 
@@ -69,8 +69,8 @@ def step_options(task: Task, registry: Registry) -> list[Option]:
 
 def written_options(output: Output, registry: Registry) -> list[Option]:
     """The options of what is written of an output: ``--as`` where there are several kinds, and those of the kinds."""
-    if output in _PRINTED:
-        return options_of(_PRINTED[output], _OUTPUT)
+    if output in PRINTED:
+        return options_of(PRINTED[output], _OUTPUT)
     kinds = registry.kinds(output)
     options: list[Option] = []
     if len(kinds) > 1:
@@ -176,7 +176,7 @@ def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> Out
     if values.get("link") and "sort_into" not in values:
         raise UsageError("--link is for --sort-into", "name a folder with it, or leave it out")
     explained = _explained(values) is not None
-    table = _table(out, explained) if asked.task.output in _PRINTED else None
+    table = _table(out, explained) if asked.task.output in PRINTED else None
     specs = tuple(KindSpec(kind, picked(kind.params, values)) for kind in _kinds_of(asked, registry))
     return picked(OutputOptions, values, kinds=specs, table=table)
 
@@ -184,7 +184,7 @@ def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> Out
 def _kinds_of(asked: Asked, registry: Registry) -> list[Kind]:
     """The kinds that are written: those asked for, once each, or the usual one; of what is printed, heat maps alone."""
     output = asked.task.output
-    if output in _PRINTED:
+    if output in PRINTED:
         return [registry.kind(output, "heat")] if "explain" in asked.values else []
     names = dict.fromkeys(asked.values.get("as_", ()))
     return [registry.kind(output, name) for name in names] or registry.kinds(output)[:1]
@@ -192,7 +192,7 @@ def _kinds_of(asked: Asked, registry: Registry) -> list[Kind]:
 
 def _without_kind(asked: Asked, registry: Registry) -> dict[str, list[Kind]]:
     """The names of values that are options of kinds, none of which is written; and the kinds that they are of."""
-    if asked.task.output in _PRINTED:
+    if asked.task.output in PRINTED:
         return {}
     written = {field.name for kind in _kinds_of(asked, registry) for field in dataclasses.fields(kind.params)}
     found: dict[str, list[Kind]] = {}

@@ -10,14 +10,11 @@ import typer
 from imgai.cli.command import Given, add_command, machine_options, run_options
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
+from imgai.cli.steps import PRINTED, Asked, outputs_of, settled, spec_of, step_options, unplaced
 from imgai.options import Machine, RunOptions, TableOptions
 from imgai.params import Option, options_of
-from imgai.plugin import Output, Task
+from imgai.plugin import Task
 from imgai.registry import Registry
-
-_TABLES = frozenset({Output.SCORES})
-"""The outputs of which a whole run makes one table, if anything."""
 
 
 def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Settings) -> None:
@@ -38,7 +35,7 @@ def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Setting
 def _options(task: Task, registry: Registry) -> list[Option]:
     """The options of the command: those of the run around those of the step."""
     inputs, out, *run = run_options()
-    if task.output in _TABLES:
+    if task.output in PRINTED:
         (out,) = options_of(TableOptions, "Run")
     else:
         out = dataclasses.replace(out, default=MISSING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -71,6 +72,21 @@ def test_commands_in_the_pages_exist_and_have_the_options_they_use(page: Path) -
             assert name in known, line
             used = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             assert used <= known[name], line
+
+
+def test_tables_of_options_are_as_they_are_generated() -> None:
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    assert "--max-pixels" in tables.tables()["every-task"]
+    seen = 0
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        seen += len(tables.PLACE.findall(text))
+        assert tables.filled(text) == text, f"run: python docs/tables.py, for {page.name}"
+    assert seen > 0
 
 
 def test_the_tutorial_shows_the_files_of_the_example() -> None:
