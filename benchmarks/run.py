@@ -41,6 +41,7 @@ def main() -> None:
             "restoration": lambda: restoration.measure(scratch / "restoration"),
             "chain": lambda: chain.measure(scratch / "chain"),
             "enhance": enhance.measure,
+            "low-light": enhance.low_light,
             "stylize": stylize.measure,
             "many-files": lambda: memory.many_against_few(scratch / "many"),
             "100-megapixels": lambda: memory.hundred_megapixels(scratch / "large"),

@@ -23,16 +23,19 @@ from spoil import Recipe, day, every_way, file
 from torch import Tensor
 
 from imgai.plugin import NoParams
+from imgai.predict.device import choose_precision
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
 from imgai.testing import load_step
 
 
 def step_of(name: str) -> Step:
-    """A model with its default params, on the CPU."""
+    """A model with its default params, on the CPU, in the precision that the command chooses there."""
     model = next(model for model in MODELS if model.name == name)
     own = LowLightParams() if name == "low-light" else NoParams()
-    return load_step(TASK, model, device=torch.device("cpu"), params=EnhanceParams(), model_params=own)
+    cpu = torch.device("cpu")
+    precision = choose_precision("auto", cpu, bfloat16=model.bfloat16)
+    return load_step(TASK, model, device=cpu, params=EnhanceParams(), model_params=own, precision=precision)
 
 
 def through(step: Step, picture: Tensor) -> Tensor:

@@ -126,18 +126,28 @@ def clear(light: Tensor, depth: Tensor, airlight: Tensor, place: Tensor) -> Tens
     depth: ``(B, BINS * CELLS ** 2)``, optical depth.
     airlight: ``(B, 3, 1, 1)``.
     """
-    count, _, height, width = light.shape
-    grid = depth.view(count, 1, BINS, CELLS, CELLS)
-    top, left, tall, wide = place[:, :, None, None].unbind(1)
-    down = (torch.arange(height, device=light.device) + 0.5).view(1, -1, 1) / height
-    across = (torch.arange(width, device=light.device) + 0.5).view(1, 1, -1) / width
-    y = (top + tall * down).expand(count, height, width) * 2 - 1
-    x = (left + wide * across).expand(count, height, width) * 2 - 1
-    z = luma(light)[:, 0].clamp(1e-6, 1).sqrt() * 2 - 1
-    points = torch.stack((x, y, z), dim=-1)[:, None]
-    thick = F.grid_sample(grid, points, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
+    height, width = light.shape[-2:]
+    grid = depth.view(-1, BINS, CELLS, CELLS)
+    top, left, tall, wide = place[:, :, None].unbind(1)
+    down = (torch.arange(height, device=light.device) + 0.5) / height
+    across = (torch.arange(width, device=light.device) + 0.5) / width
+    y, x = _shares(top + tall * down), _shares(left + wide * across)
+    bins = torch.einsum("bkij,byi,bxj->bkyx", grid, y, x)  # the grid at every pixel, for each bin of brightness
+    z = luma(light).clamp(1e-6, 1).sqrt() * BINS - 0.5
+    thick = bins[:, :1]
+    for index in range(BINS - 1):  # from one bin to the next, linearly
+        thick = torch.addcmul(thick, bins[:, index + 1, None] - bins[:, index, None], (z - index).clamp(0, 1))
     through = torch.exp(-thick).clamp(min=LEAST)
     return ((light - airlight) / through + airlight).clamp(0, 1)
+
+
+def _shares(at: Tensor) -> Tensor:
+    """What each cell counts for along a side, linearly interpolated between the cells' centres.
+
+    Shape: ``(B, N)``, fractions of the picture's side -> ``(B, N, CELLS)``, which sum to 1
+    """
+    cells = torch.arange(CELLS, device=at.device)
+    return (1 - ((at * CELLS - 0.5).clamp(0, CELLS - 1)[:, :, None] - cells).abs()).clamp(min=0)
 
 
 def tone(image: Tensor, numbers: Tensor) -> Tensor:
@@ -151,10 +161,9 @@ def tone(image: Tensor, numbers: Tensor) -> Tensor:
     rises = torch.exp(2 * torch.tanh(numbers[:, 1:])) / DEGREE
     levels = torch.cat((black, black + rises.cumsum(1)), dim=1)
     powers = (levels.double() @ _powers(levels.device)).to(image.dtype)
-    offset = image - 0.5
-    result = powers[:, DEGREE, None, None, None] * offset + powers[:, DEGREE - 1, None, None, None]
-    for power in range(DEGREE - 2, -1, -1):
-        result = result * offset + powers[:, power, None, None, None]
+    offset, result = image - 0.5, powers[:, DEGREE, None, None, None]
+    for power in range(DEGREE - 1, -1, -1):
+        result = torch.addcmul(powers[:, power, None, None, None], result, offset)
     return result
 
 

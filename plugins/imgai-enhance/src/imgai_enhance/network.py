@@ -46,12 +46,14 @@ class Enhancer(nn.Module):
         self.noise = noise
 
     def forward(self, image: Tensor, look: Tensor, place: Tensor) -> Tensor:
-        made = apply(image, look, place, self.parts)
+        # Half precision has fewer levels than a picture of 16 bits.
+        with torch.autocast(image.device.type, enabled=False):
+            made = apply(image, look, place, self.parts)
         if self.cleaner is not None and self.noise > 0:
             padded = F.pad(made, (MARGIN,) * 4, mode="reflect")
             found = self.cleaner(padded)[..., MARGIN:-MARGIN, MARGIN:-MARGIN].float()
-            grain = luma(found)
-            made = made - self.noise * grain - min(1.0, COLOUR * self.noise) * (found - grain)
+            colour = min(1.0, COLOUR * self.noise)
+            made = torch.sub(made, found, alpha=colour).add_(luma(found), alpha=colour - self.noise)
         return made if self.strength == 1 else image + self.strength * (made - image)
 
 
