@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
+    "BoxesParams",
     "Format",
     "Header",
     "Kind",
@@ -294,6 +295,13 @@ class MaskParams:
     threshold: float = param(0.5, "Mask values at or above this count as inside.", minimum=0, maximum=1)
 
 
+@dataclass(frozen=True, slots=True)
+class BoxesParams:
+    """The options that kinds of boxes share: the params of a kind that needs them, or the base of these params."""
+
+    threshold: float = param(0.5, "Objects with a lower score are left out.", minimum=0, maximum=1)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
     """A way to write what a step returned: a value of ``--as``.
@@ -368,12 +376,15 @@ class Rendered:
     suffix: what its name ends in, one of `Kind.suffixes`.
     label: the class that it shows, which becomes a part of its name; None where it shows all.
     record: further JSON-able entries about this file for the record.
+    name: the whole name of a file that every page makes alike (``classes.txt``); it is written once a run, into the
+        output folder. "" for all others.
     """
 
     content: bytes | Callable[[BinaryIO], object]
     suffix: str
     label: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from imgai.errors import UsageError
 from imgai.images.formats import format_of_suffix, writable
-from imgai.plugin import Kind, MaskParams, Output, hookimpl, param
+from imgai.plugin import BoxesParams, Kind, MaskParams, Output, hookimpl, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,27 @@ class ImageParams:
     def __post_init__(self) -> None:
         if self.format is not None and format_of_suffix(self.format) not in writable():
             raise UsageError(f"--format cannot be {self.format!r}", f"it is one of {', '.join(writable()).lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class YoloParams(BoxesParams):
+    """The options of ``yolo``."""
+
+    yolo_scores: bool = param(False, "Add the score as a sixth number of each line.")
+
+
+@dataclass(frozen=True, slots=True)
+class CropsParams(BoxesParams):
+    """The options of ``crops``."""
+
+    crops_margin: float = param(0.0, "Margin around each box, as a part of its sides.", minimum=0, maximum=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ColorParams:
+    """The options of ``color``."""
+
+    color_map: str = param("viridis", "The colours.", choices=("viridis", "plasma", "cividis", "turbo"))
 
 
 IMAGE = (
@@ -87,6 +108,91 @@ MASK = (
     ),
 )
 
+BOXES = (
+    Kind(
+        name="json",
+        of=Output.BOXES,
+        summary="A JSON file for each picture: labels, scores and boxes in pixels.",
+        render="imgai.kinds.boxes_json:render",
+        suffixes=(".json",),
+        params=BoxesParams,
+    ),
+    Kind(
+        name="coco",
+        of=Output.BOXES,
+        summary="One coco.json of all inputs.",
+        render="imgai.kinds.boxes_coco:render",
+        suffixes=(".json",),
+        once="run",
+        merge="imgai.kinds.boxes_coco:merge",
+        params=BoxesParams,
+    ),
+    Kind(
+        name="yolo",
+        of=Output.BOXES,
+        summary="A text for each picture with a line for each object, and classes.txt.",
+        render="imgai.kinds.yolo:render",
+        suffixes=(".txt",),
+        params=YoloParams,
+    ),
+    Kind(
+        name="overlay",
+        of=Output.BOXES,
+        summary="The picture with a frame, the label and the score of each object.",
+        render="imgai.kinds.boxes_overlay:render",
+        suffixes=(".jpg", ".png"),
+        params=BoxesParams,
+    ),
+    Kind(
+        name="crops",
+        of=Output.BOXES,
+        summary="The part of the picture in each box, a PNG for each object.",
+        render="imgai.kinds.crops:render",
+        params=CropsParams,
+    ),
+)
+
+MAP = (
+    Kind(
+        name="tiff",
+        of=Output.MAP,
+        summary="The values in 32-bit float, a TIFF.",
+        render="imgai.kinds.tiff:render",
+        suffixes=(".tif", ".tiff"),
+    ),
+    Kind(
+        name="png16",
+        of=Output.MAP,
+        summary="The values in 16-bit levels, a PNG; scale and offset are in the record.",
+        render="imgai.kinds.png16:render",
+    ),
+    Kind(
+        name="color",
+        of=Output.MAP,
+        summary="The values in colour, for people to look at.",
+        render="imgai.kinds.color:render",
+        suffixes=(".png", ".jpg"),
+        params=ColorParams,
+    ),
+)
+
+DATA = (
+    Kind(
+        name="json",
+        of=Output.DATA,
+        summary="A JSON file for each picture.",
+        render="imgai.kinds.data_json:render",
+        suffixes=(".json",),
+    ),
+    Kind(
+        name="text",
+        of=Output.DATA,
+        summary="A text for each picture: its text, or a line for each entry.",
+        render="imgai.kinds.text:render",
+        suffixes=(".txt",),
+    ),
+)
+
 SCORES = (
     Kind(
         name="heat",
@@ -101,4 +207,4 @@ SCORES = (
 @hookimpl
 def imgai_register_kinds() -> tuple[Kind, ...]:
     """The kinds of every output, the usual one first."""
-    return (*IMAGE, *MASK, *SCORES)
+    return (*IMAGE, *MASK, *SCORES, *BOXES, *MAP, *DATA)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,14 +11,13 @@ from PIL import Image
 from torch.nn import functional as F
 
 from imgai.images import to_pixels
-from imgai.kinds.overlay import on_paper, profile_of
+from imgai.kinds.paint import encoded, on_paper
 from imgai.outputs.scores import Scores
 from imgai.plugin import Page, Rendered
 from imgai.sample import Sample
 
 _MOST = 0.6
 """How much of the colour is seen where the heat is greatest."""
-_QUALITY = 92
 
 
 def render(page: Page) -> Iterator[Rendered]:
@@ -42,6 +40,4 @@ def heat(sample: Sample, scores: Scores) -> bytes:
     part = torch.from_numpy(shown[top : top + height, left : left + width].copy()).float()
     mixed = part * (1 - weight) + 255 * colors * weight
     shown[top : top + height, left : left + width] = mixed.add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
-    file = io.BytesIO()
-    Image.fromarray(shown).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample))
-    return file.getvalue()
+    return encoded(shown, sample, ".jpg")

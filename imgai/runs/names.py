@@ -27,6 +27,14 @@ def _like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
     return re.compile(rf"(.+?)(?:(?P<keep>-(?:{kept}))(?:{page})?|{page})")
 
 
+_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
+
+
+def safe_name(label: str) -> str:
+    """A label as a part of a file's name, without what file systems do not take; it may be empty."""
+    return _UNSAFE.sub("_", label).strip(". ")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One input and the path, without suffix, that its outputs begin with. exact: the very file, if it was named."""
@@ -62,7 +70,7 @@ class Plan:
         if pages > 1:
             name += f"-p{page + 1:04d}"
         if label is not None:
-            name += f".{label}"
+            name += f".{safe_name(label)}"
         return self.base.with_name(name + suffix)
 
 

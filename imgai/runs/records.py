@@ -230,7 +230,7 @@ class Records:
         """An output is of the input and run that wrote it last; what was there before is gone."""
         path = output["path"]
         owner = self._owner.get(path, key)
-        shared = owner == key or output["kind"] == "sorted"  # equal files are sorted into one place
+        shared = owner == key or output["kind"] == "sorted" or output.get("shared")  # the same file for several inputs
         if not shared and any(each["path"] == path for each in self.outputs(owner)):
             self._known[owner] = ("", self._known[owner][1])
         self._owner[path] = key

@@ -22,6 +22,12 @@ class OutputRecord(TypedDict):
     sha256: NotRequired[str]
     label: NotRequired[str]
     step: NotRequired[str]
+    shared: NotRequired[bool]
+    score: NotRequired[float]
+    box: NotRequired[list[float]]
+    scale: NotRequired[float]
+    offset: NotRequired[float]
+    unit: NotRequired[str]
 
 
 class StepRecord(TypedDict):
@@ -76,6 +82,8 @@ def record_schema() -> dict[str, Any]:
     """The JSON Schema of one line of records."""
     found = schema_of(InputRecord)
     found["properties"]["schema"] = {"const": SCHEMA}
+    # Kinds of plugins tell more of their files.
+    found["properties"]["outputs"]["items"]["additionalProperties"] = True
     return {"$schema": DIALECT, "title": "A record of imgai", **found}
 
 

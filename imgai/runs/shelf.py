@@ -40,7 +40,9 @@ class Shelf:
             if page.output is not sample:
                 pickle.dump(page.output, file)
         # Only what the file says of the page stays in memory.
-        empty = dataclasses.replace(sample, image=sample.image[..., :0, :0].clone(), masks={}, scores={})
+        empty = dataclasses.replace(
+            sample, image=sample.image[..., :0, :0].clone(), masks={}, scores={}, boxes={}, maps={}, data={}
+        )
         with self._lock:
             self._pages[number] = (
                 path,

@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import os
-import re
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from imgai.runs.commit import commit, reason
-from imgai.runs.names import Plan
+from imgai.runs.names import Plan, safe_name
 
 UNSURE = "_unsure"
 """The folder of what has no label above the threshold."""
-
-_UNSAFE = re.compile(r'[/\\:*?"<>|\x00-\x1f]')
 
 
 def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link: bool) -> Path:
@@ -66,7 +63,7 @@ def folder_name(label: str | None) -> str:
     """The label as the name of a folder."""
     if label is None:
         return UNSURE
-    return _UNSAFE.sub("_", label).strip(". ") or UNSURE
+    return safe_name(label) or UNSURE
 
 
 def _copy(source: Path, file: BinaryIO) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO
 
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of
-from imgai.plugin import MaskParams, Page
+from imgai.plugin import MaskParams, Page, Rendered
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.commit import commit, reason
 from imgai.runs.guard import Guard
@@ -29,6 +30,8 @@ class Writer:
         self._guard = guard
         self._out = out
         self._options = options
+        self._shared: set[Path] = set()
+        self._shared_lock = Lock()
         *before, last = specs
         self._asked = [*((spec, spec.keep.kinds if spec.keep else ()) for spec in before), (last, options.kinds)]
         for _, kinds in self._asked:
@@ -73,11 +76,25 @@ class Writer:
         once = kind.kind.once == "page"
         number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
         for each in files(kind.kind, page if once else pages):
+            if each.name:
+                self._write_shared(job, kind, each)
+                continue
             path = job.plan.path(kind.name, each.suffix, label=each.label, page=number, pages=count, keep=spec.keep)
             self._guard.allow(kind.name, path, job.plan)
             written = commit(path, partial(_write, each.content))
             step = spec.keep.name if spec.keep else None
             job.wrote(self._out, kind.name, path, written, number, each.label, step, each.record)
+
+    def _write_shared(self, job: Job, kind: KindSpec, file: Rendered) -> None:
+        """Write a file that all pages make alike, unless one of them did. It is in the record of the first."""
+        path = self._out / file.name
+        with self._shared_lock:
+            if path in self._shared:
+                return
+            self._guard.allow(kind.name, path, job.plan)
+            written = commit(path, partial(_write, file.content))
+            self._shared.add(path)
+        job.wrote(self._out, kind.name, path, written, 0, None, more={**file.record, "shared": True})
 
     def finish(self, job: Job) -> None:
         """Write what is written once of an input, when all of its pages are done."""

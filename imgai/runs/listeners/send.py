@@ -26,6 +26,8 @@ class Send(Listener):
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
         if job.error is None:
             for output in sorted(job.outputs, key=order_of):
+                if output.get("shared") and not self._stdout.tar:
+                    continue  # there is room for the one file of the picture
                 self._stdout.put(self._out / os.fsdecode(os.fsencode(output["path"])), output["path"])
 
     def end(self, run: Run) -> None:

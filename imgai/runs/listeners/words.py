@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from imgai.runs.listen import Listener
 
 if TYPE_CHECKING:
     from imgai.runs.run import Run
+
+_COMMONEST = 5  # classes of objects that are counted in the last line
 
 
 _AGAIN = 10
@@ -24,6 +27,7 @@ class Words(Listener):
         self._json = json
         self._planned = 0
         self._told: set[str] = set()
+        self._objects: Counter[str] = Counter()
         self._failures: list[str] = []
         self._exact: Path | None = None
         self._written: Path | None = None  # the one output that was named, where it is called otherwise
@@ -49,7 +53,9 @@ class Words(Listener):
             self._console.fail(str(job.error))
             if len(self._failures) < _AGAIN:
                 self._failures.append(str(job.error))
-        elif self._exact is not None:
+            return
+        self._objects.update(record.get("objects", {}))
+        if self._exact is not None:
             names = [Path(output["path"]).name for output in record["outputs"]]
             if len(names) == 1 and names[0] != self._exact.name:
                 self._written = self._exact.with_name(names[0])
@@ -67,6 +73,10 @@ class Words(Listener):
         parts = [f"{summary.done} done"]
         if summary.skipped:
             parts.append(f"{summary.skipped} done before (--force does them again)")
+        if self._objects:
+            counts = self._objects.most_common()
+            parts[0] += " with " + ", ".join(f"{count} {label}" for label, count in counts[:_COMMONEST])
+            parts[0] += f" and {len(counts) - _COMMONEST} other classes" if len(counts) > _COMMONEST else ""
         where = ""
         if options.out is not None and run.stdout is None and summary.done + summary.skipped:
             where = f"; see {self._written or options.out}"

@@ -1,0 +1,13 @@
+"""The ``json`` kind of data: what the model returned, a file for each page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from imgai.plugin import Page, Rendered
+
+
+def render(page: Page) -> Iterator[Rendered]:
+    """The dict; places in it are in pixels of the image."""
+    yield Rendered((json.dumps(page.output.value, ensure_ascii=False, indent=1) + "\n").encode(), ".json")

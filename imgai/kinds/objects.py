@@ -1,0 +1,28 @@
+"""The boxes of one page as rows, as all kinds of boxes write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from imgai.outputs.boxes import Boxes
+from imgai.plugin import Page
+
+
+class Row(NamedTuple):
+    """One object: its class by name and by number from 0, its score, and its box in pixels of the image."""
+
+    label: str
+    number: int
+    score: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+def rows(page: Page) -> Iterator[Row]:
+    """The objects of a page with at least the threshold's score, the highest score first."""
+    boxes: Boxes = page.output
+    for x0, y0, x1, y1, score, index in boxes.above(page.params.threshold).values.tolist():
+        yield Row(boxes.labels[int(index)], int(index), score, x0, y0, x1, y1)

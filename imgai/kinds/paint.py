@@ -1,0 +1,41 @@
+"""Pictures for people to look at: colours, paper under what is transparent, and their files."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from imgai.images import encode_png
+from imgai.sample import Sample
+
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
+COLORS = np.array(
+    [(86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)],
+    dtype=np.float32,
+)
+_QUALITY = 92
+
+
+def encoded(pixels: np.ndarray, sample: Sample, suffix: str) -> bytes:
+    """A PNG or a JPEG, by the suffix, in the colour space of the sample. Shape: ``(H, W, 3)`` uint8."""
+    if suffix == ".png":
+        return encode_png(pixels, icc=profile_of(sample), dpi=sample.metadata.dpi)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample))
+    return file.getvalue()
+
+
+def on_paper(pixels: np.ndarray) -> np.ndarray:
+    """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8."""
+    values = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
+    if values.shape[2] in (2, 4):
+        alpha = values[..., -1:] / 255
+        values = values[..., :-1] * alpha + 255 * (1 - alpha)
+    return np.broadcast_to((values + 0.5).astype(np.uint8), (*values.shape[:2], 3))
+
+
+def profile_of(sample: Sample) -> bytes | None:
+    # A grey picture's profile describes one channel, and this has three.
+    return None if sample.metadata.gray else sample.metadata.icc

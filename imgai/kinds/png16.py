@@ -1,0 +1,23 @@
+"""The ``png16`` kind of maps: the values in 65,536 levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from imgai.images import encode_png
+from imgai.kinds.levels import normalized
+from imgai.plugin import Page, Rendered
+
+_LEVELS = 65535
+
+
+def render(page: Page) -> Iterator[Rendered]:
+    """A grey 16-bit PNG. A value is ``level * scale + offset``, both in the record."""
+    parts, low, high = normalized(page.output)
+    levels = np.round(parts * _LEVELS).astype(np.uint16)
+    about = {"scale": (high - low) / _LEVELS, "offset": low}
+    if page.output.unit is not None:
+        about["unit"] = page.output.unit
+    yield Rendered(encode_png(levels, dpi=page.sample.metadata.dpi), ".png", record=about)

@@ -1,0 +1,26 @@
+"""The ``tiff`` kind of maps: the values as they are, in 32-bit float."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import tifffile
+
+from imgai.outputs.map import Map
+from imgai.plugin import Page, Rendered
+
+
+def render(page: Page) -> Iterator[Rendered]:
+    """A TIFF of one channel, compressed without loss."""
+    found: Map = page.output
+    file = io.BytesIO()
+    options: dict[str, Any] = (
+        {"resolution": page.sample.metadata.dpi, "resolutionunit": "INCH"} if page.sample.metadata.dpi else {}
+    )
+    tifffile.imwrite(
+        file, found.values[0].numpy(), photometric="minisblack", compression="zlib", metadata=None, software=False,
+        **options,
+    )  # fmt: skip
+    yield Rendered(file.getvalue(), page.suffix or ".tif", record={} if found.unit is None else {"unit": found.unit})
