@@ -155,3 +155,25 @@ def test_a_record_has_the_fields_that_are_documented(site: Any, tmp_path: Path) 
         for line in answer.stdout.splitlines():
             seen |= set(json.loads(line))
     assert seen == documented
+
+
+def test_every_kind_of_the_host_is_documented_with_its_options() -> None:
+    from imgai.discovery import host
+    from imgai.params import as_table
+
+    text = (ROOT / "docs" / "kinds.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    listed, output = [], ""
+    for of, kind, *_ in rows[2:]:
+        output = of or output
+        listed.append((output, kind.strip("`")))
+    assert sorted(listed) == sorted((kind.of.value, kind.name) for kind in host().kinds)
+    for kind in host().kinds:
+        for option, *_ in as_table(kind.params):
+            assert option in text or option == "--quality", option
+
+
+def test_the_page_on_plugins_shows_the_example_of_a_kind() -> None:
+    shown = blocks(ROOT / "docs" / "plugins.md")
+    for path in sorted((ROOT / "examples" / "plugins" / "kitti" / "src").rglob("*.py")):
+        assert path.read_text(encoding="utf-8") in shown, path.name
