@@ -33,16 +33,21 @@ class Settings:
         return {**self.values.get(OF_EVERY, {}), **self.values.get(task, {})}
 
 
-def user_file() -> Path:
-    """The user's own file."""
+def user_file() -> Path | None:
+    """The user's own file; None for a user without a home."""
     import platformdirs
 
-    return platformdirs.user_config_path("imgai") / NAME
+    try:
+        folder = platformdirs.user_config_path("imgai")
+    except RuntimeError:
+        return None
+    return folder / NAME if folder.is_absolute() else None
 
 
 def files() -> list[Path]:
     """The files that are read if they are there, the one that counts more last."""
-    return [user_file(), Path(NAME)]
+    own, here = user_file(), Path(NAME)
+    return [here] if own is None else [own, here]
 
 
 def load(registry: Registry) -> Settings:
@@ -52,9 +57,19 @@ def load(registry: Registry) -> Settings:
     """
     settings = Settings()
     for path in files():
-        if path.is_file():
-            _read(path, registry, settings, trusted=path != Path(NAME))
+        try:
+            there = path.is_file()
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}", "let it be read, or remove it") from error
+        if there:
+            _read(path, registry, settings, trusted=path.is_absolute() or _is_the_users(path))
     return settings
+
+
+def _is_the_users(path: Path) -> bool:
+    """Whether the current folder is that of the user's own file."""
+    own = user_file()
+    return own is not None and own.exists() and own.samefile(path)
 
 
 def common_options() -> list[Option]:
@@ -84,7 +99,10 @@ def _read(path: Path, registry: Registry, settings: Settings, *, trusted: bool) 
             key = keys[option].key
             if keys[option].traits.trusted and not trusted:
                 file.complain(
-                    name, key, f"{key} is not taken from the current folder", f"set it in {user_file()} or type it"
+                    name,
+                    key,
+                    f"{key} is not taken from the current folder",
+                    f"set it in {user_file() or 'your own'} or type it",
                 )
                 continue
             settings.values.setdefault(name, {})[option] = value

@@ -50,6 +50,7 @@ def gain(registry: Registry, *arguments: str) -> float:
 
 def user_file() -> Path:
     path = settings.user_file()
+    assert path is not None
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -239,6 +240,34 @@ def test_a_file_that_came_with_the_pictures_may_not_say_where_to_write(
     with pytest.raises(UsageError) as caught:
         settings.load(registry)
     assert str(caught.value).startswith(f"imgai.toml:2: {key} is not taken from the current folder; set it in ")
+
+
+def test_a_folder_that_is_the_users_own_may_set_everything(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_file().write_text('max-pixels = "9G"\n')
+    monkeypatch.chdir(user_file().parent)
+    assert settings.load(registry).of()["max_pixels"] == 9_000_000_000
+
+
+def test_who_has_no_home_has_no_file_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a home, ~ is a name like any other, and may have come with the pictures."""
+    for name in ("XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert settings.user_file() is None
+    assert settings.files() == [Path("imgai.toml")]
+
+
+def test_a_file_that_may_not_be_looked_at_is_told(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", closed)
+    with pytest.raises(UsageError, match=r"imgai\.toml cannot be read: Permission denied"):
+        settings.load(registry)
 
 
 def test_what_is_printed_of_a_setting_cannot_change_the_terminal(registry: Registry, folder: Path) -> None:
