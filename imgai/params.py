@@ -274,15 +274,15 @@ def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 def to_dict(params: Any) -> dict[str, Any]:
     """The fields of a params instance, for records and digests; of a file, also a hash of its content."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(params):
         value = getattr(params, field.name)
-        found[field.name] = list(value) if isinstance(value, tuple) else value
+        values[field.name] = list(value) if isinstance(value, tuple) else value
         about = param_of(field)
         if about is not None and about.file and value is not None:
             status = Path(value).stat()
-            found[f"{field.name}_sha256"] = _digest(value, status.st_size, status.st_mtime_ns)
-    return found
+            values[f"{field.name}_sha256"] = _digest(value, status.st_size, status.st_mtime_ns)
+    return values
 
 
 @functools.lru_cache(maxsize=16)
@@ -301,7 +301,7 @@ def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
     if option.traits.plain:
         return tuple(texts)
     about = option.about
-    found = []
+    checked = []
     for text in (part.strip() for whole in texts for part in whole.split(",")):
         word = text
         if about.weighted:
@@ -310,10 +310,10 @@ def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
                 raise UsageError(f"{name} {text}: {weight!r} is no weight", "it is a number of at least 0, as in a:0.7")
         if about.choices is not None and word not in about.choices:
             raise UsageError(f"{name} cannot be {word!r}", _nearest(word, about.choices))
-        found.append(text)
-    if about.weighted and sum(weight_of(text)[1] for text in found) <= 0:
-        raise UsageError(f"{name} {','.join(found)}: all weights are 0", "let one of them be more")
-    return tuple(found)
+        checked.append(text)
+    if about.weighted and sum(weight_of(text)[1] for text in checked) <= 0:
+        raise UsageError(f"{name} {','.join(checked)}: all weights are 0", "let one of them be more")
+    return tuple(checked)
 
 
 def _quoted(value: object) -> str:
@@ -344,10 +344,10 @@ def _is_weight(text: str) -> bool:
 
 def _with_unit(text: str, name: str, option: Option) -> int:
     """``512M`` as a whole number."""
-    found = _WITH_UNIT.fullmatch(text.strip())
-    if found is None or float(found[1]) == 0:
+    match = _WITH_UNIT.fullmatch(text.strip())
+    if match is None or float(match[1]) == 0:
         raise UsageError(f"{name} cannot be {text!r}", f"it takes {takes(option)}")
-    return int(float(found[1]) * option.traits.base ** _UNITS.index(found[2].upper() or " "))
+    return int(float(match[1]) * option.traits.base ** _UNITS.index(match[2].upper() or " "))
 
 
 def takes(option: Option) -> str:

@@ -24,11 +24,11 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         json_: Annotated[bool, typer.Option("--json", help="Print a list on stdout.")] = False,
     ) -> None:
         """Show the settings of every task, those of single tasks that something sets, and where each comes from."""
-        found = rows(registry, settings)
+        listed = rows(registry, settings)
         if json_:
-            typer.echo(json.dumps([{name: row[name] for name in _COLUMNS} for row in found], indent=2))
+            typer.echo(json.dumps([{name: row[name] for name in _COLUMNS} for row in listed], indent=2))
             return
-        for row in found:
+        for row in listed:
             name = row["option"] if row["task"] is None else f"{row['task']} {row['option']}"
             typer.echo(printable(f"{name:28} {row['shown']:20} {row['source']}"))
         read = ", ".join(str(path) for path in files() if path.is_file()) or "none"
@@ -40,11 +40,11 @@ _COLUMNS = ("task", "option", "value", "source")
 
 def rows(registry: Registry, settings: Settings) -> list[dict[str, Any]]:
     """Each setting: task (None for those of every task), option, value, shown (the value in words), source."""
-    found = [_row(OF_EVERY, option, settings) for option in common_options() if not option.traits.hidden]
+    listed = [_row(OF_EVERY, option, settings) for option in common_options() if not option.traits.hidden]
     for name, task in registry.tasks.items():
         of_task = [_row(name, option, settings) for option in step_options(task, registry)]
-        found += [row for row in of_task if row["source"] != "default"]
-    return found
+        listed += [row for row in of_task if row["source"] != "default"]
+    return listed
 
 
 def _row(task: str, option: Option, settings: Settings) -> dict[str, Any]:

@@ -97,8 +97,8 @@ def _print(facts: dict[str, Any]) -> None:
     table.add_row("imgai", facts["imgai"])
     table.add_row("python", f"{facts['python']} ({facts['executable']})")
     table.add_row("platform", facts["platform"])
-    for name, found in facts["versions"].items():
-        table.add_row(name, found or "missing")
+    for name, installed in facts["versions"].items():
+        table.add_row(name, installed or "missing")
     for device in facts["devices"]:
         table.add_row(f"device {device['name']}", f"{device['what']}, {_memory(device)}")
     for name, codec in facts["codecs"].items():
@@ -106,8 +106,8 @@ def _print(facts: dict[str, Any]) -> None:
     for name, extra in facts["extras"].items():
         state = "installed" if extra["installed"] else f"not installed; {extra['install']}"
         table.add_row(f"extra {name}", f"{state} ({extra['for']})")
-    for name, found in facts["plugins"].items():
-        table.add_row(f"plugin {name}", found)
+    for name, version_ in facts["plugins"].items():
+        table.add_row(f"plugin {name}", version_)
     console = Console(highlight=False)
     console.print(table, markup=False)
     for problem in facts["problems"]:

@@ -120,7 +120,7 @@ def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Mod
             i: label for other in others for i, label in zip(other.label_ids or (), other.labels or (), strict=False)
         }
         names |= {_plain(label): label for row in rows for label, _ in row.scores}
-    found = {}
+    classes = {}
     for row in rows:
         path = row.path
         relative = Path(path).relative_to(folder)
@@ -137,8 +137,8 @@ def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Mod
             near = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.5)
             hint = f"did you mean {names[near[0]]!r}?" if near else f"see: imgai models info {model.task}/{model.name}"
             raise UsageError(f"the model {model.name} knows no class {word!r}", hint)
-        found[path] = label
-    return found
+        classes[path] = label
+    return classes
 
 
 def _plain(name: str) -> str:

@@ -65,10 +65,10 @@ def describe(registry: Registry, model: Model) -> dict[str, Any]:
 
 
 def _describe_weights(weights: Weights) -> dict[str, Any]:
-    place = _place(weights)
+    path = _place(weights)
     return {
         "file": weights.file,
-        "path": None if place is None else str(place),
+        "path": None if path is None else str(path),
         "size": weights.size,
         "sha256": weights.sha256,
         "license": weights.license,

@@ -31,8 +31,8 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         """Print the JSON Schema of recipes, with the tasks that are installed here, or of records."""
         from imgai.runs.schema import record_schema
 
-        found = recipe_schema(registry) if which is Which.recipe else record_schema()
-        typer.echo(json.dumps(found, indent=2))
+        printed = recipe_schema(registry) if which is Which.recipe else record_schema()
+        typer.echo(json.dumps(printed, indent=2))
 
 
 def recipe_schema(registry: Registry) -> dict[str, Any]:
@@ -63,5 +63,5 @@ def _step(task: Task, registry: Registry) -> dict[str, Any]:
 
 
 def _object(properties: dict[str, Any], required: list[str] | None = None) -> dict[str, Any]:
-    found = {"type": "object", "properties": properties, "additionalProperties": False}
-    return found | ({"required": required} if required else {})
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema | ({"required": required} if required else {})

@@ -195,12 +195,12 @@ def _without_kind(asked: Asked, registry: Registry) -> dict[str, list[Kind]]:
     if asked.task.output in PRINTED:
         return {}
     written = {field.name for kind in _kinds_of(asked, registry) for field in dataclasses.fields(kind.params)}
-    found: dict[str, list[Kind]] = {}
+    without: dict[str, list[Kind]] = {}
     for kind in registry.kinds(asked.task.output):
         for field in dataclasses.fields(kind.params):
             if field.name in asked.values and field.name not in written:
-                found.setdefault(field.name, []).append(kind)
-    return found
+                without.setdefault(field.name, []).append(kind)
+    return without
 
 
 def _names(model: Model) -> set[str]:

@@ -32,11 +32,6 @@ class TomlFile:
         self.lines = _lines_of(text)
         self._wrong: list[tuple[int, str]] = []
 
-    @property
-    def sound(self) -> bool:
-        """Whether nothing was found wrong so far."""
-        return not self._wrong
-
     def complain(self, table: str, key: str | None, words: str, hint: str = "") -> None:
         """Note what is wrong with a key of a table, or with the table."""
         self._wrong.append((self.line(table, key), f"{words}; {hint}" if hint else words))
@@ -60,7 +55,7 @@ class TomlFile:
             self.complain(table, None, f"[{table}] is a table", f"write [{table}] and options below it")
             return {}
         known = {each.key: each for each in options}
-        found = {}
+        values = {}
         for key, value in content.items():
             if key not in known:
                 dashed = key.replace("_", "-")
@@ -69,10 +64,10 @@ class TomlFile:
                 continue
             option = known[key]
             try:
-                found[option.name] = check(option, self._beside(option, value), key, there=there)
+                values[option.name] = check(option, self._beside(option, value), key, there=there)
             except UsageError as error:
                 self.complain(table, key, error.message, error.hint)
-        return found
+        return values
 
     def _beside(self, option: Option, value: object) -> object:
         """A file that an option names is looked for beside this file first."""
@@ -116,7 +111,7 @@ def _lines_of(text: str) -> dict[tuple[str, str | None], int]:
 
     Tables of an array are counted: the second ``[[steps]]`` is ``steps.1``.
     """
-    found: dict[tuple[str, str | None], int] = {}
+    lines: dict[tuple[str, str | None], int] = {}
     counts: dict[str, int] = {}
     table = ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -124,9 +119,9 @@ def _lines_of(text: str) -> dict[tuple[str, str | None], int]:
             table = header[1]
             if line.lstrip().startswith("[["):
                 counts[table] = counts.get(table, -1) + 1
-                found.setdefault((header[1], None), number)
+                lines.setdefault((header[1], None), number)
                 table = f"{table}.{counts[table]}"
-            found.setdefault((table, None), number)
+            lines.setdefault((table, None), number)
         elif key := _KEY.match(line):
-            found.setdefault((table, key[1]), number)
-    return found
+            lines.setdefault((table, key[1]), number)
+    return lines

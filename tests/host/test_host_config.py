@@ -16,7 +16,7 @@ from imgai.cli import settings
 from imgai.cli.main import build_app
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
-from imgai.plugin import param
+from imgai.plugin import Kind, MaskParams, Output, param
 from imgai.registry import Registry
 from imgai.testing import fake
 
@@ -103,6 +103,31 @@ def test_settings_of_what_is_written_leave_steps_before_the_last_alone(registry:
         assert answer.exit_code == 0, answer.stderr
     typed = imgai(registry, "chain", "a.png", "brighten --quality 3", "find-light", "--out", "out")
     assert typed.exit_code == 2
+
+
+@dataclass(frozen=True)
+class Digits(MaskParams):
+    """The option of one kind of masks, beside the one that all share."""
+
+    outline_digits: int = param(2, "Digits after the point.", minimum=0)
+
+
+def test_an_option_of_a_kind_needs_its_kind(folder: Path) -> None:
+    outline = Kind(name="outline", of=Output.MASK, summary="Outlines.", render="imgai.kinds.mask:render", params=Digits)
+    mine = Plugin("mine", "mine", "1", kinds=(outline,))
+    registry = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models()), mine])
+    line = ("find-light", "a.png", "--out", "out")
+    typed = imgai(registry, *line, "--outline-digits", "3")
+    assert typed.exit_code == 2
+    assert "--outline-digits is an option of outline; add --as outline or leave it out" in typed.stderr
+    Path("r.toml").write_text('[[steps]]\ntask = "find-light"\nthreshold = 0.3\noutline-digits = 3\n')
+    cooked = imgai(registry, "run", "r.toml", *line[1:])
+    assert cooked.exit_code == 2
+    assert "r.toml:4: --outline-digits is an option of outline" in cooked.stderr
+    # A setting is for the runs that it fits.
+    Path("imgai.toml").write_text("[find-light]\noutline-digits = 3\n")
+    assert imgai(registry, *line).exit_code == 0
+    assert imgai(registry, *line, "--as", "outline", "--outline-digits", "1", "--overwrite").exit_code == 0
 
 
 @dataclass(frozen=True)
