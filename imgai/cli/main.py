@@ -26,6 +26,7 @@ _EPILOG = (
     "3 a plugin or model could not be loaded, 130 interrupted, 141 the reader of a pipe left."
 )
 _TASKS, _ABOUT = "Tasks", "About"
+_HELP = frozenset(("-h", "--help", "-V", "--version"))
 _COMMANDS = (
     ("chain", "Several steps, without a file between them.", _TASKS),
     ("run", "The steps of a recipe.", _TASKS),
@@ -78,13 +79,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         registry = load_registry()
-        settings = Settings()
-        try:
-            settings = load(registry)
-        except UsageError:
-            if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
-                raise  # help is to be had all the same
-        build_app(registry, settings)()
+        build_app(registry, _settings(registry, sys.argv[1:]))()
     except ImgaiError as error:
         for line in (str(error), *error.more):
             Console().fail(line)
@@ -99,6 +94,18 @@ def main() -> None:
 
         silence_stdout()
         sys.exit(EXIT_BROKEN_PIPE)
+
+
+def _settings(registry: Registry, words: list[str]) -> Settings:
+    """What imgai.toml sets. Help is to be had whatever is in it, and takes no time to read it."""
+    if not words or words[0] in (*_HELP, "help"):
+        return Settings()
+    try:
+        return load(registry)
+    except UsageError:
+        if _HELP & set(words):
+            return Settings()
+        raise
 
 
 def _add_task(task: Task, registry: Registry, settings: Settings, app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -198,14 +199,18 @@ def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
     assert (answer.returncode, answer.stderr) == (141, b"")
 
 
-def test_help_is_had_by_word_and_the_package_is_a_program() -> None:
+def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path) -> None:
     def imgai(*words: str) -> tuple[int, str]:
-        answer = subprocess.run([sys.executable, "-m", "imgai", *words], capture_output=True, text=True, timeout=120)
+        line = [sys.executable, "-m", "imgai", *words]
+        answer = subprocess.run(line, capture_output=True, text=True, timeout=120, cwd=tmp_path)
         return answer.returncode, answer.stdout + answer.stderr
 
     assert imgai("-V") == imgai("--version") == (0, f"imgai {__version__}\n")
     assert imgai("help") == imgai("--help")
     assert imgai("help", "models", "info") == imgai("models", "info", "--help")
+    (tmp_path / "imgai.toml").write_text("devise = 1")
+    assert imgai("segment", "a.png")[0] == 2
+    assert imgai("help", "config")[0] == imgai("config", "-h")[0] == 0
     code, words = imgai("help", "modles")
     assert code == 2
     assert "No such command 'modles'" in words
