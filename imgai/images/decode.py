@@ -16,6 +16,7 @@ from imgai.images.alpha import bleed
 from imgai.images.depth import to_float
 from imgai.images.formats import DEFAULT_MAX_PIXELS, function
 from imgai.images.header import check_pixels, format_of, probe, reasons
+from imgai.images.space import space_of
 from imgai.plugin import Header, Picture
 from imgai.sample import Metadata, Sample, Source
 
@@ -62,7 +63,11 @@ def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:
         sample = next(read(path, Source(path, str(path)), max_pixels=max_pixels))
     except InputError as error:
         raise UsageError(error.message, error.hint) from error
-    return to_float(sample.image if sample.alpha is None else bleed(sample.image, sample.alpha))
+    image = sample.image if sample.alpha is None else bleed(sample.image, sample.alpha)
+    space = space_of(sample.metadata.icc, 1 if sample.metadata.gray else 3)
+    if space is not None:
+        image = space.to_srgb(image[:, :1] if sample.metadata.gray else image).expand(-1, 3, -1, -1)
+    return to_float(image)
 
 
 def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, metadata: Metadata) -> Sample:

@@ -16,6 +16,7 @@ from imgai.images.resize import bicubic, resize
 from imgai.outputs import OutputType, StepContext, View, resized
 from imgai.outputs.base import Place
 from imgai.plugin import Model
+from imgai.predict.managed import Managed
 from imgai.predict.tiling import Blender, Grid, Window
 from imgai.sample import Sample
 
@@ -47,12 +48,15 @@ class Item:
 class Work:
     """What is under way for one sample in one step.
 
+    sample: in the colours that networks see.
+
     notes: what the predictor's survey said of the image, ``(N,)``; None where there was none.
     error: set when an item of it failed; the others of it are then of no use.
     """
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext) -> None:
-        self.sample = sample
+        self._colors = Managed(sample)
+        self.sample = self._colors.sample
         self.output = output
         self.step = step
         self.model = step.model
@@ -88,6 +92,7 @@ class Work:
         assert self._result is not None
         before = (self.sample.height, self.sample.width)
         sample = self.output.add(self.sample, self._result, self.step)
+        sample = self._colors.back(sample, quantized=self.step.quantized)
         size = (sample.height, sample.width)
         return resized(sample, before, size)
 

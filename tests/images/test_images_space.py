@@ -1,0 +1,150 @@
+"""Networks see sRGB; their change goes back into the space of the file, and nothing else of it changes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor
+
+from imgai.images import icc, make_sample
+from imgai.images.depth import quantize, to_float
+from imgai.images.space import ColorSpace, TableSpace, space_of
+from imgai.predict.managed import Managed
+from imgai.sample import Metadata, Sample, Source
+
+D65, D50 = (0.3127, 0.3290), (0.3457, 0.3585)
+LINEAR = np.linspace(0, 1, 1024)
+SPACES = {
+    "Adobe RGB": icc.build(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), (2.19921875,)),
+    "Display P3": icc.build(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), icc.SRGB_CURVE),
+    "ProPhoto": icc.build(((0.7347, 0.2653), (0.1596, 0.8404), (0.0366, 0.0001)), (1.8,), white=D50),
+    "linear Rec. 2020": icc.build(((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)), (1.0,)),
+    "a table": icc.build(((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), LINEAR**2.2),
+}
+SRGB = icc.build(icc.SRGB_PRIMARIES, icc.SRGB_CURVE)
+
+
+def noise(depth: int = 8) -> Tensor:
+    values = np.random.default_rng(0).integers(0, 2**depth, (3, 60, 80))
+    return torch.from_numpy(values).to(torch.uint8 if depth == 8 else torch.uint16)[None]
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    return one.dtype == other.dtype and bool((one.to(torch.int32) == other.to(torch.int32)).all())
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_what_a_network_sees_is_what_lcms_makes(name: str) -> None:
+    space = space_of(SPACES[name])
+    assert isinstance(space, ColorSpace)
+    own, srgb = (ImageCms.ImageCmsProfile(io.BytesIO(content)) for content in (SPACES[name], SRGB))
+    image = Image.fromarray(noise()[0].permute(1, 2, 0).numpy())
+    due = ImageCms.profileToProfile(image, own, srgb, renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    assert due is not None
+    found = to_float(space.to_srgb(noise()))[0].permute(1, 2, 0).numpy() * 255
+    assert np.abs(found - np.asarray(due)).max() < 1.5
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("name", SPACES)
+def test_what_is_not_changed_stays_to_the_bit(name: str, depth: int) -> None:
+    space = space_of(SPACES[name])
+    assert space is not None
+    image = noise(depth)
+    seen = space.to_srgb(image)
+    assert same(quantize(space.changed(image, seen, seen), depth), image)
+    # A change elsewhere, and one in float, leave it alone too.
+    made = to_float(seen)
+    made[..., :30, :] = 1 - made[..., :30, :]
+    back = quantize(space.changed(image, seen, made), depth)
+    assert same(back[..., 30:, :], image[..., 30:, :])
+    assert not same(back, image)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_change_within_srgb_is_that_of_the_srgb_picture(name: str) -> None:
+    space = space_of(SPACES[name])
+    assert space is not None
+    image = quantize(0.3 + 0.4 * to_float(noise()), 16)
+    seen = space.to_srgb(image)
+    made = (to_float(seen) * 0.8 + 0.1).clamp(0, 1)
+    again = to_float(space.to_srgb(quantize(space.changed(image, seen, made), 16)))
+    inside = (to_float(seen) > 0.001) & (to_float(seen) < 0.999)
+    error = ((again - made).abs() * 255)[inside.all(dim=1, keepdim=True).expand_as(made)]
+    assert error.max() < 1
+
+
+def test_what_lies_outside_of_srgb_is_not_lost() -> None:
+    space = space_of(SPACES["Display P3"])
+    assert space is not None
+    green = torch.tensor([0, 255, 0], dtype=torch.uint8)[None, :, None, None].expand(-1, -1, 4, 4)
+    seen = space.to_srgb(green)
+    assert to_float(seen)[0, :, 0, 0].tolist() == pytest.approx([0, 1, 0], abs=0.01)
+    darker = to_float(seen) * 0.98
+    back = space.changed(green, seen, darker)[0, :, 0, 0] * 255
+    assert back[0] < 20
+    assert back[1] > 245
+    larger = torch.nn.functional.interpolate(to_float(seen), scale_factor=2)
+    assert (space.changed(green, seen, larger)[0, :, 2, 2] * 255).tolist() == pytest.approx([0, 255, 0], abs=1.5)
+
+
+def test_srgb_itself_is_left_alone() -> None:
+    theirs = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for content in (None, SRGB, theirs, b"", b"no profile" * 30, theirs[:200]):
+        assert space_of(content) is None
+    gray = bytearray(SPACES["Adobe RGB"])
+    assert space_of(bytes(gray[:16] + b"CMYK" + gray[20:])) is None
+
+
+def test_grey_goes_through_the_curve_of_its_profile() -> None:
+    curve = b"curv" + struct.pack(">4xLH", 1, 256) + b"\0\0"  # linear
+    content = bytearray(SRGB[:128]) + struct.pack(">L4sLL", 1, b"kTRC", 144, len(curve)) + curve
+    content[16:20] = b"GRAY"
+    gray = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
+    sample = make_sample(gray, None, Source(None, "a"), Metadata("PNG", gray=True, icc=bytes(content)))
+    managed = Managed(sample)
+    seen = to_float(managed.sample.image)[0, :, 0, 128] * 255
+    assert seen.tolist() == pytest.approx([188] * 3, abs=1)  # half of the light
+    edited = Sample(managed.sample.image.clone(), sample.source, managed.sample.metadata)
+    back = managed.back(edited, quantized=True)
+    assert same(back.image, sample.image)
+    assert back.metadata == sample.metadata
+
+
+def table_profile() -> bytes:
+    """The colours of sRGB with red and blue exchanged, as a table alone (ICC.1:2022, 10.10): a scanner's profile."""
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(1, -1, 3)[..., ::-1]
+    srgb, lab = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+    made = ImageCms.profileToProfile(Image.fromarray(np.ascontiguousarray(grid)), srgb, lab, outputMode="LAB")
+    assert made is not None
+    values = np.asarray(made).copy()
+    values[..., 1:] ^= 0x80  # Pillow's a and b are signed
+    identity = bytes(range(256)) * 3
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    table = b"mft1" + struct.pack(">4x4B", 3, 3, 9, 0) + matrix + identity + values.tobytes() + identity
+    head = bytearray(SRGB[:128])
+    head[12:16], head[20:24] = b"scnr", b"Lab "
+    text = b"mluc" + struct.pack(">4xLL4sLL", 1, 12, b"enUS", 2, 28) + "a".encode("utf-16-be") + b"\0\0"
+    tags, body = {b"A2B0": table, b"desc": text, b"cprt": text, b"wtpt": b"XYZ " + bytes(4) + SRGB[68:80]}, b""
+    listed = struct.pack(">L", len(tags))
+    for tag, data in tags.items():
+        listed += tag + struct.pack(">LL", 132 + 12 * len(tags) + len(body), len(data))
+        body += data + b"\0" * (-len(data) % 4)
+    head[:4] = struct.pack(">L", len(head) + len(listed) + len(body))
+    return bytes(head) + listed + body
+
+
+def test_a_profile_of_tables_goes_through_lcms() -> None:
+    space = space_of(table_profile())
+    assert isinstance(space, TableSpace)
+    image = (64 + noise() // 2).to(torch.uint8)
+    seen = space.to_srgb(image)
+    swapped = to_float(image)[:, [2, 1, 0]]
+    assert (to_float(seen) - swapped).abs().mean() * 255 < 6  # a table of nine steps
+    assert same(quantize(space.changed(image, seen, seen), 8), image)
