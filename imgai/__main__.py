@@ -1,6 +1,6 @@
 """``python -m imgai``: the ``imgai`` command."""
 
-from imgai.cli.main import main
+from imgai.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from imgai.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -34,6 +37,14 @@ class Console:
                     self.quiet = True
                     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
+                def print(self, *objects: Any, **named: Any) -> None:
+                    try:
+                        super().print(*objects, **named)
+                    except OSError:  # a full disk, say
+                        self.on_broken_pipe()
+
+            if sys.stderr is None:  # it was closed
+                sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115
             self._err = Words(stderr=True, highlight=False, soft_wrap=True)
         return self._err
 
@@ -57,9 +68,33 @@ class Console:
         self.err.print(_plain(f"error: {text}", style="red"))
 
     def out_line(self, text: str) -> None:
-        """Write one line of results to stdout, at once, so that the next command can begin."""
-        sys.stdout.write(printable(text) + "\n")
-        sys.stdout.flush()
+        """Write one line of results to stdout, at once, so that the next command can begin.
+
+        Raises BrokenPipeError if its reader left, and Unheard if it cannot be written.
+        """
+        if sys.stdout is None:
+            raise Unheard("it is closed")
+        try:
+            sys.stdout.write(printable(text) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except (OSError, ValueError) as error:
+            silence_stdout()
+            raise Unheard(getattr(error, "strerror", None) or str(error)) from error
+
+
+class Unheard(InputError):
+    """Standard output cannot be written."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"standard output cannot be written: {why}", "send it to a place that has room")
+
+
+def silence_stdout() -> None:
+    """What Python would still flush at its end goes nowhere."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import typer.main
 
-from imgai.console import Console
+from imgai.console import Console, silence_stdout
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, UsageError
 from imgai.options import Machine, RunOptions
 from imgai.params import Option, check, completion, options_of, picked, read, shown_default
@@ -104,8 +104,6 @@ def exit_code(work: Callable[[], int]) -> int:
             Console().fail(line)
         return error.exit_code
     except BrokenPipeError:
-        from imgai.runs.pipe import silence_stdout
-
         silence_stdout()
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from imgai.cli.start import start
 from imgai.cli.steps import Asked, settled, spec_of, step_options, written_options
 from imgai.console import Console
 from imgai.errors import UsageError
+from imgai.images.formats import picture_suffixes
 from imgai.options import EvaluateOptions, Machine, OutputOptions, RunOptions
 from imgai.params import Option
 from imgai.plugin import Model, Output, Task
@@ -26,6 +27,7 @@ from imgai.registry import Registry
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
+    from imgai.runs.scan import Input
 
 _EXTRA = ("sklearn", "matplotlib")
 _ID = re.compile(r"n\d{8}")
@@ -71,6 +73,8 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
     if not asked.folder.is_dir():
         raise UsageError(f"{asked.folder} is no folder", "name one that holds images whose class is known")
     step = settled(Asked(task, given.values, given.typed, task.name), registry)
+    model, others = registry.model(task.name, step.values.get("model")), registry.models(task.name)
+    classes = _classes(asked.folder, model, others, Console(quiet=asked.quiet))
     rows: list[Row] = []
     options = given.of(
         RunOptions,
@@ -81,9 +85,63 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
         machine=given.of(Machine),
         avoid=(asked.out,) if asked.out else (),
     )
-    code = start([spec_of(step, registry)], options, rows.append)
-    _tell(asked, rows, registry.model(task.name, step.values.get("model")), registry.models(task.name))
+    code = start([spec_of(step, registry)], options, rows.append, accept=classes.__contains__)
+    _tell(asked, rows, model, others)
     return code
+
+
+class _Classes:
+    """The inputs whose class is known: those below these folders, and these files."""
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._paths = frozenset(paths)
+
+    def __contains__(self, item: Input) -> bool:
+        return item.path is not None and not self._paths.isdisjoint((item.path, *item.path.parents))
+
+
+def _classes(folder: Path, model: Model, others: Iterable[Model], console: Console) -> _Classes:
+    """Look at the names before any image is read. What lies in no class is told, and left out.
+
+    Raises UsageError if nothing is left.
+    """
+    names = _names(model, others)
+    known: list[Path] = []
+    strays: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        is_folder = path.is_dir()
+        if path.name.startswith(".") or not (is_folder or path.suffix.lower() in picture_suffixes()):
+            continue
+        word = match[0] if (match := _ID.match(path.name)) else path.name if is_folder else ""
+        sure = word in names or _plain(word) in names
+        (known if sure or (word and not model.labels) else strays).append(path)
+    if not known:
+        if strays and not strays[0].is_dir():
+            raise UsageError(
+                f"{strays[0]} lies in no folder for its class, and its name begins with no WordNet id",
+                "make a folder for each class",
+            )
+        if strays:
+            raise _no_class(strays[0].name, model, names)
+        raise UsageError(f"{folder} has no folder of images", "make a folder for each class")
+    if strays:
+        more = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
+        console.warn(f"{strays[0]}{more}: no class of the model {model.name}; left out")
+    return _Classes(known)
+
+
+def _no_class(word: str, model: Model, names: dict[str, str]) -> UsageError:
+    near = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.5)
+    hint = f"did you mean {names[near[0]]!r}?" if near else f"see: imgai models info {model.task}/{model.name}"
+    return UsageError(f"the model {model.name} knows no class {word!r}", hint)
+
+
+def _names(model: Model, others: Iterable[Model]) -> dict[str, str]:
+    """What classes may be called in names of folders and files, and what the model calls them."""
+    if model.labels:
+        names = {_plain(label): label for label in model.labels}
+        return names | dict(zip(model.label_ids or (), model.labels, strict=False))
+    return {i: label for other in others for i, label in zip(other.label_ids or (), other.labels or (), strict=False)}
 
 
 def _tell(asked: EvaluateOptions, rows: Sequence[Row], model: Model, others: Iterable[Model]) -> None:
@@ -112,13 +170,8 @@ def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Mod
     others: the task's models. What a model that declares no labels (it has those of a checkpoint, say) calls its
     classes is seen from its answers, and what an identifier stands for is looked up with the others.
     """
-    if model.labels:
-        names = {_plain(label): label for label in model.labels}
-        names |= dict(zip(model.label_ids or (), model.labels, strict=False))
-    else:
-        names = {
-            i: label for other in others for i, label in zip(other.label_ids or (), other.labels or (), strict=False)
-        }
+    names = _names(model, others)
+    if not model.labels:
         names |= {_plain(label): label for row in rows for label, _ in row.scores}
     classes = {}
     for row in rows:
@@ -134,9 +187,7 @@ def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Mod
             )
         label = names.get(word) or names.get(_plain(word)) or (None if model.labels else word)
         if label is None:
-            near = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.5)
-            hint = f"did you mean {names[near[0]]!r}?" if near else f"see: imgai models info {model.task}/{model.name}"
-            raise UsageError(f"the model {model.name} knows no class {word!r}", hint)
+            raise _no_class(word, model, names)
         classes[path] = label
     return classes
 

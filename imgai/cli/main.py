@@ -14,9 +14,9 @@ import typer
 from imgai import __version__
 from imgai.cli.later import add_later
 from imgai.cli.settings import Settings, load
-from imgai.console import Console
+from imgai.console import Console, silence_stdout
 from imgai.discovery import Plugin
-from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
+from imgai.errors import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
 from imgai.plugin import Output, Task
 from imgai.registry import Registry, load_registry
 
@@ -86,12 +86,18 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        silence_stdout()
+        sys.exit(EXIT_BROKEN_PIPE)
+    except (OSError, RecursionError, MemoryError) as error:
+        if os.environ.get("IMGAI_STRICT") == "1":
+            raise
+        Console().fail(_why(error))
+        sys.exit(EXIT_FAILED)
     except SystemExit as end:
         if not isinstance(end.__context__, BrokenPipeError):
             raise
         # Typer and Rich make 1 of it, which says that inputs failed.
-        from imgai.runs.pipe import silence_stdout
-
         silence_stdout()
         sys.exit(EXIT_BROKEN_PIPE)
 
@@ -106,6 +112,15 @@ def _settings(registry: Registry, words: list[str]) -> Settings:
         if _HELP & set(words):
             return Settings()
         raise
+
+
+def _why(error: BaseException) -> str:
+    """One line of an error that nobody foresaw: what the file system, or the memory, has against it."""
+    if isinstance(error, OSError) and error.strerror:
+        names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        where = " -> ".join(os.fsdecode(name) for name in names)
+        return f"{where}: {error.strerror}" if where else error.strerror
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _add_task(task: Task, registry: Registry, settings: Settings, app: typer.Typer) -> None:

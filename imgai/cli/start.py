@@ -11,12 +11,18 @@ if TYPE_CHECKING:
     from imgai.kinds.table import Row
     from imgai.options import RunOptions
     from imgai.predict.spec import StepSpec
+    from imgai.runs.scan import Input
 
 
-def start(specs: Sequence[StepSpec], options: RunOptions, collect: Callable[[Row], None] | None = None) -> int:
+def start(
+    specs: Sequence[StepSpec],
+    options: RunOptions,
+    collect: Callable[[Row], None] | None = None,
+    accept: Callable[[Input], bool] | None = None,
+) -> int:
     """Run the steps over the inputs, once or as they arrive, and return the exit code. Raises what a run raises.
 
-    collect: is given the labels of each input, which are not printed then.
+    collect: is given the labels of each input, which are not printed then. accept: whether an input is taken.
     """
     from imgai.runs import run
 
@@ -25,4 +31,4 @@ def start(specs: Sequence[StepSpec], options: RunOptions, collect: Callable[[Row
         from imgai.runs.watch import watch
 
         return watch(list(specs), options, console)
-    return run(list(specs), options, console, collect).exit_code
+    return run(list(specs), options, console, collect, accept=accept).exit_code

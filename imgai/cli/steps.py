@@ -162,6 +162,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         model_params=_model_values(members[0], models, values),
         name=name,
         explain=_explained(values),
+        version=registry.owner(members[0]).version,
     )
 
 

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+_RUN = ("=", "+", "@", "\t", "\r", "-=", "-+", "-@", "--", *(f"-{digit}" for digit in range(10)))
+"""What a spreadsheet takes for the beginning of a formula; ``-/name`` is a member of a tar stream, and none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -32,10 +35,10 @@ def write_table(rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, i
         for row in rows:
             file.write((json.dumps(_object(row, top, ids), ensure_ascii=True) + "\n").encode("ascii"))
     elif suffix == ".csv":
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="", write_through=True)
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
         table = csv.DictWriter(text, fieldnames=list(_columns(top, ids)), lineterminator="\r\n")  # RFC 4180
         table.writeheader()
-        table.writerows(_flat(row, top, ids) for row in rows)
+        table.writerows({name: _inert(cell) for name, cell in _flat(row, top, ids).items()} for row in rows)
         text.detach()
     else:
         import pyarrow
@@ -44,9 +47,22 @@ def write_table(rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, i
         columns = _columns(top, ids)
         schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
         cells = [{**dict.fromkeys(columns), **_flat(row, top, ids)} for row in rows]
-        for each in cells:  # Arrow's strings are UTF-8; names of files need not be
-            each["path"] = each["path"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for each in cells:
+            each["path"] = _utf8(each["path"])
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(cells, schema=schema), file)
+
+
+def _utf8(text: str) -> str:
+    """A name in UTF-8, which names of files need not be: other bytes are written as ``\\xe9``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _inert(cell: Any) -> Any:
+    """A cell that a spreadsheet does not run: names of files and labels may begin as formulas do."""
+    if not isinstance(cell, str):
+        return cell
+    text = _utf8(cell)
+    return f"'{text}" if text.startswith(_RUN) else text
 
 
 def _columns(top: int, ids: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,10 @@ class Report:
     confusion: np.ndarray
 
     def summary(self) -> dict[str, Any]:
-        """The numbers that are of all classes, for people and for JSON."""
+        """The numbers that are of all classes, for people and for JSON; None for what no image tells."""
+        if not self.pictures:
+            measures = ("top1", "top5", "precision", "recall", "f1", "calibration_error")
+            return {"pictures": 0, "classes": 0, **dict.fromkeys(measures)}
         means = np.mean([values[:3] for values in self.classes.values()], axis=0) if self.classes else np.zeros(3)
         precision, recall, f1 = (round(float(value), 4) for value in means)
         return {
@@ -65,7 +69,11 @@ class ScoresMeasure:
         if not true:
             return Report(0, 0.0, 0.0, 0.0, {}, (), np.zeros((0, 0), int))
         names, present = sorted({*true, *best}), sorted(set(true))
-        rates = precision_recall_fscore_support(true, best, labels=present, zero_division=0.0)
+        with warnings.catch_warnings():
+            # What scikit-learn warns of (a class without images, or one class alone) is told by the numbers.
+            warnings.simplefilter("ignore")
+            rates = precision_recall_fscore_support(true, best, labels=present, zero_division=0.0)
+            confusion = confusion_matrix(true, best, labels=names)
         hits = np.array([one == other for one, other in zip(true, best, strict=True)])
         among_five = [name in dict(scores[:5]) for name, scores in zip(true, self._scores, strict=True)]
         return Report(
@@ -78,7 +86,7 @@ class ScoresMeasure:
                 for name, precision, recall, f1, count in zip(present, *rates, strict=True)
             },
             names=tuple(names),
-            confusion=confusion_matrix(true, best, labels=names),
+            confusion=confusion,
         )
 
 

@@ -39,6 +39,7 @@ class StepSpec:
     size: what the pictures are brought to; None leaves it to the model.
     name: what its masks and scores are kept under; two steps of one task have two names.
     keep: what of it is written beside the last step's output; None is nothing.
+    version: of the distribution that the model comes from: where there are no weights, its code is all there is.
     explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
     max_pixels: of a picture that a param names.
     """
@@ -53,6 +54,7 @@ class StepSpec:
     keep: Keep | None = None
     explain: str | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
+    version: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:

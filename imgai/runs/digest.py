@@ -38,6 +38,7 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
                 "params": to_dict(spec.params),
                 "model_params": to_dict(spec.model_params),
                 **({"name": spec.name} if len(specs) > 1 else {}),
+                **({"version": spec.version} if spec.version and not all(m.weights for m in spec.models) else {}),
                 **({"revisions": revisions} if (revisions := _revisions(spec)) else {}),
                 **({"keep": {"name": spec.keep.name, "kinds": _kinds(spec.keep.kinds)}} if spec.keep else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),

@@ -13,8 +13,8 @@ class Listener:
     """Hears the events of a run. A subclass defines the methods that it needs; the others do nothing.
 
     All of them are called from the thread that iterates over the run, listener after listener in the run's order.
-    BrokenPipeError from a method means that nobody reads the listener's output: the run begins no further input,
-    finishes those in hand without this listener, and raises the error. Any other exception ends the run.
+    BrokenPipeError or Unheard from a method means that nobody reads the listener's output: the run begins no further
+    input, finishes those in hand without this listener, and raises the error. Any other exception ends the run.
     """
 
     def begin(self, run: Run, count: int | None) -> None:

@@ -5,6 +5,7 @@ Both commands of a pipe are at work at once: a member is read when there is room
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import select
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from threading import Event
 from typing import BinaryIO, cast
 
+from imgai.console import Unheard, silence_stdout
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
 from imgai.runs.commit import reason
@@ -181,7 +183,9 @@ class Stdout:
     """Standard output for what is made: one file as it is, or a tar stream that is flushed after every member."""
 
     def __init__(self, *, tar: bool, file: BinaryIO | None = None) -> None:
-        """Raises UsageError if standard output is a terminal."""
+        """Raises UsageError if standard output is a terminal, or closed."""
+        if file is None and sys.stdout is None:
+            raise UsageError("--out - is for a pipe or a file, and standard output is closed", "add > FILE")
         self._file = file or sys.stdout.buffer
         if self._file.isatty():
             raise UsageError(
@@ -193,22 +197,35 @@ class Stdout:
         self.members = 0
 
     def put(self, path: Path, name: str) -> None:
-        """Send a file, and delete it. Raises BrokenPipeError if nobody reads any more."""
+        """Send a file, and delete it. Raises BrokenPipeError if nobody reads any more, Unheard if it cannot be sent."""
         self.members += 1
-        if self._tar is not None:
-            self._tar.add(path, arcname=name, recursive=False, filter=_anonymous)
-        else:
-            with path.open("rb") as made:
-                while block := made.read(1 << 20):
-                    self._file.write(block)
-        self._file.flush()
+        with _heard():
+            if self._tar is not None:
+                self._tar.add(path, arcname=name, recursive=False, filter=_anonymous)
+            else:
+                with path.open("rb") as made:
+                    while block := made.read(1 << 20):
+                        self._file.write(block)
+            self._file.flush()
         path.unlink()
 
     def close(self) -> None:
         """End the stream."""
-        if self._tar is not None:
-            self._tar.close()
-        self._file.flush()
+        with _heard():
+            if self._tar is not None:
+                self._tar.close()
+            self._file.flush()
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        raise Unheard(error.strerror or str(error)) from error
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -216,11 +233,6 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
-
-
-def silence_stdout() -> None:
-    """After a broken pipe: what Python would still flush at its end goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_piped(out: Path | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -32,7 +33,10 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         csv.writer(text, lineterminator="\r\n").writerows(lines)
         commit(folder / name, partial(_write, text.getvalue().encode()))
         written.append(folder / name)
-    commit(folder / "confusion.png", partial(_write, draw(report)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # matplotlib: a label has letters that are in no font
+        picture = draw(report)
+    commit(folder / "confusion.png", partial(_write, picture))
     return [*written, folder / "confusion.png"]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgai import hidden
-from imgai.console import Console
+from imgai.console import Console, Unheard
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
 from imgai.predict.spec import StepSpec
 from imgai.runs.digest import digest
@@ -99,7 +99,7 @@ class Run:
         self._more_listeners = listeners
         self._listeners: list[Listener] = []
         self._stages: Stages | None = None
-        self._broken: BrokenPipeError | None = None
+        self._broken: BrokenPipeError | Unheard | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with contextlib.ExitStack() as stack:
@@ -373,7 +373,7 @@ class Run:
         for listener in list(self._listeners):
             try:
                 getattr(listener, event)(*about)
-            except BrokenPipeError as error:
+            except (BrokenPipeError, Unheard) as error:
                 self._broken = error
                 self._listeners.remove(listener)
                 if self._stages is None or event == "end":

@@ -99,7 +99,7 @@ def weigh() -> Runner:
 
     def call(inputs: list[Any], table: Path, **options: Any) -> tuple[Summary, Words]:
         words = Words()
-        asked = {name: options.pop(name) for name in ("sort_into", "xmp", "link") if name in options}
+        asked = {name: options.pop(name) for name in ("sort_into", "write_xmp", "link") if name in options}
         outputs = OutputOptions((), table=table, **asked)
         run_options = RunOptions(
             inputs=[str(name) for name in inputs],

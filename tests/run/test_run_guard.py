@@ -270,7 +270,7 @@ def test_a_run_sweeps_wherever_it_writes(pair: Path, tmp_path: Path, weigh: Any)
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / folder / name).touch()
     for _ in range(2):
-        weigh([pair], tmp_path / "t.csv", sort_into=tmp_path / "sorted", xmp=True)
+        weigh([pair], tmp_path / "t.csv", sort_into=tmp_path / "sorted", write_xmp=True)
         assert not list(tmp_path.rglob(name))
         (tmp_path / name).touch()  # the next run has nothing to do
 

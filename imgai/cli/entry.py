@@ -1,0 +1,55 @@
+"""The ``imgai`` command before anything heavy is imported: signals and standard streams."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+
+
+def main() -> None:
+    """The ``imgai`` command."""
+    _open_streams()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            # At once: until a run hears signals itself, nothing is in hand, and imports may swallow exceptions.
+            signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+    try:
+        os.getcwd()  # noqa: PTH109
+    except OSError:  # torch's libraries end the process with words of their own
+        from imgai.console import Console
+
+        Console().fail("the folder you are in is gone; go to another")
+        sys.exit(EXIT_USAGE)
+    from imgai.cli.main import main as run
+
+    try:
+        run()
+    finally:
+        _flush()
+
+
+def _open_streams() -> None:
+    """Where a standard stream is closed, the first file that is opened would take its place, and get its words."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def _flush() -> None:
+    """What is still to be written is, or one line says why not: Python would say it in five, and exit with 120."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        from imgai.console import Console, Unheard, silence_stdout
+
+        silence_stdout()
+        if not isinstance(error, BrokenPipeError):
+            Console().fail(str(Unheard(error.strerror or str(error))))
+            sys.exit(EXIT_FAILED)
