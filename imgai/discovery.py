@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,19 @@ _DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind
 """What plugins declare: the field of `Plugin` (and end of the hook's name), and the type of what the hook returns."""
 _HOST = ("imgai.images.codecs", "imgai.kinds")
 """The host's own modules that declare through the hooks, as plugins do. Imported by name: they are above this one."""
+
+_UNKNOWN: tuple[tuple[re.Pattern[str], type[BaseException]], ...] = (
+    (
+        re.compile(
+            r"^(?:imgai\.plugin\.)?(?P<of>\w+?)(?:\.__init__)?\(\) got an unexpected keyword argument '(?P<name>\w+)'"
+        ),
+        TypeError,
+    ),
+    (re.compile(r"^(?:type object '(?P<of>Output)' has no attribute ')?(?P<name>[A-Z_]+)'?$"), AttributeError),
+    (re.compile(r"^cannot import name '(?P<name>\w+)' from '(?P<of>imgai\.plugin)'"), ImportError),
+)
+"""How an error says that a plugin uses a field, an output or a name that this imgai does not have."""
+_AT_LEAST = re.compile(r"imgai\s*\(?[^;]*?>=\s*([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,8 @@ def _load(group: str, entry_point: EntryPoint) -> Plugin:
         # SystemExit and the like too: whatever a plugin does while it is imported is its own trouble.
         if os.environ.get("IMGAI_STRICT") == "1":
             raise
-        return Plugin(entry_point.name, name, version, broken=_one_line(error))
+        requires = distribution.requires if distribution is not None else None
+        return Plugin(entry_point.name, name, version, broken=_newer(error, requires or []) or _one_line(error))
     return Plugin(entry_point.name, name, version, **declared)
 
 
@@ -128,6 +143,28 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
         names = [f"no {type_.__name__.lower()}" for type_ in _DECLARED.values()]
         raise ValueError(f"it registers {', '.join(names)}; are its functions marked with @hookimpl?")
     return declared
+
+
+def _newer(error: BaseException, requires: list[str]) -> str:
+    """That the plugin is made for a newer imgai, where it declares what this one does not know; else nothing.
+
+    requires: what its distribution says it needs.
+    """
+    about = " ".join(str(error).split())
+    unknown = next(
+        (found for pattern, of in _UNKNOWN if isinstance(error, of) and (found := pattern.search(about))), None
+    )
+    if unknown is None:
+        return ""
+    what = f"this imgai {__version__} does not know {unknown['name']!r} of {unknown['of'] or 'Output'}"
+    wanted = next(filter(None, map(_AT_LEAST.match, requires)), None)
+    if wanted is not None and _numbers(wanted[1]) > _numbers(__version__):
+        return f"it needs imgai >= {wanted[1]}: {what}; pip install --upgrade imgai"
+    return f"{what}: it needs a newer one, or the name is misspelled"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])
 
 
 def _one_line(error: BaseException) -> str:

@@ -18,13 +18,16 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def add(self, distribution: str, source: str, *, group: str = "imgai.plugins.v1", name: str = "") -> None:
-        """Install a distribution of one module whose entry point is `name`."""
+    def add(
+        self, distribution: str, source: str, *, group: str = "imgai.plugins.v1", name: str = "", requires: str = ""
+    ) -> None:
+        """Install a distribution of one module whose entry point is `name`. requires: what it needs, `imgai>=0.2`."""
         module = distribution.replace("-", "_")
         (self.folder / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
         info = self.folder / f"{module}-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n{needs}")
         (info / "entry_points.txt").write_text(f"[{group}]\n{name or module} = {module}\n")
 
     def imgai(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
