@@ -1,3 +1,61 @@
-"""imgai: the command-line image toolkit."""
+"""imgai: the image toolkit, as a command line and as a library.
 
-__version__ = "0.1.0"
+>>> segment = imgai.load("segment", model="subject")
+>>> segment("cat.jpg").save("cat.png", kind="cutout")
+
+docs/library.md tells the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from imgai.errors import DeviceError, ImgaiError, InputError, PluginError, UsageError
+    from imgai.library.ask import load, run
+    from imgai.library.chain import Chain
+    from imgai.library.result import Box, Result
+    from imgai.options import Machine
+
+__version__ = "0.2.0"
+
+__all__ = [
+    "Box",
+    "Chain",
+    "DeviceError",
+    "ImgaiError",
+    "InputError",
+    "Machine",
+    "PluginError",
+    "Result",
+    "UsageError",
+    "load",
+    "run",
+]
+
+# Imported when used: `import imgai` comes before everything else, and brings neither torch nor NumPy.
+_MODULES = {
+    "Box": "library.result",
+    "Chain": "library.chain",
+    "DeviceError": "errors",
+    "ImgaiError": "errors",
+    "InputError": "errors",
+    "Machine": "options",
+    "PluginError": "errors",
+    "Result": "library.result",
+    "UsageError": "errors",
+    "load": "library.ask",
+    "run": "library.ask",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'imgai' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"imgai.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ from kornia.color import ApplyColorMap, ColorMap
 from PIL import Image
 from torch.nn import functional as F
 
+from imgai.errors import UsageError
 from imgai.images import to_pixels
 from imgai.kinds.paint import encoded, on_paper
 from imgai.outputs.scores import Scores
@@ -28,7 +29,8 @@ def render(page: Page) -> Iterator[Rendered]:
 
 def heat(sample: Sample, scores: Scores) -> bytes:
     """A JPEG: the picture in grey, and over the part that the network saw the heat in colour."""
-    assert scores.heat is not None
+    if scores.heat is None:
+        raise UsageError("the scores were not explained, so there is no heat map", "ask for --explain gradcam")
     assert scores.seen is not None
     top, left, height, width = scores.seen
     pixels = on_paper(to_pixels(sample))

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgai.errors import ImgaiError
 from imgai.outputs import output_of
 from imgai.params import to_dict
-from imgai.predict.spec import StepSpec
+from imgai.plugin import MaskParams
+from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.job import Job
 from imgai.runs.names import Plan, key_of
+from imgai.sample import Sample
 
 if TYPE_CHECKING:
+    from imgai.options import OutputOptions
     from imgai.runs.run import Run
 
 SCHEMA = 2
@@ -83,18 +86,48 @@ def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:
     }
     if job.size is not None:
         record["width"], record["height"], record["pages"] = job.size
-    record |= _found(job, spec)
-    if len(specs) > 1:
-        record["steps"] = [
-            {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
-            | _found(job, each)
-            for each in specs
-        ]
+    record |= _results(specs, {each.name: job.noted(each.name) for each in specs})
     if job.error is not None:
         record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
         if isinstance(job.error, ImgaiError) and job.error.hint:
             record["hint"] = job.error.hint
     return record
+
+
+def record_of_page(
+    sample: Sample, size: tuple[int, int], specs: Sequence[StepSpec], outputs: OutputOptions, seconds: float
+) -> dict[str, Any]:
+    """The record of one page whose results are kept in memory: there are no outputs, and no digest of the input.
+
+    size: height and width of the page as read.
+    """
+    spec, kinds = specs[-1], outputs.kinds
+    asked = {each.name: each.keep.kinds if each.keep else () for each in specs[:-1]} | {spec.name: kinds}
+    notes = {
+        each.name: output_of(each.task.output).note(sample, each.name, threshold_of(asked[each.name])) for each in specs
+    }
+    height, width = size
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "input": sample.source.name,
+        "run": run_name(specs, [each.name for each in kinds]),
+        "status": "done",
+        "task": spec.task.name,
+        "model": spec.model_name,
+        "params": _params(spec),
+        "outputs": [],
+        "seconds": round(seconds, 3),
+        "width": width,
+        "height": height,
+        "pages": sample.source.pages,
+    }
+    return record | _results(specs, {name: [] if note is None else [note] for name, note in notes.items()})
+
+
+def threshold_of(kinds: Sequence[KindSpec]) -> float:
+    """The score or value from which on the record counts, as the files do."""
+    thresholds: list[float] = [each.params.threshold for each in kinds if hasattr(each.params, "threshold")]
+    return thresholds[0] if thresholds else MaskParams().threshold
 
 
 def skipped_record(plan: Plan, outputs: list[dict[str, Any]], digest: str) -> dict[str, Any]:
@@ -120,10 +153,19 @@ def _params(spec: StepSpec) -> dict[str, Any]:
     return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
 
 
-def _found(job: Job, spec: StepSpec) -> dict[str, Any]:
-    """What a step found in an input, of all of its pages."""
-    notes = job.noted(spec.name)
-    return output_of(spec.task.output).line(notes) if notes else {}
+def _results(specs: Sequence[StepSpec], notes: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """What the steps returned for an input. notes: of all of its pages, by the name of the step."""
+    lines = {
+        spec.name: output_of(spec.task.output).line(notes[spec.name]) if notes[spec.name] else {} for spec in specs
+    }
+    if len(specs) == 1:
+        return lines[specs[0].name]
+    steps = [
+        {"name": each.name, "task": each.task.name, "model": each.model_name, "params": _params(each)}
+        | lines[each.name]
+        for each in specs
+    ]
+    return {**lines[specs[-1].name], "steps": steps}
 
 
 def order_of(output: dict[str, Any]) -> tuple[Any, ...]:

@@ -11,12 +11,13 @@ from typing import BinaryIO
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of
-from imgai.plugin import MaskParams, Page, Rendered
+from imgai.plugin import Page, Rendered
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.commit import commit, reason
 from imgai.runs.guard import Guard
 from imgai.runs.job import Job
 from imgai.runs.options import OutputOptions
+from imgai.runs.record import threshold_of
 from imgai.runs.shelf import Shelf
 from imgai.runs.sort import sort_into
 from imgai.sample import Sample
@@ -41,7 +42,7 @@ class Writer:
     def write(self, job: Job, sample: Sample) -> None:
         """Write one page, and note what the record tells of it. Raises InputError for what cannot be written."""
         for spec, kinds in self._asked:
-            note = output_of(spec.task.output).note(sample, spec.name, _threshold(kinds))
+            note = output_of(spec.task.output).note(sample, spec.name, threshold_of(kinds))
             if note is not None:
                 job.note_output(spec.name, sample.source.page, note)
             for each in kinds:
@@ -119,12 +120,6 @@ class Writer:
         """Leave nothing of a job that is finished, well or not."""
         for shelf in job.shelves.values():
             shelf.clear()
-
-
-def _threshold(kinds: Sequence[KindSpec]) -> float:
-    """From where on the record counts, as the files do."""
-    thresholds: list[float] = [each.params.threshold for each in kinds if hasattr(each.params, "threshold")]
-    return thresholds[0] if thresholds else MaskParams().threshold
 
 
 def _write(content: bytes | Callable[[BinaryIO], object], file: BinaryIO) -> None:

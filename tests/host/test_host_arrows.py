@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ import imgai
 
 HOST = Path(imgai.__file__).parent
 PLUGINS = sorted((HOST.parent / "plugins").glob("imgai-*/src/*"))
+PLUGIN_TESTS = [
+    path for pattern in ("plugins/*/tests", "examples/plugin*/**/tests") for folder in sorted(HOST.parent.glob(pattern))
+    for path in sorted(folder.rglob("*.py"))
+]  # fmt: skip
 
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
@@ -24,7 +29,7 @@ LEVELS = (
     {"kinds", "measure"},
     {"runs"},
     {"training"},
-    {"cli", "testing"},
+    {"cli", "library", "testing"},
     {"__main__"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -55,6 +60,7 @@ def files_of(name: str) -> str | None:
     return name or None
 
 
+@cache
 def edges() -> dict[str, set[str]]:
     """Which files each file imports."""
     return {
@@ -118,3 +124,11 @@ def test_plugins_import_the_plugin_module_alone(package: Path) -> None:
         for name in imports(path):
             if name.split(".")[0] == "imgai":
                 assert name.startswith("imgai.plugin"), f"{path.name} imports {name} of the host"
+
+
+@pytest.mark.parametrize("file", PLUGIN_TESTS, ids=lambda path: path.name)
+def test_tests_of_plugins_import_what_is_public_alone(file: Path) -> None:
+    for name in imports(file):
+        if name.split(".")[0] == "imgai":
+            public = name == "imgai" or name.startswith(("imgai.plugin", "imgai.testing"))
+            assert public, f"{file} imports {name} of the host"

@@ -17,13 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
-from imgai.errors import UsageError
-from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext
-from imgai.predict.step import Step
-from imgai.predict.weights import find
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step, step_of
+from imgai.testing import Metadata, Sample, Scores, Source, Step, UsageError, load_step, step_of, weights_file
 
 MODELS = {model.name: model for model in imgai_classify.MODELS}
 CPU = torch.device("cpu")
@@ -145,7 +140,7 @@ def test_labels_are_1000_and_each_is_one_folder() -> None:
 def test_declarations_match_the_files() -> None:
     for name, model in MODELS.items():
         assert model.weights is not None
-        network = load_weights(find(model.weights), name)
+        network = load_weights(weights_file(model.weights), name)
         assert sum(parameter.numel() for parameter in network.parameters()) == model.parameters
 
 
@@ -153,7 +148,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     small = MODELS["imagenet"].weights
     assert small is not None
     with pytest.raises(RuntimeError, match="Missing key"):
-        load_weights(find(small), "imagenet-accurate")
+        load_weights(weights_file(small), "imagenet-accurate")
     save_file({"stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.safetensors")
     with pytest.raises(RuntimeError, match="Missing key"):
         load_weights(tmp_path / "other.safetensors", "imagenet")

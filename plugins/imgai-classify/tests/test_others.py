@@ -12,12 +12,18 @@ import torch
 from imgai_classify import checkpoints, zero_shot
 from imgai_classify.labels import LABELS
 
-from imgai.errors import PluginError, UsageError
-from imgai.outputs.scores import Scores
 from imgai.plugin import LoadContext, Model, Predictor
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step, step_of
-from imgai.testing.operators import declare_torchvision_operators
+from imgai.testing import (
+    Metadata,
+    PluginError,
+    Sample,
+    Scores,
+    Source,
+    UsageError,
+    declare_torchvision_operators,
+    load_step,
+    step_of,
+)
 
 CPU = torch.device("cpu")
 needs_timm = pytest.mark.skipif(not importlib.util.find_spec("timm"), reason="timm is not installed")

@@ -18,12 +18,8 @@ from safetensors.torch import load_file, save_file
 from skimage import data
 from torch import Tensor
 
-from imgai.errors import PluginError
 from imgai.plugin import LoadContext, Model
-from imgai.predict.step import Step
-from imgai.predict.weights import find
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step, step_of
+from imgai.testing import Metadata, PluginError, Sample, Source, Step, load_step, step_of, weights_file
 
 MODELS = {model.name: model for model in imgai_denoise.MODELS}
 CPU = torch.device("cpu")
@@ -186,7 +182,7 @@ def test_brightness_scales_the_answer(model: str) -> None:
 def test_declarations_match_the_network_and_the_file(model: str) -> None:
     declared = MODELS[model]
     assert declared.weights is not None
-    path = find(declared.weights)
+    path = weights_file(declared.weights)
     state = load_file(path)
     assert declared.parameters == sum(value.numel() for value in state.values())
     assert state.keys() == DenoiseNet().state_dict().keys()

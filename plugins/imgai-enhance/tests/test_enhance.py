@@ -15,12 +15,8 @@ from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from PIL import Image
 from torch import Tensor
 
-from imgai.errors import UsageError
-from imgai.params import as_values
 from imgai.plugin import NoParams, Predictor
-from imgai.predict.step import Step
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step, step_of
+from imgai.testing import Metadata, Sample, Source, Step, UsageError, as_values, load_step, step_of
 
 CPU = torch.device("cpu")
 PICTURES = sorted((Path(__file__).parents[3] / "examples" / "scans").glob("*.jpg"))

@@ -24,9 +24,7 @@ from torch import Tensor
 
 from imgai.plugin import NoParams
 from imgai.predict.device import choose_precision
-from imgai.predict.step import Step
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step
+from imgai.testing import Metadata, Sample, Source, Step, load_step
 
 
 def step_of(name: str) -> Step:

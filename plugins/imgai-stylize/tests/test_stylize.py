@@ -17,11 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.errors import UsageError
-from imgai.params import as_values
-from imgai.predict.step import Step
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step, step_of
+from imgai.testing import Metadata, Sample, Source, Step, UsageError, as_values, load_step, step_of
 
 CPU = torch.device("cpu")
 SCANS = Path(__file__).parents[3] / "examples" / "scans"

@@ -20,11 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.plugin import LoadContext, Model
-from imgai.predict.step import Step
-from imgai.predict.weights import find
-from imgai.sample import Metadata, Sample, Source
-from imgai.testing import load_step
-from imgai.testing.operators import declare_torchvision_operators
+from imgai.testing import Metadata, Sample, Source, Step, declare_torchvision_operators, load_step, weights_file
 
 TASK = imgai_super_resolve.TASK
 MODELS = {model.name: model for model in imgai_super_resolve.imgai_register_models()}
@@ -150,7 +146,7 @@ def test_an_unknown_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"other\.safetensors holds no SPAN"):
         load_weights(tmp_path / "other.safetensors", 2)
     with pytest.raises(RuntimeError, match="size mismatch"):
-        load_weights(find(weights_of("clean-x2")), 3)
+        load_weights(weights_file(weights_of("clean-x2")), 3)
     bare: Model = dataclasses.replace(MODELS["clean-x2"], weights=None)
     with pytest.raises(ValueError, match="clean-x2 needs its weights"):
         load(LoadContext(model=bare, device=CPU, weights=None))
@@ -164,7 +160,7 @@ def weights_of(name: str) -> imgai_super_resolve.Weights:
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_the_chain_in_the_file_amounts_to_the_convolution_that_is_run(name: str) -> None:
-    state = {key: value.float() for key, value in load_file(find(weights_of(name))).items()}
+    state = {key: value.float() for key, value in load_file(weights_file(weights_of(name))).items()}
     chains = [key.removesuffix(".sk.weight") for key in state if key.endswith(".sk.weight")]
     assert len(chains) == 20
     x = torch.rand(1, 3, 9, 9)
@@ -177,7 +173,7 @@ def test_the_chain_in_the_file_amounts_to_the_convolution_that_is_run(name: str)
         long = long + F.conv2d(x, state[f"{chain}.sk.weight"], state[f"{chain}.sk.bias"])
         short = F.conv2d(x, state[f"{chain}.eval_conv.weight"], state[f"{chain}.eval_conv.bias"], padding=1)
         assert torch.allclose(long, short, atol=1e-4), chain
-    plain = load_weights(find(weights_of(name)), MODELS[name].scale)
+    plain = load_weights(weights_file(weights_of(name)), MODELS[name].scale)
     assert sum(parameter.numel() for parameter in plain.parameters()) == MODELS[name].parameters
 
 
@@ -187,10 +183,10 @@ def test_the_files_open_elsewhere(name: str) -> None:
     declare_torchvision_operators()
     import spandrel
 
-    theirs = spandrel.ModelLoader().load_from_file(find(weights_of(name)))
+    theirs = spandrel.ModelLoader().load_from_file(weights_file(weights_of(name)))
     image = picture("cat", 60, 130, 64)
     assert theirs.architecture.id == "SPAN"
     assert theirs.scale == MODELS[name].scale
     with torch.inference_mode():
-        ours = load_weights(find(weights_of(name)), MODELS[name].scale)(image).clamp(0, 1)
+        ours = load_weights(weights_file(weights_of(name)), MODELS[name].scale)(image).clamp(0, 1)
         assert (theirs(image) - ours).abs().max() < 1e-4

@@ -1,0 +1,99 @@
+"""Loaded steps, called with a picture."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from imgai.errors import UsageError
+
+if TYPE_CHECKING:
+    from imgai.library.result import Result
+    from imgai.options import Machine, OutputOptions
+    from imgai.predict.chain import Chain as Steps
+    from imgai.predict.spec import StepSpec
+    from imgai.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a chain was asked for: its steps, what is written of the last, and the values of that one's options."""
+
+    specs: tuple[StepSpec, ...]
+    outputs: OutputOptions
+    values: dict[str, Any]
+    registry: Registry
+
+
+class Chain:
+    """Steps in order, made by `imgai.load`. May be called from several threads.
+
+    Models are loaded by the first call and stay loaded.
+    """
+
+    def __init__(self, asked: Asked, machine: Machine, max_pixels: int) -> None:
+        self._asked = asked
+        self._machine = machine
+        self._max_pixels = max_pixels
+        self._lock = Lock()
+        self._steps: Steps | None = None
+
+    def __repr__(self) -> str:
+        steps = " | ".join(f"{spec.task.name} --model {spec.model_name}" for spec in self._asked.specs)
+        return f"<imgai chain: {steps}>"
+
+    def __call__(self, picture: Any) -> Result:
+        """Take a picture of one page through the steps.
+
+        picture: a path, the bytes of a file, a PIL image, an array ``(H, W[, C])`` or a tensor ``(3, H, W)``; uint8,
+            uint16 or float in [0, 1].
+
+        Raises UsageError for a file of several pages, InputError for one that cannot be read or predicted, PluginError
+        for a model that cannot be loaded, DeviceError for a device that is not there.
+        """
+        results = self._pages(picture, alone=True)
+        result = next(results, None)
+        if result is None:
+            raise UsageError("the file holds no picture")
+        return result
+
+    def pages(self, picture: Any) -> Iterator[Result]:
+        """Take every page or frame of a picture through the steps, as they are asked for. Raises as a call does."""
+        return self._pages(picture, alone=False)
+
+    def _pages(self, picture: Any, *, alone: bool) -> Iterator[Result]:
+        from imgai.library.pages import samples
+        from imgai.library.result import Result
+
+        steps = self._loaded()
+        begun = time.monotonic()
+        for sample in samples(picture, self._max_pixels):
+            if alone and sample.source.pages > 1:
+                words = f"{sample.source.name} has {sample.source.pages} pages"
+                raise UsageError(words, "take them one by one: for result in chain.pages(x)")
+            result = steps(sample)
+            size = sample.metadata.full or (sample.height, sample.width)
+            yield Result(self._asked, result, size, time.monotonic() - begun)
+            begun = time.monotonic()
+
+    def _loaded(self) -> Steps:
+        """The models, loaded once."""
+        with self._lock:
+            if self._steps is None:
+                self._steps = _load(self._asked.specs, self._machine)
+            return self._steps
+
+
+def _load(specs: Sequence[StepSpec], machine: Machine) -> Steps:
+    from imgai.predict.device import choose_devices, tune_allocator
+
+    tune_allocator()
+    from imgai.predict.chain import Chain as Steps
+    from imgai.predict.load import load
+    from imgai.predict.machine import place
+
+    device = choose_devices(machine.device)[0]
+    return Steps([load(spec, place(machine, device, spec.models), quantized=spec is specs[-1]) for spec in specs])

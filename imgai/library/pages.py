@@ -1,0 +1,92 @@
+"""Samples of whatever a program holds a picture in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imgai.errors import UsageError
+from imgai.images import make_sample, read
+from imgai.images.depth import quantize
+from imgai.sample import Metadata, Sample, Source
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NAME = "image"
+"""What errors call a picture that is no file."""
+_DEPTHS = {torch.uint8: 8, torch.uint16: 16}
+
+
+def samples(picture: Any, max_pixels: int) -> Iterator[Sample]:
+    """The pages of a picture, decoded as they are asked for.
+
+    picture: a path, bytes of a file, a PIL image (its current frame), an array ``(H, W[, C])`` or a tensor
+        ``(C, H, W)``, C being 1, 3 or 4 with alpha last; uint8, uint16, or float in [0, 1], which is held in 16 bits.
+
+    Raises InputError for a file that cannot be read, UsageError for what is no picture.
+    """
+    if isinstance(picture, (str, Path)):
+        path = Path(picture)
+        yield from read(path, Source(path, path.name), max_pixels=max_pixels)
+    elif isinstance(picture, (bytes, bytearray, memoryview)):
+        yield from read(bytes(picture), Source(None, NAME), max_pixels=max_pixels)
+    elif isinstance(picture, np.ndarray):
+        yield _of_tensor(torch.from_numpy(_copied(picture)))
+    elif isinstance(picture, Tensor):
+        planes = picture.detach()
+        planes = planes[0] if planes.ndim == 4 and len(planes) == 1 else planes
+        if planes.ndim != 3:
+            raise UsageError(f"a tensor of shape {tuple(picture.shape)} is no picture", "give (3, H, W)")
+        yield _of_tensor(planes.permute(1, 2, 0).clone())
+    elif _is_pil(picture):
+        yield _of_pil(picture)
+    else:
+        raise UsageError(
+            f"a {type(picture).__name__} is no picture", "give a path, bytes, a PIL image, an array or a tensor"
+        )
+
+
+def _copied(array: np.ndarray) -> np.ndarray:
+    """The caller may write into the array while the result is still of use."""
+    kept = array if array.dtype in (np.uint8, np.uint16) or array.dtype.kind != "f" else array.astype(np.float32)
+    return np.array(kept, order="C", copy=True)
+
+
+def _of_tensor(values: Tensor) -> Sample:
+    """Shape: ``(H, W)`` or ``(H, W, C)``."""
+    shape = tuple(values.shape)
+    values = values[..., None] if values.ndim == 2 else values
+    if values.ndim != 3 or values.shape[-1] not in (1, 2, 3, 4) or not values.numel():
+        raise UsageError(f"{shape} is no picture's shape", "an array is (H, W) or (H, W, C), a tensor (C, H, W)")
+    if values.is_floating_point():
+        low, high = float(values.min()), float(values.max())
+        if not (low >= -1e-4 and high <= 1 + 1e-4):  # also where one is NaN
+            raise UsageError(f"the picture's values go from {low:.4g} to {high:.4g}", "floats are in [0, 1]")
+        values = quantize(values, 16)
+    if values.dtype not in _DEPTHS:
+        raise UsageError(f"pictures are not held in {values.dtype}", "use uint8, uint16 or floats in [0, 1]")
+    colors = values[..., :-1] if values.shape[-1] in (2, 4) else values
+    alpha = values[..., -1][None, None].contiguous() if values.shape[-1] in (2, 4) else None
+    gray = colors.shape[-1] == 1
+    image = colors[..., 0].expand(3, -1, -1)[None] if gray else colors.permute(2, 0, 1)[None]
+    metadata = Metadata("PNG", depth=_DEPTHS[values.dtype], gray=gray)
+    return Sample(image, Source(None, NAME), metadata, alpha=alpha)
+
+
+def _is_pil(picture: object) -> bool:
+    from PIL.Image import Image
+
+    return isinstance(picture, Image)
+
+
+def _of_pil(image: Image) -> Sample:
+    from imgai.images.codecs.pillow import pictures
+
+    (picture,) = pictures(image, image.format or "PNG")
+    return make_sample(picture.pixels, picture.alpha, Source(None, NAME), picture.metadata)
