@@ -18,7 +18,7 @@ def declare_torchvision_operators() -> None:
     """
     if _LIBRARIES:
         return
-    library: Any = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+    library: Any = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         with contextlib.suppress(RuntimeError):  # its own is there
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
