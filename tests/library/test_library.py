@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import pickle
@@ -26,6 +27,7 @@ import imgai.testing
 from imgai.library.chain import Asked
 from imgai.library.pages import samples
 from imgai.options import OutputOptions
+from imgai.plugin import Model, Task
 from imgai.predict.chain import Chain as Steps
 from imgai.predict.spec import StepSpec
 from imgai.registry import Registry
@@ -292,3 +294,34 @@ def test_a_call_costs_next_to_nothing_beside_its_steps() -> None:
             steps(sample)
         alone.append(time.perf_counter() - begun)
     assert min(ours) - min(alone) < 0.0005
+
+
+def chain_of(task: Task, model: Model) -> imgai.Chain:
+    """A chain of a task that no installed plugin declares."""
+    return imgai.Chain(Asked((StepSpec(task, model),), OutputOptions(), {}, Registry([])), CPU, 10**8)
+
+
+def test_every_output_has_its_place_in_a_result() -> None:
+    array = np.zeros((60, 90, 3), np.uint8)
+    array[20:40, 30:60] = 255
+    found = chain_of(fake.BOX_LIGHT, fake.EXTENT)(array)
+    (box,) = found.boxes
+    assert box.label == "light"
+    assert box[2:] == pytest.approx((30, 20, 60, 40), abs=1.5)
+    assert found.record["objects"] == {"light": 1}
+    (annotation,) = json.loads(found.render("coco"))["annotations"]
+    assert annotation["bbox"] == pytest.approx([30, 20, 30, 20], abs=2)
+    assert found.picture("overlay").size == (90, 60)
+
+    height = chain_of(fake.RELIEF, fake.METRES)(array)
+    assert height.map is not None
+    assert height.map.shape == (60, 90)
+    assert (float(height.map[0, 0]), float(height.map[30, 45])) == (0.0, 100.0)
+    assert tifffile.imread(io.BytesIO(height.render("tiff")))[30, 45] == 100
+
+    said = chain_of(fake.DESCRIBE, fake.MIDDLE)(array)
+    assert said.data == {"color": "red", "points": [[45, 30]]}
+    assert said.boxes == ()
+    assert said.map is None
+    assert said.masks == {}
+    assert said.scores == {}
