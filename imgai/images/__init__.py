@@ -11,13 +11,14 @@ if TYPE_CHECKING:
     from imgai.images.codecs.png import encode_png
     from imgai.images.decode import make_sample, read
     from imgai.images.header import probe
-    from imgai.images.write import to_pixels, write_image
+    from imgai.images.write import metadata_of, to_pixels, write_image
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
     "encode_png",
     "format_of_suffix",
     "make_sample",
+    "metadata_of",
     "probe",
     "read",
     "sniff",
@@ -30,6 +31,7 @@ __all__ = [
 _LATER = {
     "encode_png": "codecs.png",
     "make_sample": "decode",
+    "metadata_of": "write",
     "probe": "header",
     "read": "decode",
     "to_pixels": "write",

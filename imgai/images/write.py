@@ -59,14 +59,14 @@ def to_pixels(sample: Sample) -> np.ndarray:
 
 def to_picture(sample: Sample) -> Picture:
     """The sample at its depth, as a format's ``write`` takes it."""
-    metadata = _true_of(sample)
+    metadata = metadata_of(sample)
     image = sample.image[0, :1] if metadata.gray else sample.image[0]
     pixels = _values(image, metadata.depth)
     alpha = None if sample.alpha is None else _values(sample.alpha[0], metadata.depth)[..., 0]
     return Picture(pixels[..., 0] if metadata.gray else pixels, alpha, metadata)
 
 
-def _true_of(sample: Sample) -> Metadata:
+def metadata_of(sample: Sample) -> Metadata:
     """The metadata as it is true of the picture at the size that it has now."""
     metadata, size = sample.metadata, (sample.height, sample.width)
     if metadata.full in (None, size):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imgai.images import encode_png
+from imgai.images import encode_png, metadata_of
 from imgai.kinds.classes import each_class
 from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
@@ -17,4 +17,4 @@ def render(page: Page) -> Iterator[Rendered]:
     mask: Mask = page.output
     for index, label in each_class(mask):
         values = mask.inside(index, page.params.threshold).astype(np.uint8) * 255
-        yield Rendered(encode_png(values, dpi=page.sample.metadata.dpi), ".png", label)
+        yield Rendered(encode_png(values, dpi=metadata_of(page.sample).dpi), ".png", label)

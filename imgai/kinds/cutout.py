@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.images import encode_png, to_pixels
+from imgai.images import encode_png, metadata_of, to_pixels
 from imgai.images.depth import to_float
 from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
@@ -29,8 +29,15 @@ _SURE = 1e-5
 def render(page: Page) -> Iterator[Rendered]:
     """A PNG with alpha, in the picture's depth. Several classes are cut out together."""
     pixels = cutout_pixels(page.sample, page.output)
-    metadata = page.sample.metadata
-    content = encode_png(pixels, icc=metadata.icc, exif=metadata.exif, xmp=metadata.xmp, dpi=metadata.dpi)
+    metadata = metadata_of(page.sample)
+    content = encode_png(
+        pixels,
+        icc=metadata.icc,
+        exif=metadata.exif,
+        xmp=metadata.xmp,
+        dpi=metadata.dpi,
+        texts=metadata.texts,
+    )
     yield Rendered(content, ".png")
 
 

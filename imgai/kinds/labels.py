@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from imgai.images import encode_png
+from imgai.images import encode_png, metadata_of
 from imgai.plugin import Page, Rendered
 
 _LARGEST_16_BIT = 65535
@@ -23,14 +24,15 @@ def render(page: Page) -> Iterator[Rendered]:
     for label, numbers in numbered:
         named = label if len(numbered) > 1 else None
         if page.suffix in ("", ".png") and int(numbers.max(initial=0)) <= _LARGEST_16_BIT:
-            yield Rendered(encode_png(numbers.astype(np.uint16)), ".png", named)
+            yield Rendered(encode_png(numbers.astype(np.uint16), dpi=metadata_of(page.sample).dpi), ".png", named)
         else:
-            yield Rendered(_tiff(numbers), ".tif", named)
+            yield Rendered(_tiff(numbers, metadata_of(page.sample).dpi), ".tif", named)
 
 
-def _tiff(numbers: np.ndarray) -> bytes:
+def _tiff(numbers: np.ndarray, dpi: tuple[float, float] | None) -> bytes:
     import tifffile
 
     file = io.BytesIO()
-    tifffile.imwrite(file, numbers.astype(np.uint32), compression="zlib", metadata=None)
+    about: dict[str, Any] = {} if dpi is None else {"resolution": dpi, "resolutionunit": "INCH"}
+    tifffile.imwrite(file, numbers.astype(np.uint32), compression="zlib", metadata=None, **about)
     return file.getvalue()

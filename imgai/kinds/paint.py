@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from imgai.images import encode_png
+from imgai.images import encode_png, metadata_of
 from imgai.sample import Sample
 
 # Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
@@ -20,10 +21,12 @@ _QUALITY = 92
 
 def encoded(pixels: np.ndarray, sample: Sample, suffix: str) -> bytes:
     """A PNG or a JPEG, by the suffix, in the colour space of the sample. Shape: ``(H, W, 3)`` uint8."""
+    dpi = metadata_of(sample).dpi
     if suffix == ".png":
-        return encode_png(pixels, icc=profile_of(sample), dpi=sample.metadata.dpi)
+        return encode_png(pixels, icc=profile_of(sample), dpi=dpi)
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample))
+    about: dict[str, Any] = {} if dpi is None else {"dpi": dpi}
+    Image.fromarray(pixels).save(file, format="JPEG", quality=_QUALITY, icc_profile=profile_of(sample), **about)
     return file.getvalue()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from imgai.images import encode_png
+from imgai.images import encode_png, metadata_of
 from imgai.kinds.levels import normalized
 from imgai.plugin import Page, Rendered
 
@@ -20,4 +20,4 @@ def render(page: Page) -> Iterator[Rendered]:
     about = {"scale": (high - low) / _LEVELS, "offset": low}
     if page.output.unit is not None:
         about["unit"] = page.output.unit
-    yield Rendered(encode_png(levels, dpi=page.sample.metadata.dpi), ".png", record=about)
+    yield Rendered(encode_png(levels, dpi=metadata_of(page.sample).dpi), ".png", record=about)

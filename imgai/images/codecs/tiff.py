@@ -22,13 +22,11 @@ from imgai.plugin import Header, Metadata, Picture, UnsupportedError
 DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
 """Document, description, make, model, page, software, time, artist, computer, copyright: texts that go along."""
 _DESCRIPTION, _EXIF, _GPS, _IPTC = 270, 34665, 34853, 33723
-_NATIVE = "<" if sys.byteorder == "little" else ">"
+_HEAD = b"II*\0\0\0\0\0" if sys.byteorder == "little" else b"MM\0*\0\0\0\0"
 _PLACE = 0x7EED0000  # what stands for the place of a directory until it is known
+_STANDS_FOR = {_EXIF - 1: _EXIF, _GPS - 1: _GPS}  # tags that tifffile writes, for those that it does not
 _POINTER = re.compile(
-    b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in (_EXIF, _GPS)) + rb")..\xed\x7e"
-    if _NATIVE == "<"
-    else b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in (_EXIF, _GPS)) + rb")\x7e\xed..",
-    re.DOTALL,
+    b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in _STANDS_FOR) + b")(..)(..)", re.DOTALL
 )
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 _GREY = (_MINISWHITE, _MINISBLACK)
@@ -327,7 +325,7 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
             ]
             for tag in (_EXIF, _GPS):
                 if directory := exif.get_ifd(tag):
-                    extra.append((tag, 4, 1, _PLACE + len(directories), True))
+                    extra.append((tag - 1, 4, 1, _PLACE + len(directories), True))
                     directories.append((tag, directory))
             writer.write(
                 pixels,
@@ -353,10 +351,15 @@ class _Watched:
         self.places: dict[int, int] = {}
 
     def write(self, content: bytes) -> int:
-        begin = self.file.tell()
+        begin, patched = self.file.tell(), bytearray()
         for found in _POINTER.finditer(content):
-            self.places[struct.unpack_from("=L", content, found.start() + 8)[0] - _PLACE] = begin + found.start() + 8
-        return self.file.write(content)
+            tag, _, _, place = struct.unpack("=HHLL", found[0])
+            if place & 0xFFFF0000 != _PLACE:
+                continue
+            patched = patched or bytearray(content)
+            struct.pack_into("=H", patched, found.start(), _STANDS_FOR[tag])
+            self.places[place - _PLACE] = begin + found.start() + 8
+        return self.file.write(patched or content)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.file, name)
@@ -370,7 +373,7 @@ def _append(directories: list[tuple[int, dict[int, Any]]], watched: _Watched) ->
         if at % 2:
             file.write(b"\0")
             at += 1
-        directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0" if _NATIVE == "<" else b"MM\0*", group=tag)
+        directory = TiffImagePlugin.ImageFileDirectory_v2(_HEAD, group=tag)
         for key, value in values.items():
             if isinstance(value, dict):
                 continue  # a directory within, for other programs' use
