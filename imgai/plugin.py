@@ -528,6 +528,17 @@ class LoadContext:
     read_image: Callable[[Path], Tensor] = _no_reader
 
 
+FIELDS_OF: Mapping[str, Output] = {
+    "scale": Output.IMAGE,
+    "auxiliary": Output.MASK,
+    "unit": Output.MAP,
+    "range": Output.MAP,
+}
+"""Fields of `Model` that are for models of one output alone."""
+NEEDED_BY: Mapping[Output, str] = {Output.MASK: "labels"}
+"""The field of `Model` that models of an output cannot do without."""
+
+
 def identity(value: Any) -> Any:
     """Return what is given: the preprocess or postprocess of a model that needs none.
 

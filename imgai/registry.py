@@ -9,7 +9,7 @@ from typing import Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.plugin import Format, Kind, Model, NoParams, Output, Task, param_of
+from imgai.plugin import FIELDS_OF, NEEDED_BY, Format, Kind, Model, NoParams, Output, Task, param_of
 
 
 class Registry:
@@ -145,12 +145,13 @@ class Registry:
         task = next((task for task in plugin.tasks if task.name == model.task), self.tasks.get(model.task))
         if task is None:
             return ""
-        if task.output is not Output.IMAGE and model.scale != 1:
-            return f"its model {model.name!r} declares scale={model.scale}, which only models of images have"
-        if task.output is not Output.MAP and (model.unit is not None or model.range is not None):
-            return f"its model {model.name!r} declares a unit or a range, which only models of maps have"
-        if task.output is Output.MASK and not model.labels:
-            return f"its model {model.name!r} makes masks and declares no labels"
+        for field in dataclasses.fields(model):
+            of, value = FIELDS_OF.get(field.name, task.output), getattr(model, field.name)
+            if of is not task.output and value != field.default:
+                return f"its model {model.name!r} declares {field.name}={value!r}, which is for models of {of.value}"
+        needed = NEEDED_BY.get(task.output)
+        if needed is not None and not getattr(model, needed):
+            return f"its model {model.name!r} returns {task.output.value} and declares no {needed}"
         mine = {field.name for field in dataclasses.fields(model.params or NoParams)}
         theirs = {field.name for field in dataclasses.fields(task.params)}
         if shared := mine & theirs:

@@ -28,6 +28,20 @@ def test_an_installed_plugin_is_a_command(site: Any, greet: str) -> None:
 
 
 BROKEN = {
+    "unfitting": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='m', output=Output.SCORES)]\n@hookimpl\n"
+        "def imgai_register_models():\n"
+        "    return [Model(name='m', task='t', summary='s', license='MIT', load='a:b', unit='m')]",
+        "declares unit='m', which is for models of map",
+    ),
+    "nameless": (
+        "from imgai.plugin import *\n@hookimpl\ndef imgai_register_tasks():\n"
+        "    return [Task(name='t', summary='s', default_model='m', output=Output.MASK)]\n@hookimpl\n"
+        "def imgai_register_models():\n"
+        "    return [Model(name='m', task='t', summary='s', license='MIT', load='a:b')]",
+        "returns mask and declares no labels",
+    ),
     "import": ("import a_module_that_is_nowhere", "a_module_that_is_nowhere"),
     "syntax": ("def (:", "SyntaxError"),
     "exit": ("import sys; sys.exit(0)", "sys.exit(0)"),
