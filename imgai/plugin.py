@@ -395,6 +395,7 @@ class Metadata:
     depth: bits a channel, 8 or 16.
     gray: the file holds one channel; the image then repeats it three times.
     icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
+    cicp: the four code points of a PNG of high dynamic range, which a profile does not tell in full.
     iptc: the records of IPTC IIM. texts: key and value, as PNG has them; a comment's key is "Comment".
     dpi: dots per inch, horizontal and vertical.
     duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
@@ -410,6 +411,7 @@ class Metadata:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    cicp: bytes | None = None
     iptc: bytes | None = None
     texts: tuple[tuple[str, str], ...] = ()
     dpi: tuple[float, float] | None = None

@@ -9,9 +9,9 @@ import numpy as np
 
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-_D65 = (0.3127, 0.3290)
 _PARAMETERS = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}  # how many each type of parametric curve has
 
+D65 = (0.3127, 0.3290)
 SRGB_PRIMARIES = ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
@@ -48,7 +48,7 @@ def build(
     primaries: tuple[tuple[float, float], ...],
     curve: tuple[float, ...] | np.ndarray,
     *,
-    white: tuple[float, float] = _D65,
+    white: tuple[float, float] = D65,
     name: str = "RGB",
 ) -> bytes:
     """A profile of primaries (x, y) and one curve for all three.
@@ -81,7 +81,7 @@ def build(
     return head + table + body
 
 
-def to_xyz(primaries: tuple[tuple[float, float], ...], white: tuple[float, float] = _D65) -> np.ndarray:
+def to_xyz(primaries: tuple[tuple[float, float], ...], white: tuple[float, float] = D65) -> np.ndarray:
     """From linear light of these primaries (x, y) to XYZ, adapted to D50 by Bradford's matrix. Shape: ``(3, 3)``"""
     columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
     light = np.array([white[0] / white[1], 1, (1 - white[0] - white[1]) / white[1]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from imgai.images import icc, make_sample
+from imgai.images import coded, icc, make_sample, read, write_image
 from imgai.images.depth import quantize, to_float
 from imgai.images.space import ColorSpace, TableSpace, space_of
 from imgai.predict.managed import Managed
@@ -148,3 +149,67 @@ def test_a_profile_of_tables_goes_through_lcms() -> None:
     swapped = to_float(image)[:, [2, 1, 0]]
     assert (to_float(seen) - swapped).abs().mean() * 255 < 6  # a table of nine steps
     assert same(quantize(space.changed(image, seen, seen), 8), image)
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 100, 50)).save(file, "PNG")
+    content = file.getvalue()
+    made = b"".join(
+        struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return content[:33] + made + content[33:]
+
+
+def profile_of(content: bytes) -> bytes | None:
+    (sample,) = read(content, Source(None, "a"))
+    return sample.metadata.icc
+
+
+@pytest.mark.parametrize("codes", [(12, 13), (9, 13), (9, 8), (1, 8), (9, 16), (12, 18)])
+def test_code_points_of_a_png_become_an_equal_profile(codes: tuple[int, int]) -> None:
+    found = profile_of(png((b"cICP", bytes([*codes, 0, 1]))))
+    assert found == coded.profile(*codes)
+    assert isinstance(space_of(found), ColorSpace)
+    ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(found or b"")))
+
+
+def test_code_points_of_p3_are_display_p3() -> None:
+    found, due = (space_of(content) for content in (coded.profile(12, 13), SPACES["Display P3"]))
+    assert found is not None
+    assert due is not None
+    assert same(found.to_srgb(noise()), due.to_srgb(noise()))
+
+
+def test_code_points_of_high_dynamic_range_stay_in_a_png() -> None:
+    (sample,) = read(png((b"cICP", bytes([9, 16, 0, 1]))), Source(None, "a"))
+    file = io.BytesIO()
+    write_image([sample], file, "PNG")
+    assert b"cICP" + bytes([9, 16, 0, 1]) in file.getvalue()
+
+
+@pytest.mark.parametrize(("gamma", "changes"), [(45455, False), (100000, True), (55556, True)])
+def test_gamma_of_a_png_becomes_a_profile_where_it_is_not_that_of_srgb(gamma: int, changes: bool) -> None:
+    found = space_of(profile_of(png((b"gAMA", struct.pack(">L", gamma)))))
+    assert (found is not None) is changes
+    told = png((b"gAMA", struct.pack(">L", gamma)), (b"sRGB", b"\0"))
+    assert profile_of(told) is None
+
+
+def test_an_nclx_box_of_an_avif_becomes_a_profile() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 100, 50)).save(file, "AVIF")
+    content = bytearray(file.getvalue())
+    assert profile_of(bytes(content)) is None
+    at = content.index(b"colrnclx") + 8
+    content[at : at + 4] = struct.pack(">HH", 12, 13)
+    assert profile_of(bytes(content)) == coded.profile(12, 13)
+
+
+def test_adobe_rgb_that_a_camera_notes_in_exif_alone_becomes_a_profile() -> None:
+    exif = Image.Exif()
+    exif.get_ifd(34665)[40961] = 65535
+    exif.get_ifd(34665)[40965] = {1: "R03"}
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 100, 50)).save(file, "JPEG", exif=exif)
+    assert profile_of(file.getvalue()) == coded.adobe_rgb()

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from imgai.images import coded
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture
 
 _QUALITY = 85
+_HEAD = 1 << 16  # bytes in which the boxes that describe a picture stand
 
 
 def probe(source: Path | bytes) -> Header:
@@ -20,6 +22,8 @@ def probe(source: Path | bytes) -> Header:
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """Every frame, whole."""
     with pillow.opened(source, "AVIF") as image:
+        if "icc_profile" not in image.info and (icc := coded.of_box(pillow.head_of(source, _HEAD))):
+            image.info["icc_profile"] = icc
         yield from pillow.pictures(image, "AVIF", image.n_frames)  # type: ignore[attr-defined]
 
 

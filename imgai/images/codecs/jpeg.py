@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
+from imgai.images import coded
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture, UnsupportedError
 
@@ -52,6 +53,8 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         return (pixels if image.mode == "RGB" else pixels[..., 0]), None, image.info.get("icc_profile") or None
 
     with pillow.opened(content, "JPEG") as image:
+        if image.mode == "RGB" and not image.info.get("icc_profile") and _is_adobe_rgb(image):
+            image.info["icc_profile"] = coded.adobe_rgb()
         for picture in pillow.pictures(image, "JPEG", decode=decode):
             yield pillow.noted(picture, *notes)
 
@@ -70,6 +73,13 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
         return {"quality": quality, **({"subsampling": 0} if quality >= _FULL_COLOR else {}), **about}
 
     pillow.save(pictures, file, "JPEG", options)
+
+
+def _is_adobe_rgb(image: Image.Image) -> bool:
+    """Whether a camera notes that the picture is in Adobe RGB, without a profile."""
+    if b"R03" not in image.info.get("exif", b""):
+        return False
+    return str(image.getexif().get_ifd(0xA005).get(1, "")).startswith("R03")
 
 
 def _strictly(content: bytes, space: str, smallest: int) -> np.ndarray:

@@ -98,6 +98,14 @@ def about_upright(
     return exif, xmp, ("its embedded video, gain map or the like is not carried",) if less else ()
 
 
+def head_of(source: Path | bytes, length: int) -> bytes:
+    """The first bytes of a file."""
+    if isinstance(source, bytes):
+        return source[:length]
+    with source.open("rb") as file:
+        return file.read(length)
+
+
 def exif_of(image: Image.Image) -> bytes | None:
     """The EXIF block of an opened file."""
     exif: bytes | None = image.info.get("exif") or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import struct
 import zlib
@@ -14,6 +15,7 @@ import numpy as np
 from isal import isal_zlib
 from PIL import Image, PngImagePlugin
 
+from imgai.images import coded
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture
 
@@ -35,7 +37,11 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         count = int(getattr(image, "n_frames", 1))
         if _MAY_FOLLOW.search(content, max(content.rfind(b"IDAT"), 0)):
             image.load()  # what stands behind the pixels is read too
-        yield from pillow.pictures(image, "PNG", count, decode=lambda image: _decoded(content, image))
+        icc, cicp = _colors(content, image.info.get("icc_profile"))
+        if icc:
+            image.info["icc_profile"] = icc
+        for picture in pillow.pictures(image, "PNG", count, decode=lambda image: _decoded(content, image)):
+            yield dataclasses.replace(picture, metadata=dataclasses.replace(picture.metadata, cicp=cicp))
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
@@ -46,7 +52,13 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
         about = first.metadata
         file.write(
             encode_png(
-                pillow.joined(first), icc=about.icc, exif=about.exif, xmp=about.xmp, dpi=about.dpi, texts=about.texts
+                pillow.joined(first),
+                icc=about.icc,
+                exif=about.exif,
+                xmp=about.xmp,
+                dpi=about.dpi,
+                texts=about.texts,
+                cicp=about.cicp,
             )
         )
         return
@@ -62,6 +74,29 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
         return {"pnginfo": texts, **pillow.carried(picture, *names)}
 
     pillow.save(map(pillow.with_8_bits, frames), file, "PNG", options)
+
+
+def _colors(content: bytes, icc: bytes | None) -> tuple[bytes | None, bytes | None]:
+    """The profile that chunks tell, the first of cICP, iCCP, sRGB, gAMA with cHRM; and cICP itself where it is HDR."""
+    chunks: dict[bytes, bytes] = {}
+    at = 8
+    while at + 12 <= len(content) and (kind := content[at + 4 : at + 8]) != b"IDAT":
+        (length,) = struct.unpack_from(">L", content, at)
+        if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            chunks.setdefault(kind, content[at + 8 : at + 8 + length])
+        at += 12 + length
+    colored = content[25] in (2, 3, 6)
+    if len(cicp := chunks.get(b"cICP", b"")) == 4 and colored:
+        return coded.profile(cicp[0], cicp[1]), cicp if coded.is_hdr(cicp[1]) else None
+    if icc or b"sRGB" in chunks or not colored:
+        return icc, None
+    gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    if not gamma and not points:
+        return None, None
+    return coded.of_png(
+        struct.unpack(">L", gamma)[0] if len(gamma) == 4 else None,
+        struct.unpack(">8L", points) if len(points) == 32 else None,
+    ), None
 
 
 def _decoded(content: bytes, image: Image.Image) -> pillow.Decoded | None:
@@ -84,6 +119,7 @@ def encode_png(
     xmp: bytes | None = None,
     dpi: tuple[float, float] | None = None,
     texts: tuple[tuple[str, str], ...] = (),
+    cicp: bytes | None = None,
 ) -> bytes:
     """The bytes of a PNG file.
 
@@ -108,6 +144,8 @@ def encode_png(
     np.subtract(plain[:, step:], plain[:, :-step], out=rows[:, 1 + step :])
     parts = [b"\x89PNG\r\n\x1a\n"]
     parts.append(_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * depth, _COLOR_TYPE[channels], 0, 0, 0)))
+    if cicp:
+        parts.append(_chunk(b"cICP", cicp))
     if icc:
         parts.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc)))
     if dpi:

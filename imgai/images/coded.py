@@ -1,0 +1,88 @@
+"""Colour that a file tells otherwise than by an ICC profile, as an equal profile.
+
+Code points of ITU-T H.273 (a cICP chunk of PNG, an nclx box of AVIF and HEIC), and PNG's gAMA and cHRM.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from imgai.images import icc
+
+_PRIMARIES = {
+    4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
+    5: ((0.64, 0.33), (0.29, 0.60), (0.15, 0.06)),
+    6: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    7: ((0.630, 0.340), (0.310, 0.595), (0.155, 0.070)),
+    9: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
+    11: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+    22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
+}
+_SRGB, _SRGB_CURVE, _PQ, _HLG = 1, 13, 16, 18
+_WHITES = {4: (0.310, 0.316), 11: (0.314, 0.351)}
+_REC709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
+_CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), _SRGB_CURVE: icc.SRGB_CURVE, **dict.fromkeys((1, 6, 14, 15), _REC709)}
+_WHITE_NITS = 203  # ITU-R BT.2408: what white is in PQ
+
+
+def is_hdr(transfer: int) -> bool:
+    """Whether a transfer function is of high dynamic range."""
+    return transfer in (_PQ, _HLG)
+
+
+def profile(primaries: int, transfer: int) -> bytes | None:
+    """The profile of code points; None for sRGB, for what is not specified and for what is not known.
+
+    Of high dynamic range, what is brighter than white is white in it.
+    """
+    if primaries == _SRGB and transfer in (1, 2, 6, _SRGB_CURVE):
+        return None
+    colors = icc.SRGB_PRIMARIES if primaries == _SRGB else _PRIMARIES.get(primaries)
+    curve = _hdr(transfer) if is_hdr(transfer) else _CURVES.get(transfer, icc.SRGB_CURVE if transfer == 2 else None)
+    if colors is None or curve is None:
+        return None
+    return icc.build(colors, curve, white=_WHITES.get(primaries, icc.D65), name=f"H.273 {primaries}/{transfer}")
+
+
+def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None) -> bytes | None:
+    """The profile of a PNG's gAMA and cHRM, as they are stored; None where they are sRGB's, as libpng has it."""
+    points = [value / 100_000 for value in chromaticities] if chromaticities else []
+    white, colors = icc.D65, icc.SRGB_PRIMARIES
+    if len(points) == 8 and min(points[1::2]) > 0:
+        white = (points[0], points[1])
+        colors = ((points[2], points[3]), (points[4], points[5]), (points[6], points[7]))
+    flat = [value for point in (*colors, white) for value in point]
+    usual = [value for point in (*icc.SRGB_PRIMARIES, icc.D65) for value in point]
+    near = max(abs(one - other) for one, other in zip(flat, usual, strict=True)) < 0.005
+    exponent = 100_000 / gamma if gamma else None
+    if near and (exponent is None or abs(exponent - 2.2) < 0.1):
+        return None
+    curve = icc.SRGB_CURVE if exponent is None or abs(exponent - 2.2) < 0.01 else (exponent,)
+    return icc.build(colors, curve, white=white, name="PNG gAMA and cHRM")
+
+
+def of_box(head: bytes) -> bytes | None:
+    """The profile of the first nclx box of an AVIF's beginning; None where there is none, or it is sRGB's."""
+    at = head.find(b"colrnclx")
+    if at < 0 or at + 12 > len(head):
+        return None
+    return profile(*struct.unpack_from(">HH", head, at + 8))
+
+
+def _hdr(transfer: int) -> np.ndarray:
+    signal = np.linspace(0, 1, 4096)
+    if transfer == _PQ:  # SMPTE ST 2084
+        power = signal ** (1 / 78.84375)
+        light = (np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)) ** (1 / 0.1593017578125)
+        return np.asarray((light * 10_000 / _WHITE_NITS).clip(0, 1))
+    a, b, c = 0.17883277, 0.28466892, 0.55991073  # ARIB STD-B67; white is 75 % of the signal
+    light = np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
+    return np.asarray((light / ((np.exp((0.75 - c) / a) + b) / 12)).clip(0, 1))
+
+
+def adobe_rgb() -> bytes:
+    """The profile that cameras mean by the interoperability index R03 of EXIF (DCF 2.0)."""
+    return icc.build(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), (2.19921875,), name="Adobe RGB (1998) compatible")
