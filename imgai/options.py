@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imgai.params import option
+from imgai.plugin import Output
 
 if TYPE_CHECKING:
     from imgai.predict.spec import KindSpec
@@ -59,6 +60,10 @@ class ScoresOptions:
     write_xmp: bool = option(False, "Write the labels as keywords into FILE.xmp beside each file.", trusted=True)
     explain: str | None = option(None, "Show for each image which parts speak for its label.", choices=("gradcam",))
     explain_label: str | None = option(None, "Explain this label instead of the best.", metavar="LABEL")
+
+
+PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
+"""The options of outputs that are printed, or gathered in one table; those of the others are options of kinds."""
 
 
 @dataclass(frozen=True, slots=True)

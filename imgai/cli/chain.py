@@ -14,9 +14,9 @@ from imgai.cli.command import Given, add_command, machine_options, run_options
 from imgai.cli.recipe import write_recipe
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import PRINTED, Asked, outputs_of, parse_step, set_options, spec_of, unplaced, written_options
+from imgai.cli.steps import Asked, outputs_of, parse_step, set_options, spec_of, unplaced, written_options
 from imgai.errors import UsageError
-from imgai.options import ChainOptions, Machine, OutputOptions
+from imgai.options import PRINTED, ChainOptions, Machine, OutputOptions
 from imgai.params import Option, plain
 from imgai.registry import Registry
 

@@ -20,9 +20,10 @@ from imgai.cli.steps import Asked, settled, spec_of, step_options, written_optio
 from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.images.formats import picture_suffixes
+from imgai.measure import MEASURES
 from imgai.options import EvaluateOptions, Machine, OutputOptions, RunOptions
 from imgai.params import Option
-from imgai.plugin import Model, Output, Task
+from imgai.plugin import Model, Task
 from imgai.registry import Registry
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add ``imgai evaluate TASK`` for every task that makes scores."""
     group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
     for task in registry.tasks.values():
-        if task.output is Output.SCORES:
+        if task.output in MEASURES:
             add_command(
                 group,
                 task.name,

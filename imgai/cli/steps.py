@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from imgai.cli.command import parse, with_variable
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
-from imgai.options import KindOptions, OutputOptions, ScoresOptions, SizeOptions, StepOptions
+from imgai.options import PRINTED, KindOptions, OutputOptions, SizeOptions, StepOptions
 from imgai.params import Option, option_name, options_of, picked, plain, read
 from imgai.plugin import Kind, Model, NoParams, Output, Task
 from imgai.predict.size import Size
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _OUTPUT = "Output"
 _SIZES = frozenset(field.name for field in dataclasses.fields(SizeOptions))
-PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
-"""The options of outputs that are printed, or gathered in one table; those of the others are options of kinds."""
 
 
 @dataclass(frozen=True, slots=True)

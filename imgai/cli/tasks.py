@@ -10,8 +10,8 @@ import typer
 from imgai.cli.command import Given, add_command, machine_options, run_options
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import PRINTED, Asked, outputs_of, settled, spec_of, step_options, unplaced
-from imgai.options import Machine, RunOptions, TableOptions
+from imgai.cli.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
+from imgai.options import PRINTED, Machine, RunOptions, TableOptions
 from imgai.params import Option, options_of
 from imgai.plugin import Task
 from imgai.registry import Registry

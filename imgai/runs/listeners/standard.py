@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from imgai.plugin import Output
+from imgai.options import PRINTED
 from imgai.runs.listen import Listener
 from imgai.runs.listeners.keep import Keep
 from imgai.runs.listeners.labels import Labels
@@ -38,6 +38,6 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         found.append(Lines(console))
     if run.stdout is not None:
         found.append(Send(run.stdout, run.out, console))
-    if run.specs[-1].task.output is Output.SCORES:
+    if run.specs[-1].task.output in PRINTED:
         found.append(Labels(collect))
     return [*found, Words(console, json=options.json), Progress(console)]
