@@ -132,3 +132,13 @@ def test_tests_of_plugins_import_what_is_public_alone(file: Path) -> None:
         if name.split(".")[0] == "imgai":
             public = name == "imgai" or name.startswith(("imgai.plugin", "imgai.testing"))
             assert public, f"{file} imports {name} of the host"
+
+
+def test_host_decides_on_outputs_where_they_are_declared_alone() -> None:
+    """What is special about an output stands in its file, in its kinds and measures, and in tables of declarations."""
+    allowed = ("imgai.plugin", "imgai.options", "imgai.outputs", "imgai.kinds", "imgai.measure", "imgai.testing.fake")
+    for file, path in FILES.items():
+        if not file.startswith(allowed):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                decides = isinstance(node, ast.Attribute) and ast.unparse(node).startswith("Output.")
+                assert not decides, f"{file}:{node.lineno} decides on {ast.unparse(node)}"
