@@ -1,6 +1,6 @@
 # make demo: set up, and make masks of the example pictures.
 # make test: set up and run every test of the host and of every plugin.
-# make lint, make bench DATA=folder, make wheels, make clean.
+# make lint, make bench DATA=folder, make torture, make wheels, make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench wheels install clean
+.PHONY: demo test lint bench torture wheels install clean
 
 install: $(STAMP)
 
@@ -34,6 +34,10 @@ lint: $(STAMP)
 # The table of docs/benchmarks.md. DATA is a folder with the test pictures; benchmarks/README.md names them.
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
+
+# Kills, full disks, damaged files: a tenth of the attempts; all of them with FULL=1. SCRATCH=folder goes on where it was.
+torture: $(STAMP)
+	$(BIN)/python -m benchmarks.torture
 
 wheels: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist . $(PLUGINS:%=./%)

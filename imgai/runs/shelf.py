@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
+import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,7 @@ class Shelf:
         """path: where the output will be; the pages lie beside it."""
         self._path = path
         self._lock = Lock()
-        self._pages: dict[int, tuple[Path, Page]] = {}
+        self._pages: dict[int, tuple[Path, int, Page]] = {}
         self._edited = False
 
     def put(self, page: Page) -> int:
@@ -35,10 +37,15 @@ class Shelf:
         sample, number = page.sample, page.sample.source.page
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file, path = hidden.create(self._path.parent)
-        with file:
-            np.save(file, to_pixels(sample), allow_pickle=False)
-            if page.output is not sample:
-                pickle.dump(page.output, file)
+        try:
+            with file:
+                np.save(file, to_pixels(sample), allow_pickle=False)
+                if page.output is not sample:
+                    pickle.dump(page.output, file)
+                inode = os.fstat(file.fileno()).st_ino
+        except BaseException:
+            _remove(path)  # half a page, on a full disk
+            raise
         # Only what the file says of the page stays in memory.
         empty = dataclasses.replace(
             sample, image=sample.image[..., :0, :0].clone(), masks={}, scores={}, boxes={}, maps={}, data={}
@@ -46,6 +53,7 @@ class Shelf:
         with self._lock:
             self._pages[number] = (
                 path,
+                inode,
                 dataclasses.replace(page, sample=empty, output=empty if page.output is sample else None),
             )
             self._edited |= sample.edited
@@ -53,12 +61,13 @@ class Shelf:
 
     def pages(self) -> Iterator[Page]:
         """Every page in order, read as it is asked for and then removed. All are edited where one of them is."""
-        for _, (path, page) in sorted(self._pages.items()):
+        for _, (path, inode, page) in sorted(self._pages.items()):
             with path.open("rb") as file:
+                if os.fstat(file.fileno()).st_ino != inode:  # what others put there is not unpickled
+                    raise OSError(errno.ESTALE, f"{path} was replaced")
                 pixels = np.load(file, allow_pickle=False)
                 output = pickle.load(file) if page.output is None else None
-            path.unlink()
-            hidden.forget(path)
+            _remove(path)
             alpha = None
             if page.sample.alpha is not None:
                 pixels, alpha = pixels[..., :-1], pixels[..., -1]
@@ -69,7 +78,11 @@ class Shelf:
 
     def clear(self) -> None:
         """Remove what is left, of a file that could not be finished."""
-        for path, _ in self._pages.values():
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
-            hidden.forget(path)
+        for path, _, _ in self._pages.values():
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    hidden.forget(path)

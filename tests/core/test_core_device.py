@@ -7,6 +7,7 @@ import http.server
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
 CONTENT = b"weights" * 1000
 
 
+BROKEN = {
+    "/nonsense": b"nonsense\r\n\r\n",
+    "/chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc",
+    "/loop": b"HTTP/1.1 302 Found\r\nLocation: /loop\r\n\r\n",
+    "/nowhere-at-all": b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n",
+    "/away": b"HTTP/1.1 302 Found\r\nLocation: http://example.invalid/good\r\n\r\n",
+    "/file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+    "/slow": b"HTTP/1.1 200 OK\r\nContent-Length: 7000\r\n\r\n",
+}
+"""What a server that is out of order, or up to something, answers."""
+
+
 def weights(file: str, content: bytes = CONTENT) -> Weights:
     return Weights(file=file, sha256=hashlib.sha256(content).hexdigest(), size=len(content), license="MIT")
 
@@ -71,7 +84,15 @@ def server(tmp_path: Path) -> Iterator[str]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = {"/good": CONTENT, "/other": b"x" * len(CONTENT), "/long": CONTENT * 2, "/short": CONTENT[:9]}
-            body = content.get(self.path.removesuffix(".safetensors"))
+            name = self.path.removesuffix(".safetensors")
+            body = content.get(name)
+            if name in BROKEN:
+                self.wfile.write(BROKEN[name])
+                while name == "/slow":
+                    self.wfile.write(b"x")
+                    self.wfile.flush()
+                    time.sleep(0.05)
+                return
             self.send_response(200 if body else 404)
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
@@ -102,10 +123,24 @@ def test_weights_are_fetched_once(server: str) -> None:
     assert path.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("name", ["other", "long", "short"])
-def test_what_is_not_what_was_declared_is_thrown_away(server: str, name: str, cache: Path) -> None:
-    with pytest.raises(PluginError, match="is not the weights that the plugin declares"):
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("other", "is not the weights that the plugin declares"),
+        ("long", "is not the weights that the plugin declares"),
+        ("short", "it broke off after 9 of 7000 bytes"),
+        *((name[1:], "cannot be fetched") for name in BROKEN if name not in ("/away", "/file")),
+        ("away", "over https alone, not from http://example.invalid/good"),
+        ("file", "cannot be fetched|over https alone"),
+    ],
+)
+def test_what_is_not_what_was_declared_is_thrown_away(
+    server: str, name: str, why: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgai.predict.weights._TOTAL", 0.6)
+    with pytest.raises(PluginError, match=why) as caught:
         find(weights(f"{server}/{name}.safetensors"))
+    assert "\n" not in str(caught.value)
     assert not [path for path in cache.rglob("*") if path.is_file()]
 
 
