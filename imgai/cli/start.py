@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def start(
     """
     from imgai.runs import run
 
+    gc.enable()  # the command line starts without it
     console = Console(quiet=options.quiet, verbose=options.verbose)
     if options.watch:
         from imgai.runs.watch import watch
