@@ -40,34 +40,50 @@ class ColorSpace:
         parts = [quantize(self._extended(rows), 16) for rows in _rows(image)]
         return torch.cat(parts, dim=-2)
 
-    def changed(self, image: Tensor, seen: Tensor, made: Tensor) -> Tensor:
+    def changed(self, image: Tensor, seen: Tensor, made: Tensor, depth: int | None = None) -> Tensor:
         """An image with the change that a network made of what it saw; what it did not change keeps its values.
 
+        depth: of what is given, in bits; None: float32 in [0, 1].
+
         Shape: image ``(1, C, H, W)`` in this space, seen ``(1, C, H, W)`` and made ``(1, C, H', W')`` in sRGB, to
-        made's shape, float32 in [0, 1].
+        made's shape.
         """
         size = (int(made.shape[-2]), int(made.shape[-1]))
         if tuple(image.shape[-2:]) == size:
-            parts = zip(*(_rows(part) for part in (image, seen, made)), strict=True)
-            return torch.cat([self._part(*part) for part in parts], dim=-2)
-        beyond = self._extended(image) - to_float(seen)
-        if float(beyond.abs().max()) <= _STEP:
-            return torch.cat([self._from_extended(to_float(rows)) for rows in _rows(made)], dim=-2)
-        beyond = torch.nn.functional.interpolate(beyond, size, mode="bilinear", antialias=True)
-        pairs = zip(_rows(made), _rows(beyond), strict=True)
-        return torch.cat([self._from_extended(to_float(rows) + more) for rows, more in pairs], dim=-2)
+            parts = (self._part(*rows) for rows in zip(_rows(image), _rows(seen), _rows(made), strict=True))
+        else:
+            beyond = [self._beyond(rows) for rows in _rows(image)]
+            if any(rows is not None for rows in beyond):
+                there = [seen.new_zeros(rows.shape, dtype=torch.float32) for rows in _rows(image)]
+                whole = torch.cat([there[i] if rows is None else rows for i, rows in enumerate(beyond)], dim=-2)
+                more = _rows(torch.nn.functional.interpolate(whole, size, mode="bilinear", antialias=True))
+                parts = (self._from_extended(to_float(a) + b) for a, b in zip(_rows(made), more, strict=True))
+            else:
+                parts = (self._from_extended(to_float(rows)) for rows in _rows(made))
+        return torch.cat([part if depth is None else quantize(part, depth) for part in parts], dim=-2)
 
     def _part(self, image: Tensor, seen: Tensor, made: Tensor) -> Tensor:
-        seen, made = to_float(seen), to_float(made)
-        beyond = self._extended(image)
-        beyond -= beyond.clamp(0, 1)
-        same = ((made - seen).abs() <= 0.51 * _STEP).all(dim=1, keepdim=True)
-        return torch.where(same, to_float(image), self._from_extended(made + beyond))
+        made = to_float(made)
+        same = ((made - to_float(seen)).abs() <= 0.51 * _STEP).all(dim=1, keepdim=True)
+        beyond = self._beyond(image)
+        return torch.where(same, to_float(image), self._from_extended(made if beyond is None else made + beyond))
+
+    def _beyond(self, image: Tensor) -> Tensor | None:
+        """By how much sRGB lies below 0 and above 1; None if nowhere. Shape: ``(1, C, h, w)`` to float32"""
+        light = self._in_srgb(image)
+        if float(light.min()) >= -_STEP and float(light.max()) <= 1 + _STEP:
+            return None
+        extended = _signed(linear_rgb_to_rgb, light)
+        return extended - extended.clamp(0, 1)
 
     def _extended(self, image: Tensor) -> Tensor:
         """sRGB that goes on below 0 and above 1. Shape: ``(1, C, h, w)`` to float32"""
+        return _signed(linear_rgb_to_rgb, self._in_srgb(image))
+
+    def _in_srgb(self, image: Tensor) -> Tensor:
+        """Linear light of sRGB's primaries. Shape: ``(1, C, h, w)`` to float32"""
         light = torch.cat([_light(curve, plane) for curve, plane in self._planes(image)], dim=1)
-        return _signed(linear_rgb_to_rgb, self._mixed(light, self._to_srgb))
+        return self._mixed(light, self._to_srgb)
 
     def _from_extended(self, image: Tensor) -> Tensor:
         light = self._mixed(_signed(rgb_to_linear_rgb, image), self._from_srgb).clamp_(0, 1)
@@ -98,13 +114,14 @@ class TableSpace:
         """As `ColorSpace.to_srgb` does."""
         return quantize(to_float(_through(self._there, image)), 16)
 
-    def changed(self, image: Tensor, seen: Tensor, made: Tensor) -> Tensor:
+    def changed(self, image: Tensor, seen: Tensor, made: Tensor, depth: int | None = None) -> Tensor:
         """As `ColorSpace.changed` does: the difference that the change makes in this space."""
         size = (int(made.shape[-2]), int(made.shape[-1]))
         before, shown = (resize(each, size, mode="bicubic") for each in (image, seen))
         if self._back is not None:
             shown, made = (to_float(_through(self._back, each)) for each in (shown, made))
-        return (before + to_float(made) - shown).clamp_(0, 1)
+        changed = (before + to_float(made) - shown).clamp_(0, 1)
+        return changed if depth is None else quantize(changed, depth)
 
 
 @lru_cache(maxsize=32)

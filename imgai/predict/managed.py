@@ -34,8 +34,8 @@ class Managed:
         if result.image is not self.sample.image:
             device = result.image.device
             own, seen = (self._planes(each).to(device) for each in (image, self.sample.image))
-            made = self._space.changed(own, seen, self._planes(result.image))
-            image = (quantize(made, depth) if quantized else made).expand(-1, 3, -1, -1)
+            made = self._space.changed(own, seen, self._planes(result.image), depth if quantized else None)
+            image = made.expand(-1, 3, -1, -1)
         if alpha is not None and quantized:
             alpha = quantize(alpha, depth)
         return dataclasses.replace(result, image=image, alpha=alpha, metadata=original.metadata)
