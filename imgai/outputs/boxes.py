@@ -21,6 +21,7 @@ SAME = 0.5
 """Boxes of one class, found in several tiles, whose intersection over union is larger are one object."""
 _COVERED = 0.7  # a box that a tile's edge cuts, and that a larger one covers by this much, is a piece of that object
 _EDGE = 0.01  # how near to a tile's edge, as a part of the tile, a box counts as cut by it
+_FARTHEST = 32  # a box of a tile may be one of the whole image, this many sides of the tile away; farther are pixels
 _SURE = 0.25  # boxes that are less sure are not compared by tests
 _X0, _Y0, _X1, _Y1, _SCORE, _CLASS = range(6)
 
@@ -69,7 +70,7 @@ class BoxesOutput(OutputType):
         if bool(((scores > 0) & ((classes < 0) | (classes >= count))).any()):
             return f"it returned the class {int(classes.max())}, and {count} labels are declared"
         boxes = returned[scores > 0]
-        if bool((boxes[:, :4].abs() > 4).any()):
+        if bool((boxes[:, :4].abs() > _FARTHEST).any()):
             return "it returned boxes far outside of what it saw; give fractions, not pixels"
         if bool((boxes[:, _X0] > boxes[:, _X1]).any() or (boxes[:, _Y0] > boxes[:, _Y1]).any()):
             return "it returned boxes that end before they begin; give x0, y0, x1, y1, not a width and a height"
