@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks import (
     chain,
     classify,
+    detect,
     edges,
     enhance,
     folder,
@@ -38,6 +39,7 @@ def main() -> None:
             "network": network.measure,
             "folder": lambda: folder.measure(scratch / "folder"),
             "classify": lambda: classify.measure(scratch / "classify"),
+            "detect": lambda: detect.measure(scratch / "detect"),
             "restoration": lambda: restoration.measure(scratch / "restoration"),
             "chain": lambda: chain.measure(scratch / "chain"),
             "enhance": enhance.measure,
@@ -52,6 +54,7 @@ def main() -> None:
                 "subject": lambda: segment.subject(data),
                 "subject-kinds": lambda: segment.kinds(data),
                 "nuclei": lambda: segment.nuclei(data),
+                "boxes": lambda: detect.accuracy(data),
                 "edges": lambda: edges.measure(data),
             }
         for name in arguments.names or measures:

@@ -19,7 +19,8 @@ from imgai.plugin import ENTRY_POINT_GROUP, Format, Kind, Model, Task
 
 _GROUP_PREFIX = "imgai.plugins.v"
 _OFFICIAL = frozenset(
-    f"imgai-{name}" for name in ("classify", "denoise", "dicom", "enhance", "segment", "stylize", "super-resolve")
+    f"imgai-{name}"
+    for name in ("classify", "denoise", "detect", "dicom", "enhance", "segment", "stylize", "super-resolve")
 )
 
 _DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind, "formats": Format}

@@ -1,0 +1,60 @@
+"""imgai detect: people, animals, vehicles and things, each in a box."""
+
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+from imgai_detect.labels import LABELS
+
+
+@dataclass(frozen=True, slots=True)
+class DetectParams:
+    """What can be asked of every model."""
+
+    classes: tuple[str, ...] = param(
+        (), "Classes to look for: one or more, with commas between; all, if left out.", metavar="NAMES"
+    )
+    tiled: bool = param(
+        False, "Look at the picture piece by piece too, at its own size: small objects in large pictures."
+    )
+
+
+TASK = Task(
+    name="detect",
+    summary="Find objects: a box, a class and a score for each.",
+    default_model="nanodet",
+    output=Output.BOXES,
+    params=DetectParams,
+)
+
+MODELS = (
+    Model(
+        name="nanodet",
+        task="detect",
+        summary="People, animals, vehicles and things: COCO's 80 classes.",
+        license="Apache-2.0",
+        load="imgai_detect.nanodet:load",
+        weights=Weights(
+            file="imgai_detect:weights/nanodet.safetensors",
+            sha256="d6ac92021cce9501e747ce7c2823d3409c6e36f4b7882d27c4dafe1b97366b2a",
+            size=7_578_376,
+            license="Apache-2.0",
+            data="COCO train2017 (Flickr's Creative Commons photographs; annotations CC BY 4.0)",
+        ),
+        parameters=3_786_068,
+        labels=LABELS,
+        input_size=(416, 416),
+        fit="letterbox",
+    ),
+)
+
+
+@hookimpl
+def imgai_register_tasks() -> tuple[Task, ...]:
+    """The one task of this plugin."""
+    return (TASK,)
+
+
+@hookimpl
+def imgai_register_models() -> tuple[Model, ...]:
+    """Its models."""
+    return MODELS
