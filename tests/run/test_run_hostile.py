@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -131,7 +132,7 @@ def test_control_c_ends_a_run_whose_stream_has_stalled(shell: Shell, tmp_path: P
     script = """
         tar cf a.tar in
         $imgai find-light - --out out < <(head -c 4000 a.tar; sleep 60) & job=$!
-        for _ in $(seq 100); do [ -e out/in/a.png ] && break; sleep 0.3; done
+        for _ in $(seq 250); do [ -e out/in/a.png ] && break; sleep 0.3; done
         begun=$(date +%s); kill -TERM $job; wait $job; echo $? $(($(date +%s) - begun))
     """
     answer = shell(script)
@@ -152,24 +153,25 @@ def test_sigterm_is_130_from_the_first_moment(shell: Shell, tmp_path: Path, make
 
 
 def test_control_c_drops_what_no_network_has_seen(shell: Shell, tmp_path: Path, make_picture: Any) -> None:
-    for number in range(8):
+    for number in range(20):
         make_picture(tmp_path / "in" / f"{number}.png", seed=number)
     script = """
         $imgai find-light in --out out --slow 1.5 --batch 1 2> words & job=$!
-        for _ in $(seq 100); do [ -e out/0.png ] && break; sleep 0.1; done
-        begun=$(date +%s); kill -INT $job; kill -TERM $job; wait $job; echo $?
+        for _ in $(seq 600); do [ -e out/0.png ] && break; sleep 0.1; done
+        kill -TERM $job; wait $job; echo $?
     """
-    answer = shell(script.replace("kill -INT $job; kill", "kill"))
-    assert answer.stdout == b"130\n", answer
+    answer = shell(script)
     words = (tmp_path / "words").read_text()
-    assert "stopping, " in words
+    assert answer.stdout == b"130\n", (answer, words)
+    (left,) = re.findall(r"stopping, (\d+) left", words)
+    assert int(left) <= 3, words
     assert "error" not in words
-    assert len(list((tmp_path / "out").glob("*.png"))) <= 4
+    assert len(list((tmp_path / "out").glob("*.png"))) < 20
     records = [json.loads(line) for line in (tmp_path / "out" / ".imgai" / "records.jsonl").read_text().splitlines()]
     assert sum(record["status"] == "done" for record in records) == len(list((tmp_path / "out").glob("*.png")))
     again = shell("$imgai find-light in --out out -q; find . -name '*.imgai-tmp'")
     assert (again.returncode, again.stdout) == (0, b""), again
-    assert len(list((tmp_path / "out").glob("*.png"))) == 8
+    assert len(list((tmp_path / "out").glob("*.png"))) == 20
 
 
 def test_a_reader_that_waits_holds_the_run_up(tmp_path: Path, make_picture: Any, find_light: Any) -> None:
