@@ -365,6 +365,23 @@ def test_a_named_file_that_is_called_otherwise_is_told(tmp_path: Path, find_ligh
     assert words.said[-1].endswith(f"see {tmp_path / 'out.tif'}")
 
 
+@pytest.mark.parametrize("frame", [1, 2])
+def test_a_frame_that_is_far_larger_than_its_picture_is_refused(tmp_path: Path, find_light: Any, frame: int) -> None:
+    """Pillow would make room for 65535 x 65535 pixels while it looks for the next frame."""
+    frames = [Image.effect_noise((20, 16), 60 + 10 * number) for number in range(3)]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+    content = bytearray(file.getvalue())
+    place = -1
+    for _ in range(frame + 1):
+        place = content.index(b"\x2c\0\0\0\0\x14\0\x10\0", place + 1)
+    content[place + 5 : place + 9] = b"\xff\xff\xff\xff"
+    (tmp_path / "a.gif").write_bytes(content)
+    summary, words = find_light([tmp_path / "a.gif"], tmp_path / "out")
+    assert summary.failed == 1
+    assert "a frame of 65535 x 65535 pixels in a picture of 20 x 16" in words.text
+
+
 def test_cells_of_a_table_are_no_formulas(tmp_path: Path) -> None:
     from imgai.kinds.table import Row, write_table
 

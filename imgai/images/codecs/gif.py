@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +13,10 @@ from PIL import Image
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture
 
+_DESCRIPTOR, _EXTENSION = 0x2C, 0x21  # what the blocks of a GIF begin with
+_FRAME = 1 << 24
+"""Pixels that a frame may have whatever the picture's size."""
+
 
 def probe(source: Path | bytes) -> Header:
     """The header."""
@@ -21,7 +26,33 @@ def probe(source: Path | bytes) -> Header:
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """Every frame, whole."""
     with pillow.opened(source, "GIF") as image:
+        _check_frames(source, *image.size)
         yield from pillow.pictures(image, "GIF", image.n_frames)  # type: ignore[attr-defined]
+
+
+def _check_frames(source: Path | bytes, width: int, height: int) -> None:
+    """Raise ValueError for a frame far larger than the picture: Pillow makes room for it while it looks on."""
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    most = max(16 * width * height, _FRAME)
+
+    def table(flags: int) -> int:
+        return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+    place = 13 + table(content[10]) if len(content) > 10 else len(content)
+    while place < len(content):
+        if content[place] == _DESCRIPTOR and place + 9 < len(content):
+            left, top, across, down = struct.unpack_from("<4H", content, place + 1)
+            if (left + across) * (top + down) > most:
+                raise ValueError(f"a frame of {left + across} x {top + down} pixels in a picture of {width} x {height}")
+            place += 11 + table(content[place + 9])
+        elif content[place] == _EXTENSION:
+            place += 2
+        else:
+            place += 1  # the end, or what Pillow passes over too
+            continue
+        while place < len(content) and content[place]:
+            place += 1 + content[place]
+        place += 1
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
