@@ -150,6 +150,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pairs", "things", "people", "objects", "photos", "out", "start"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--go-on", type=Path, help="averaged weights to begin with; --start still teaches")
     parser.add_argument("--drawn", type=Path, help="a folder of things with an alpha channel, to paste")
     parser.add_argument("--clothes", type=Path, help="a folder of garments, KIND/NAME.jpg (see subject_pictures)")
     parser.add_argument("--hours", type=float, default=1.0, help="wall-clock length; the cosine ends with it")
@@ -189,11 +190,15 @@ def main() -> None:
     unknown = read_unknown(args.photos, barred)
     network = Tuned(args.start).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teacher = Teacher(network.subject)
+    origin = copy.deepcopy(network.subject)
+    if args.go_on:
+        network.subject.load_state_dict(Tuned(args.go_on).subject.state_dict())
     average = copy.deepcopy(network).eval().requires_grad_(False)
     teacher.follow(network.subject)
     speed_up(network)
     groups = parameter_groups(network, args.rate, args.encoder_rate)
-    origin = [p.detach().clone() for p in groups[0]["params"]]
+    first = {id(p): q for p, q in zip(network.subject.parameters(), origin.parameters(), strict=True)}
+    origins = [first[id(p)].detach() for p in groups[0]["params"]]
     optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
     step, before = 0, 0.0
     checkpoint = args.out / "checkpoint.pt"
@@ -237,8 +242,8 @@ def main() -> None:
         optimizer.step()
         step += 1
         with torch.no_grad():
-            for parameter, first in zip(groups[0]["params"], origin, strict=True):
-                parameter.lerp_(first, args.back * factor)
+            for parameter, anchor in zip(groups[0]["params"], origins, strict=True):
+                parameter.lerp_(anchor, args.back * factor)
             decay = min(args.average, (1 + step) / (10 + step))
             for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
                 ours.lerp_(theirs, 1 - decay)
