@@ -243,8 +243,7 @@ def test_a_jpeg_is_decoded_no_larger_than_a_classifier_needs(tmp_path: Path) -> 
     (small,) = read(tmp_path / "a.jpg", Source(None, "a"), least=256)
     (whole,) = read(tmp_path / "a.jpg", Source(None, "a"))
     assert (small.height, small.width) == (400, 300)
-    assert small.metadata.full == (whole.height, whole.width) == (1600, 1200)
-    assert whole.metadata.full is None
+    assert small.metadata.full == whole.metadata.full == (whole.height, whole.width) == (1600, 1200)
     spec = StepSpec(fake.WEIGH, CROPPED)
     go([tmp_path / "a.jpg"], tmp_path / "labels.csv", spec=spec)
     row = table(tmp_path / "labels.csv")["a.jpg"]

@@ -90,7 +90,7 @@ def joined(answer: Sequence[Tensor], only: Sequence[int] | None) -> Tensor:
     """
     *grids, notes, place = answer
     top, left, height, width = place[:, None].unbind(2)
-    x0, y0, x1, y1, score, label = notes.unflatten(1, (-1, 6)).unbind(2)  # type: ignore[no-untyped-call]
+    x0, y0, x1, y1, score, label = notes.unflatten(1, (-1, 6)).unbind(2)
     x0, x1 = (x0 - left) / width, (x1 - left) / width
     y0, y1 = (y0 - top) / height, (y1 - top) / height
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
