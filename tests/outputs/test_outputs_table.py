@@ -32,9 +32,7 @@ def test_csv_has_a_row_for_each_input_and_columns_for_each_rank() -> None:
         "label": "espresso", "id": "n07920052", "score": "0.75",
         "label_2": "cup, of tea", "id_2": "n07930864", "score_2": "0.125", "error": "",
     }  # fmt: skip
-    assert (second["path"], second["label_2"]) == ("torn\\xff.png", ""), (
-        "a table is UTF-8 throughout"
-    )
+    assert (second["path"], second["label_2"]) == ("torn\\xff.png", ""), "a table is UTF-8 throughout"
     assert (third["label"], third["error"]) == ("", ROWS[2].error)
     assert text.splitlines()[0].endswith(",error")
     assert "id" not in written(".csv", 1, {}).decode("utf-8", "surrogateescape").splitlines()[0].split(",")
