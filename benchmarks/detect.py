@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.pictures import make_photographs
 
 LOOP = """
-import sys, time
+import os, sys, time
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would take many times as long on a busy machine
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
