@@ -78,7 +78,7 @@ print(sum(width * height for width, height in sizes) / 1e6 / seconds)
 def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
     """Megapixels of input a second, both ways, and their ratio; medians of `rounds` in turn."""
     found = {}
-    for name in ("denoise/photo", "super-resolve/photo-x2", "super-resolve/photo-x4"):
+    for name in ("denoise/photo", "super-resolve/faithful-x2", "super-resolve/faithful-x4"):
         size = (1.8, 2.2) if name.startswith("denoise") else (0.45, 0.55)
         pictures = scratch / f"{size[0]}"
         make_photographs(pictures, 4, size)

@@ -16,6 +16,7 @@ from benchmarks import (
     detect,
     edges,
     enhance,
+    enlarging,
     folder,
     memory,
     network,
@@ -56,6 +57,7 @@ def main() -> None:
                 "nuclei": lambda: segment.nuclei(data),
                 "boxes": lambda: detect.accuracy(data),
                 "edges": lambda: edges.measure(data),
+                "enlarging": lambda: enlarging.measure(data),
             }
         for name in arguments.names or measures:
             if name not in measures:

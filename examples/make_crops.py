@@ -4,7 +4,7 @@
     python examples/make_crops.py super-resolve docs/super-resolve.jpg
 
 The pictures are scikit-image's (public domain, CC0) and the pages of this folder. For `denoise` they get the noise of a
-small sensor and a JPEG file; for `super-resolve` they are shrunk to half and saved as JPEG.
+small sensor and a JPEG file; for `super-resolve` they are shrunk to half, saved as JPEG, and enlarged four times.
 """
 
 from __future__ import annotations
@@ -55,23 +55,23 @@ def noisy(image: Image.Image, seed: int) -> Image.Image:
 
 def main() -> None:
     task, out = sys.argv[1], Path(sys.argv[2])
-    scale = 2 if task == "super-resolve" else 1
+    less, scale = (2, 4) if task == "super-resolve" else (1, 1)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         before, after = Path(scratch, "before"), Path(scratch, "after")
         before.mkdir()
         for seed, (name, image) in enumerate(pictures().items()):
-            if scale > 1:
-                image = image.resize((image.width // scale, image.height // scale), Image.Resampling.BICUBIC)
-            (image if scale > 1 else noisy(image, seed)).save(before / f"{name}.jpg", quality=88)
-        subprocess.run(
-            [sys.executable, "-m", "imgai.cli.main", task, str(before), "--out", str(after), "--format", "png"],
-            check=True,
-        )
+            if less > 1:
+                image = image.resize((image.width // less, image.height // less), Image.Resampling.BICUBIC)
+            (image if less > 1 else noisy(image, seed)).save(before / f"{name}.jpg", quality=88)
+        size = ["--scale", str(scale)] if scale > 1 else []
+        command = [sys.executable, "-m", "imgai.cli.main", task, str(before), "--out", str(after), "--format", "png"]
+        subprocess.run([*command, *size], check=True)
         for path in sorted(before.iterdir()):
             given, made = Image.open(path), Image.open(after / f"{path.stem}.png")
             given = given.resize(made.size, Image.Resampling.BICUBIC)
-            left, top = PLACES.get(path.stem, (made.width // 3, made.height // 3))
+            left, top = PLACES.get(path.stem, (made.width * less // scale // 3, made.height * less // scale // 3))
+            left, top = left * scale // less, top * scale // less
             box = (left, top, left + SIDE, top + SIDE)
             rows.append(np.hstack([np.asarray(given.crop(box)), np.asarray(made.convert("RGB").crop(box))]))
     columns, count = 3, len(rows) // 3

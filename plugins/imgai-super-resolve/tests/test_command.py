@@ -53,7 +53,7 @@ def test_pictures_of_every_kind_reach_their_size(tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--scale", "2", "--width", "100"), "a size is asked for in one way"),
-        (("--scale", "9"), "Invalid value for '--scale'"),
+        (("--scale", "9"), "--scale cannot be 9.0; it takes a number from 1 to 8"),
         (("--model", "fhoto"), "did you mean 'photo'?"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Trains the weights of `super-resolve`, one network at a time.
+"""Trains the weights of `clean` and `faithful`, one network at a time.
 
     python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 4 --minutes 60
     python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 2 --start OUT/clean-x4.safetensors
@@ -106,7 +106,7 @@ def psnr(image: Tensor, truth: Tensor, border: int) -> float:
 
 def smaller(rng: np.random.Generator, images: Tensor, scale: int, family: str) -> Tensor:
     """What a network is given for these pictures. Shape: ``(B, 3, H, W)`` to ``(B, 3, H / scale, W / scale)``."""
-    if family == "photo":
+    if family == "faithful":
         return torch.cat([degrade(rng, image[None], scale) for image in images])
     return whole_levels(bicubic(images, (images.shape[2] // scale, images.shape[3] // scale)))
 
@@ -199,9 +199,9 @@ def read(path: Path) -> Tensor:
 
 def measure(weights: Path, tests: Path, tiles: Tiles) -> None:
     """Print the table of the cards: PSNR on Y in dB, networks against bicubic enlargement."""
-    print("| set | scale | border | bicubic | clean | photo |\n| --- | --- | --- | --- | --- | --- |")
+    print("| set | scale | border | bicubic | clean | faithful |\n| --- | --- | --- | --- | --- | --- |")
     for scale in SCALES:
-        networks = {f: load_weights(weights / f"{f}-x{scale}.safetensors", scale) for f in ("clean", "photo")}
+        networks = {f: load_weights(weights / f"{f}-x{scale}.safetensors", scale) for f in ("clean", "faithful")}
         for name in ("set5", "set14"):
             pairs = []
             for path in sorted((tests / name / "hr").iterdir()):
@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--family", choices=["clean", "photo"], default="clean")
+    parser.add_argument("--family", choices=["clean", "faithful"], default="clean")
     parser.add_argument("--scale", type=int, choices=SCALES, default=4)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=0.02, help="of Muon; AdamW has a tenth of it")

@@ -1,4 +1,4 @@
-"""The network of every model here: SPAN, the swift parameter-free attention network.
+"""The network of `faithful` and `clean`: SPAN, the swift parameter-free attention network.
 
 Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution", 2023, arXiv:2311.12770. Six
 blocks of three convolutions; the answer of each block is weighted by how far it lies from zero, which needs no
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.plugin import Predictor
+from imgai_super_resolve.turned import Turned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,28 +74,6 @@ class Span(nn.Module):
             answers.append(x)
         kept = torch.cat((begin, self.conv_2(x), answers[0], first), dim=1)
         return cast("Tensor", self.upsampler(self.conv_cat(kept)))
-
-
-class Turned(nn.Module):
-    """The mean of a network's answers to a picture in its eight orientations, each turned back.
-
-    Geometric self-ensemble (Timofte, Rothe, Van Gool 2016, arXiv:1511.02228). Shape: that of the network
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, image: Tensor) -> Tensor:
-        total: Tensor | None = None
-        for turns in range(4):
-            for mirrored in (False, True):
-                seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3)).contiguous()
-                answer = torch.rot90(self.network(seen), -turns, (2, 3))
-                answer = answer.flip(3) if mirrored else answer
-                total = answer if total is None else total + answer
-        assert total is not None
-        return total / 8
 
 
 def load_weights(file: Path, scale: int) -> Span:
