@@ -131,7 +131,7 @@ def test_control_c_ends_a_run_whose_stream_has_stalled(shell: Shell, tmp_path: P
     make_picture(tmp_path / "in" / "a.png")
     script = """
         tar cf a.tar in
-        $imgai find-light - --out out < <(head -c 4000 a.tar; sleep 60) & job=$!
+        $imgai find-light - --out out < <(head -c 4000 a.tar; exec sleep 60 2>/dev/null) & job=$!
         for _ in $(seq 250); do [ -e out/in/a.png ] && break; sleep 0.3; done
         begun=$(date +%s); kill -TERM $job; wait $job; echo $? $(($(date +%s) - begun))
     """
