@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.plugin import Predictor
-from imgai_super_resolve.turned import Turned
+from imgai_super_resolve.turned import predictor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,9 +101,4 @@ def load(context: LoadContext) -> Predictor:
         ValueError: the context names no weights.
         RuntimeError: the weights are those of another network.
     """
-    if context.weights is None:
-        raise ValueError(f"the model {context.model.name} needs its weights")
-    network: nn.Module = load_weights(context.weights, context.model.scale)
-    if getattr(context.params, "tta", False):
-        network = Turned(network)
-    return Predictor(network=network.to(context.device))
+    return predictor(context, load_weights)

@@ -1,9 +1,14 @@
-"""Test-time augmentation: the mean over the eight orientations of a picture."""
+"""Predictors of any network, with test-time augmentation: the mean over the eight orientations of a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
+
+from imgai.plugin import LoadContext, Predictor
 
 
 class Turned(nn.Module):
@@ -26,3 +31,16 @@ class Turned(nn.Module):
                 total = answer if total is None else total + answer
         assert total is not None
         return total / 8
+
+
+def predictor(context: LoadContext, load_weights: Callable[[Path, int], nn.Module]) -> Predictor:
+    """The network that `load_weights` makes of a file and a scale, turned if the params ask for it.
+
+    Raises ValueError if the context names no weights, and what `load_weights` raises.
+    """
+    if context.weights is None:
+        raise ValueError(f"the model {context.model.name} needs its weights")
+    network = load_weights(context.weights, context.model.scale)
+    if getattr(context.params, "tta", False):
+        network = Turned(network)
+    return Predictor(network=network.to(context.device))
