@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from imgai.cli.command import machine_options, run_options
 from imgai.params import Option, row_of
+from imgai.words.command import machine_options, run_options
 
 DOCS = Path(__file__).parent
 PLACE = re.compile(r"(<!-- options (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -1,64 +1,16 @@
-"""A command of the command line, built from the options that it takes. The one place that knows Typer's parameters."""
+"""A command of the command line, built from the options that it takes."""
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import typer
-import typer.main
 
 from imgai.console import Console, silence_stdout
-from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError, UsageError
-from imgai.options import Machine, RunOptions
-from imgai.params import Option, check, completion, options_of, picked, read, shown_default
-
-Params = TypeVar("Params")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a command line asks for.
-
-    values: the checked values, by the names of the options; an option that nobody set is not among them.
-    typed: the names of those that were typed; the others come from variables and files.
-    """
-
-    values: dict[str, Any] = field(default_factory=dict)
-    typed: frozenset[str] = frozenset()
-
-    def over(self, defaults: Mapping[str, Any]) -> Given:
-        """The same with these values for what was not typed."""
-        typed = {name: self.values[name] for name in self.typed}
-        return dataclasses.replace(self, values={**self.values, **defaults, **typed})
-
-    def of(self, params: type[Params], **others: object) -> Params:
-        """Those values that are fields of the dataclass, as an instance of it. others: of its further fields."""
-        return picked(params, self.values, **others)
-
-
-def run_options(params: type[Any] = RunOptions) -> list[Option]:
-    """The options of a run. params: one of its dataclasses in `imgai.options`."""
-    return [with_variable(each) for each in options_of(params, "Run")]
-
-
-def machine_options() -> list[Option]:
-    return [with_variable(each) for each in options_of(Machine, "Machine")]
-
-
-def with_variable(option: Option, task: str = "") -> Option:
-    """The option with its environment variable: ``IMGAI_DEVICE`` for every task, ``IMGAI_DENOISE_STRENGTH`` for one.
-
-    One that files and variables cannot set stays without.
-    """
-    if option.traits.scope not in ("settings", "saved"):
-        return option
-    words = "_".join(part for part in ("IMGAI", task, option.key) if part)
-    return dataclasses.replace(option, variable=words.upper().replace("-", "_"))
+from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError
+from imgai.params import Option
+from imgai.words.command import Given, function_of, given_of
 
 
 def add_command(
@@ -75,24 +27,8 @@ def add_command(
 
     work: what it does; returns the exit code. settings: the values, by name, of options that nobody typed.
     """
-    function = _function(options, lambda context: work(_given(context, options, settings or {})))
+    function = function_of(options, lambda context: exit_code(lambda: work(given_of(context, options, settings or {}))))
     app.command(name, help=help, short_help=short_help)(function)
-
-
-def parse(
-    name: str, words: Sequence[str], options: Sequence[Option], settings: Mapping[str, Any] | None = None
-) -> Given:
-    """What the words ask of a command of that name. Raises UsageError."""
-    app = typer.Typer(add_completion=False)
-    app.command(name)(_function(options, lambda context: 0))
-    try:
-        context = typer.main.get_command(app).make_context(name, list(words))
-    except Exception as error:
-        # Typer's errors are Click's, of the version that comes with it; all of them can say what they mean.
-        if not hasattr(error, "format_message"):
-            raise
-        raise UsageError(error.format_message(), f"see: imgai {name} --help") from None
-    return _given(context, options, settings or {})
 
 
 def exit_code(work: Callable[[], int]) -> int:
@@ -108,92 +44,3 @@ def exit_code(work: Callable[[], int]) -> int:
         return EXIT_BROKEN_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-
-
-def _function(options: Sequence[Option], work: Callable[[Any], int]) -> Callable[..., None]:
-    """A function with the signature that Typer reads."""
-
-    def command(context: typer.Context, **values: object) -> None:
-        raise typer.Exit(exit_code(lambda: work(context)))
-
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    parameters = [of_context, *map(_parameter, options)]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def _given(context: Any, options: Sequence[Option], settings: Mapping[str, Any]) -> Given:
-    """The values that Typer parsed, checked, over those of the settings."""
-    values, typed = {}, set()
-    for each in options:
-        value, source = context.params[each.name], context.get_parameter_source(each.name)
-        if source is None or source.name.startswith("DEFAULT"):
-            if each.name in settings:
-                values[each.name] = check(each, settings[each.name])
-            continue
-        values[each.name] = read(each, value) if isinstance(value, str) else check(each, value)
-        if source.name == "COMMANDLINE":
-            typed.add(each.name)
-    return Given(values, frozenset(typed))
-
-
-def _parameter(option: Option) -> inspect.Parameter:
-    """An option as Typer takes it. Text is read by `imgai.params`, so that errors have the same words everywhere."""
-    about, traits = option.about, option.traits
-    default: object = inspect.Parameter.empty if option.default is MISSING else _default(option)
-    accepted: Any = {bool: bool, tuple: list[str], Path: Path}.get(option.type, str)
-    accepted = accepted if option.default is MISSING else accepted | None
-    if traits.argument:
-        declared: Any = typer.Argument(help=about.help, metavar=about.metavar, show_default=False)
-    else:
-        declared = typer.Option(
-            *_flags(option),
-            help=_help(option),
-            rich_help_panel=option.panel or None,
-            metavar=_metavar(option),
-            show_default=traits.shown or traits.negatable or option.type is not bool,
-            envvar=option.variable or None,
-            show_envvar=False,
-            hidden=traits.hidden,
-            autocompletion=completion(option.suggested) if option.suggested else None,
-        )
-    return inspect.Parameter(
-        option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[accepted, declared]
-    )
-
-
-def _default(option: Option) -> object:
-    """The default as it would be typed, for ``--help`` alone."""
-    if option.type is bool:
-        return option.default
-    if isinstance(option.default, tuple):
-        return [str(text) for text in option.default] or None
-    return shown_default(option) or None if not option.traits.shown else None
-
-
-def _flags(option: Option) -> list[str]:
-    """``--as``; ``--keep-colors/--no-keep-colors`` for what a plugin declares, whose default may be yes."""
-    flag = option.flag
-    if option.type is bool and option.traits.negatable:
-        flag = f"{flag}/--no-{option.key}"
-    return [flag, option.traits.short] if option.traits.short else [flag]
-
-
-def _help(option: Option) -> str:
-    about = option.about
-    return f"{about.help} One of: {', '.join(about.choices)}." if about.choices else about.help
-
-
-def _metavar(option: Option) -> str | None:
-    """What stands after the flag in ``--help``: ``soft|hard``, ``<int 1..>``."""
-    about = option.about
-    if about.metavar:
-        return about.metavar
-    if about.choices:
-        return "|".join(about.choices)
-    word = {int: "int", float: "float", str: "str", tuple: "str", Path: "path"}.get(option.type)
-    if word is None:
-        return None
-    low, high = (("" if bound is None else f"{bound:g}") for bound in (about.minimum, about.maximum))
-    return f"<{word} {low}..{high}>" if low or high else f"<{word}>"

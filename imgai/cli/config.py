@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from imgai.cli.settings import OF_EVERY, Settings, common_options, files
-from imgai.cli.steps import step_options
 from imgai.console import printable
 from imgai.params import Option, plain, shown
 from imgai.registry import Registry
+from imgai.words.steps import step_options
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import Asked, settled, spec_of, step_options, written_options
 from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.images.formats import picture_suffixes
@@ -25,6 +24,8 @@ from imgai.options import EvaluateOptions, Machine, OutputOptions, RunOptions
 from imgai.params import Option
 from imgai.plugin import Model, Task
 from imgai.registry import Registry
+from imgai.words.command import Given, machine_options, run_options
+from imgai.words.steps import Asked, settled, spec_of, step_options, written_options
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row

@@ -6,13 +6,14 @@ import dataclasses
 
 import typer
 
-from imgai.cli.chain import assemble
-from imgai.cli.command import Given, add_command, machine_options, run_options
-from imgai.cli.recipe import read_recipe
+from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
 from imgai.options import Machine, RecipeOptions
 from imgai.registry import Registry
+from imgai.words.chain import assemble
+from imgai.words.command import Given, machine_options, run_options
+from imgai.words.recipe import read_recipe
 
 _HELP = """Take images through the steps of a recipe: a TOML file that imgai chain --save-recipe
 writes, or that you do.

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from imgai.cli.recipe import RUN, STEPS, run_options
 from imgai.cli.settings import Settings
-from imgai.cli.steps import step_options
 from imgai.params import as_schema
 from imgai.plugin import Task
 from imgai.registry import Registry
+from imgai.words.recipe import RUN, STEPS, run_options
+from imgai.words.steps import step_options
 
 
 class Which(Enum):

@@ -74,15 +74,15 @@ def _is_the_users(path: Path) -> bool:
 
 def common_options() -> list[Option]:
     """The options of every task's command that imgai.toml and a variable can set."""
-    from imgai.cli.command import machine_options, run_options
+    from imgai.words.command import machine_options, run_options
 
     return [each for each in (*run_options(), *machine_options()) if each.variable]
 
 
 def _read(path: Path, registry: Registry, settings: Settings, *, trusted: bool) -> None:
     """Add what one file sets. Raises UsageError for everything that is wrong in it."""
-    from imgai.cli.steps import step_options
-    from imgai.cli.toml import TomlFile
+    from imgai.words.steps import step_options
+    from imgai.words.toml import TomlFile
 
     file = TomlFile(path)
     tables = {name: value for name, value in file.content.items() if isinstance(value, dict)}

@@ -7,14 +7,15 @@ from dataclasses import MISSING
 
 import typer
 
-from imgai.cli.command import Given, add_command, machine_options, run_options
+from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
-from imgai.cli.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
 from imgai.options import PRINTED, Machine, RunOptions, TableOptions
 from imgai.params import Option, options_of
 from imgai.plugin import Task
 from imgai.registry import Registry
+from imgai.words.command import Given, machine_options, run_options
+from imgai.words.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
 
 
 def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Settings) -> None:

@@ -9,15 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgai.cli.chain import assemble
-from imgai.cli.command import parse
-from imgai.cli.steps import Asked as AskedStep
-from imgai.cli.steps import settled, step_options
 from imgai.errors import UsageError
 from imgai.library.chain import Asked, Chain
 from imgai.options import Machine, RunOptions
 from imgai.params import check, option_name
 from imgai.registry import Registry, load_registry
+from imgai.words.chain import assemble
+from imgai.words.command import parse
+from imgai.words.steps import Asked as AskedStep
+from imgai.words.steps import settled, step_options
 
 if TYPE_CHECKING:
     from imgai.params import Option

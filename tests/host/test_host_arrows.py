@@ -28,6 +28,7 @@ LEVELS = (
     {"predict"},
     {"kinds", "measure"},
     {"runs"},
+    {"words"},
     {"training"},
     {"cli", "library", "testing"},
     {"__main__"},

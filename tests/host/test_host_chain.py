@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from imgai.cli.chain import _divide, assemble
+from imgai.cli.chain import _divide
 from imgai.cli.main import build_app
-from imgai.cli.steps import parse_step, spec_of
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.plugin import param
@@ -21,6 +20,8 @@ from imgai.predict.spec import Keep
 from imgai.registry import Registry
 from imgai.testing import fake
 from imgai.testing.kinds import named_kinds
+from imgai.words.chain import assemble
+from imgai.words.steps import parse_step, spec_of
 
 REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])
 

@@ -14,13 +14,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from imgai.cli.main import build_app
-from imgai.cli.recipe import read_recipe
 from imgai.cli.schema import recipe_schema
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.registry import Registry
 from imgai.runs.schema import record_schema
 from imgai.testing import fake
+from imgai.words.recipe import read_recipe
 
 REGISTRY = Registry([Plugin("fake", "fake", "1", fake.imgai_register_tasks(), fake.imgai_register_models())])
 GOOD = """\

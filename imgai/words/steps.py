@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgai.cli.command import parse, with_variable
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
 from imgai.options import PRINTED, KindOptions, OutputOptions, SizeOptions, StepOptions
@@ -18,6 +17,7 @@ from imgai.params import Option, option_name, options_of, picked, plain, read
 from imgai.plugin import Kind, Model, NoParams, Output, Task
 from imgai.predict.size import Size
 from imgai.registry import Registry
+from imgai.words.command import parse, with_variable
 
 if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from imgai.cli.steps import Asked, outputs_of, spec_of, step_options
-from imgai.cli.toml import TomlFile, nearest
 from imgai.errors import UsageError
 from imgai.options import Machine, RunOptions
 from imgai.params import Option, options_of, plain
 from imgai.plugin import Task
 from imgai.registry import Registry
+from imgai.words.steps import Asked, outputs_of, spec_of, step_options
+from imgai.words.toml import TomlFile, nearest
 
 RUN, STEPS = "run", "steps"
 _STEP_ALONE = ("task", "keep")
