@@ -19,8 +19,7 @@ from imgai.cli.start import start
 from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.images.formats import picture_suffixes
-from imgai.measure import MEASURES
-from imgai.options import EvaluateOptions, Machine, OutputOptions, RunOptions
+from imgai.options import PRINTED, EvaluateOptions, Machine, OutputOptions, RunOptions
 from imgai.params import Option
 from imgai.plugin import Model, Task
 from imgai.registry import Registry
@@ -47,7 +46,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add ``imgai evaluate TASK`` for every task that makes scores."""
     group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
     for task in registry.tasks.values():
-        if task.output in MEASURES:
+        if task.output in PRINTED:
             add_command(
                 group,
                 task.name,

@@ -17,7 +17,7 @@ from imgai.cli.settings import Settings, load
 from imgai.console import Console, silence_stdout
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
-from imgai.measure import MEASURES
+from imgai.options import PRINTED
 from imgai.plugin import Task
 from imgai.registry import Registry, load_registry
 
@@ -67,7 +67,7 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
     for task in registry.tasks.values():
         add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry, settings))
     for name, summary, panel in _COMMANDS:
-        if name != "evaluate" or any(task.output in MEASURES for task in registry.tasks.values()):
+        if name != "evaluate" or any(task.output in PRINTED for task in registry.tasks.values()):
             add_later(app, name, summary, panel, partial(_add, name, registry, settings))
     _add_broken(app, registry)
     return app

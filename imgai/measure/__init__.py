@@ -1,6 +1,43 @@
 """How good what models return is, one file an output: `update` with one image after another, then `compute`."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Protocol
+
 from imgai.plugin import Output
 
-MEASURES = {Output.SCORES: "imgai.measure.scores:ScoresMeasure"}
+if TYPE_CHECKING:
+    from imgai.measure.figures import Figures
+
+MEASURES = {
+    Output.SCORES: "imgai.measure.scores:ScoresMeasure",
+    Output.MASK: "imgai.measure.mask:MaskMeasure",
+    Output.IMAGE: "imgai.measure.image:ImageMeasure",
+    Output.BOXES: "imgai.measure.boxes:BoxesMeasure",
+}
 """What measures an output, imported when it is used."""
+
+
+class Measure(Protocol):
+    """Compares what a model returned with what is true, image after image.
+
+    found: what a sample carries of the step: `Scores`, `Mask`, `Boxes`, or the sample itself of an image.
+    true: the class of SCORES by name, a `TrueMask`, a `TrueBoxes`, or the pixels ``(3, H, W)`` of IMAGE.
+    """
+
+    def update(self, found: Any, true: Any) -> dict[str, float | None]:
+        """Add one image. Returns its own figures, by name; None for what it does not tell."""
+
+    def compute(self) -> Figures:
+        """The figures of all images so far."""
+
+
+def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5) -> Measure:
+    """A new measure. labels: the names of the model's classes. threshold: from where on masks and boxes count.
+
+    Raises KeyError for an output that nothing measures.
+    """
+    module, _, name = MEASURES[output].partition(":")
+    measure: Measure = getattr(importlib.import_module(module), name)(labels, threshold)
+    return measure

@@ -11,16 +11,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from imgai.measure.scores import Report
+from imgai.measure.figures import Figures
 from imgai.runs.commit import commit
 
 
-def write_report(report: Report, folder: Path) -> list[Path]:
+def write_report(report: Figures, folder: Path) -> list[Path]:
     """Write classes.csv, confusion.csv and confusion.png into a folder; return what was written."""
+    assert report.confusion is not None
     tables: dict[str, list[list[Any]]] = {
         "classes.csv": [
             ["class", "precision", "recall", "f1", "pictures"],
-            *([name, *(f"{value:.4f}" for value in values[:3]), values[3]] for name, values in report.classes.items()),
+            *(
+                [name, *(f"{values[key]:.4f}" for key in ("precision", "recall", "f1")), values["pictures"]]
+                for name, values in report.classes.items()
+            ),
         ],
         "confusion.csv": [
             ["class", *report.names],
@@ -44,7 +48,7 @@ def _write(content: bytes, file: BinaryIO) -> None:
     file.write(content)
 
 
-def draw(report: Report) -> bytes:
+def draw(report: Figures) -> bytes:
     """The confusion matrix as a PNG: rows are what pictures are, columns what they were taken for."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -53,6 +57,7 @@ def draw(report: Report) -> bytes:
     side = min(30.0, 2.5 + 0.18 * count)
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
+    assert report.confusion is not None
     shares = report.confusion / np.maximum(1, report.confusion.sum(axis=1, keepdims=True))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     size = 7 if count <= 60 else 5
@@ -60,7 +65,7 @@ def draw(report: Report) -> bytes:
     axes.set_yticks(range(len(report.names)), report.names, fontsize=size)
     axes.set_xlabel("taken for")
     axes.set_ylabel("is")
-    axes.set_title(f"{report.top1:.1%} of {report.pictures} pictures right")
+    axes.set_title(f"{report.values['top1'] or 0:.1%} of {report.pictures} pictures right")
     file = io.BytesIO()
     FigureCanvasAgg(figure).print_png(file)  # type: ignore[no-untyped-call]
     return file.getvalue()

@@ -19,7 +19,8 @@ from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
 from imgai.kinds.table import Row
-from imgai.measure.scores import Report, ScoresMeasure, calibration_error
+from imgai.measure.figures import Figures
+from imgai.measure.scores import ScoresMeasure, calibration_error
 from imgai.registry import Registry
 from imgai.testing import fake
 
@@ -33,7 +34,7 @@ def row(path: str, **scores: float) -> Row:
 ROWS = [row("a", dark=0.9, light=0.1), row("b", dark=0.8, light=0.2), row("c", light=0.7, dark=0.3)]
 
 
-def measured(rows: list[Row], classes: dict[str, str]) -> Report:
+def measured(rows: list[Row], classes: dict[str, str]) -> Figures:
     measure = ScoresMeasure()
     for each in rows:
         measure.update(each.scores, classes.get(each.path, ""))
@@ -43,19 +44,20 @@ def measured(rows: list[Row], classes: dict[str, str]) -> Report:
 def test_the_numbers_are_those_counted_by_hand() -> None:
     report = measured([*ROWS, row("no labels")], {"a": "dark", "b": "light", "c": "light"})
     assert report.pictures == 3
-    assert report.top1 == pytest.approx(2 / 3)
-    assert report.top5 == 1
+    assert report.values["top1"] == pytest.approx(2 / 3)
+    assert report.values["top5"] == 1
+    assert report.values["recall"] == 0.75
     # Of two called dark one was; of two that are light one was found.
     assert report.classes == {
-        "dark": (0.5, 1.0, pytest.approx(2 / 3), 1),
-        "light": (1.0, 0.5, pytest.approx(2 / 3), 2),
+        "dark": {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "pictures": 1},
+        "light": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "pictures": 2},
     }
     assert report.confusion.tolist() == [[1, 0], [1, 1]]
 
 
 def test_of_no_picture_that_could_be_read_there_is_nothing_to_count() -> None:
     report = measured([row("broken")], {"broken": "dark"})
-    assert (report.pictures, report.classes, report.top1, report.calibration_error) == (0, {}, 0, 0)
+    assert (report.pictures, report.classes, report.score, set(report.values.values())) == (0, {}, None, {None})
 
 
 def test_scores_that_keep_their_word_are_calibrated() -> None:
