@@ -191,7 +191,9 @@ class EvaluateOptions(Basics):
 class StepOptions:
     """What every step of a chain takes."""
 
-    model: str | None = option(None, "The model to use; see: imgai models.", short="-m")
+    model: str | None = option(
+        None, "The model to use: its name, or the path of a file; see: imgai models.", short="-m"
+    )
 
 
 @dataclass(frozen=True, slots=True)

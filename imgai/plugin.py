@@ -67,6 +67,7 @@ hookimpl = pluggy.HookimplMarker("imgai")
 """Mark a function of a plugin as the implementation of one of the hooks in `imgai.hookspecs`."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_MODEL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Output(Enum):
@@ -172,7 +173,7 @@ class Weights:
     """A file of trained parameters, with what a user must be able to know about it.
 
     file: ``"package:path/inside.safetensors"`` for a file that the plugin ships, or an
-        ``https://`` address, fetched once and checked.
+        ``https://`` address, fetched once and checked. A file of the user's own is a ``file://`` address.
     sha256: lower-case hex digest of the file.
     size: bytes.
     license: SPDX identifier of the weights.
@@ -685,7 +686,7 @@ def _are_suffixes(suffixes: tuple[str, ...]) -> bool:
 
 
 def _check_name(what: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not (_MODEL_NAME if what == "model" else _NAME).fullmatch(name):
         raise ValueError(f"{what} name {name!r} must be lower-case words joined by dashes")
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import FIELDS_OF, NEEDED_BY, Format, Kind, Model, NoParams, Output, Task, param_of
+
+_FOREIGN = "imgai.predict.foreign"
+"""What makes a model of a file. Imported by name: it is above this one."""
+_FILES = (".pth", ".pt", ".ckpt", ".safetensors", ".param", ".onnx")
+"""What the names of such files end in; a file with another name is read too, if it is there."""
 
 
 class Registry:
@@ -78,8 +85,9 @@ class Registry:
     def members(self, task: str, name: str | None = None) -> tuple[Model, ...]:
         """The one model of that name, or all of the family of that name, the smallest scale first.
 
-        What follows a slash in the name of a model that has variants is not looked at.
-        Raises UsageError with the nearest names.
+        What follows a slash in the name of a model that has variants is not looked at. The path of a file is the
+        model that the file holds.
+        Raises UsageError with the nearest names, PluginError for a file that cannot be used.
         """
         wanted = name or self.task(task).default_model
         if (task, wanted) in self._models:
@@ -89,6 +97,9 @@ class Registry:
             return (self._models[task, head],)
         if found := tuple(model for model in self.models(task) if model.family == wanted):
             return found
+        if is_path(wanted):
+            resizes = self.members(task)[-1].scale > 1
+            return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), resizes=resizes),)
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 
@@ -106,8 +117,10 @@ class Registry:
             raise UsageError(f"--as cannot be {name!r}", hint) from None
 
     def owner(self, model: Model) -> Plugin:
-        """The plugin that declared a model."""
-        return self._owners[f"{model.task}/{model.name}"]
+        """The plugin that declared a model; of one that is read from a file, one that is called after that."""
+        if self._models.get((model.task, model.name)) == model or model.weights is None:
+            return self._owners[f"{model.task}/{model.name}"]
+        return Plugin(model.name, model.weights.file, "")
 
     def _note_if_broken(self, plugin: Plugin) -> bool:
         if plugin.broken:
@@ -254,6 +267,13 @@ def _reserved_names(plugin: Plugin) -> frozenset[str]:
     from imgai.options import reserved_names
 
     return reserved_names()
+
+
+def is_path(name: str) -> bool:
+    """Whether the name of a model is that of a file, by its ending or because the file is there."""
+    return Path(name).suffix.lower() in _FILES or (
+        ("/" in name or "." in name or os.sep in name) and Path(name).is_file()
+    )
 
 
 def load_registry() -> Registry:

@@ -15,6 +15,7 @@ from typing import Any
 from imgai import hidden
 from imgai.errors import PluginError
 from imgai.plugin import Weights
+from imgai.predict.foreign.content import identity
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _TIMEOUT = 60  # seconds without a byte
@@ -26,7 +27,9 @@ def find(weights: Weights) -> Path:
     path = location(weights)
     if path is None:
         return _fetch(weights)
-    if (found := _sha256(path)) != weights.sha256:
+    if (found := identity(path)) != weights.sha256:
+        if _is_local(weights.file):
+            raise PluginError(f"{path} has changed since it was looked at", "run again")
         raise PluginError(
             f"the weights {path} are not those that the plugin declares: {found[:12]}, not {weights.sha256[:12]}",
             "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
@@ -36,6 +39,8 @@ def find(weights: Weights) -> Path:
 
 def location(weights: Weights) -> Path | None:
     """Where the file is, unverified; None if it must be fetched first. Never touches the network."""
+    if _is_local(weights.file):
+        return Path(urllib.request.url2pathname(urllib.parse.urlsplit(weights.file).path))
     if _is_address(weights.file):
         cached = _cached(weights)
         return cached if cached.exists() else None
@@ -61,6 +66,10 @@ def cache_folder() -> Path:
 
 def _is_address(file: str) -> bool:
     return "://" in file
+
+
+def _is_local(file: str) -> bool:
+    return file.startswith("file:")
 
 
 def _cached(weights: Weights) -> Path:
@@ -127,8 +136,3 @@ class _Careful(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *given: Any) -> urllib.request.Request | None:
         _check_address(given[-1])
         return super().redirect_request(*given)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -109,17 +109,16 @@ def settled(asked: Asked, registry: Registry) -> Asked:
     if typed & _SIZES:
         asked = asked.without(_SIZES)
     models = registry.models(task.name)
-    own = {model.name: _names(model) for model in models}
-    every = set[str]().union(*own.values())
+    every = set[str]().union(*map(_names, models))
     if "model" not in typed:
         implied = _implied(models, {name: asked.values[name] for name in typed})
         if implied is None and "model" not in asked.values and (implied := _implied(models, asked.values)):
             # What a file implies gives way to an option of another model.
-            mine = own[registry.members(task.name, implied)[0].name]
+            mine = _names(registry.members(task.name, implied)[0])
             implied = implied if not (typed & every) - mine else None
         if implied is not None:
             asked = dataclasses.replace(asked, values={**asked.values, "model": implied})
-    mine = own[registry.members(task.name, asked.values.get("model"))[0].name]
+    mine = _names(registry.members(task.name, asked.values.get("model"))[0])
     asked = asked.without(every - mine).without(_without_kind(asked, registry))
     if "sort_into" not in asked.values:
         asked = asked.without(("link",))

@@ -1,0 +1,74 @@
+"""Models in files of people's own: from a path to a declared `Model`.
+
+`declare` is the one place where a path becomes a model. It recognises the file by its content and asks the reader of
+that kind of file: `community` (state dicts, by spandrel). What it finds is kept in the cache, by the file's digest.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from pathlib import Path
+
+from imgai.errors import PluginError, UsageError
+from imgai.plugin import Model, Task, Weights
+from imgai.predict.foreign.content import Content, content_of, files_of, identity
+
+_READERS: dict[Content, str] = {
+    Content.ZIP: "imgai.predict.foreign.community",
+    Content.PICKLE: "imgai.predict.foreign.community",
+    Content.SAFETENSORS: "imgai.predict.foreign.community",
+    Content.NCNN: "imgai.predict.foreign.community",
+}
+"""The module that reads a kind of file: it has ``declare(path, task, resizes, base) -> Model``."""
+
+
+def declare(path: Path, task: Task, *, resizes: bool) -> Model:
+    """The model that a file holds, for a task. The file is not run.
+
+    resizes: whether the task's own models change the size.
+
+    Raises UsageError if there is no such file, PluginError, in one line, for a file that cannot be used.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        raise UsageError(f"--model {path}: there is no such file", "check the path") from None
+    if not path.is_file():
+        raise UsageError(f"--model {path} is no file", "name the file that holds the model")
+    return _declare(path.absolute(), status.st_size, status.st_mtime_ns, task, resizes)
+
+
+@functools.lru_cache(maxsize=16)
+def _declare(path: Path, size: int, time: int, task: Task, resizes: bool) -> Model:
+    """As `declare`; read once, as long as the file's size and time stay the same."""
+    try:
+        content = content_of(path)
+        if size == 0:
+            raise PluginError(f"{path} is empty")
+        if content is None:
+            raise PluginError(
+                f"{path} is no file of a model",
+                "it is .pth, .pt, .ckpt, .safetensors, or ncnn's .param beside its .bin",
+            )
+        for beside in files_of(path)[1:]:
+            if not beside.is_file():
+                raise PluginError(f"{path} needs {beside.name} beside it, which is not there")
+        base = Model(
+            name=_name(path),
+            task=task.name,
+            summary=f"Read from {path.name}.",
+            license="unknown",
+            load=f"{_READERS[content]}:load",
+            weights=Weights(file=path.as_uri(), sha256=identity(path), size=size, license="unknown"),
+        )
+        model: Model = importlib.import_module(_READERS[content]).declare(path, task, resizes, base)
+    except OSError as error:
+        raise PluginError(f"{path} cannot be read: {error.strerror or error}") from None
+    return model
+
+
+def _name(path: Path) -> str:
+    """The name of a file as models are called: ``4x-UltraSharp.pth`` is ``4x-ultrasharp``."""
+    return "-".join(re.findall(r"[a-z0-9]+", path.stem.lower())) or "model"

@@ -1,0 +1,51 @@
+"""What a file holds, by its first bytes; and what it is identified by. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import Enum
+from pathlib import Path
+
+_NCNN = b"7767517"
+_LONGEST_HEADER = 100_000_000  # bytes; the same limit as safetensors has
+
+
+class Content(Enum):
+    """A kind of file that models come in."""
+
+    ZIP = "an archive of torch"
+    PICKLE = "a pickle"
+    SAFETENSORS = "safetensors"
+    NCNN = "a graph of ncnn"
+
+
+def content_of(path: Path) -> Content | None:
+    """The kind of a file; None if it is none that is read. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"PK\x03\x04"):
+        return Content.ZIP
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Content.PICKLE
+    if head.split(b"\n", 1)[0].strip() == _NCNN:
+        return Content.NCNN
+    if head[8:9] == b"{" or path.suffix.lower() == ".safetensors":
+        return Content.SAFETENSORS
+    return None
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a model consists of: that of the path, and what has to be beside it."""
+    if path.suffix.lower() == ".param":
+        return path, path.with_suffix(".bin")
+    return (path,)
+
+
+def identity(path: Path) -> str:
+    """SHA-256 of the files that a model consists of, one after the other, in hex. Raises OSError."""
+    found = hashlib.sha256()
+    for each in files_of(path):
+        with each.open("rb") as file:
+            while block := file.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
