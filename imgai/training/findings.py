@@ -1,0 +1,43 @@
+"""What was found wrong with a folder of pictures before a training, with counts."""
+
+from __future__ import annotations
+
+_NAMED = 3
+
+
+class Findings:
+    """Strays by reason, and what else a person should know; told together, before the first step."""
+
+    def __init__(self) -> None:
+        self._out: dict[str, list[str]] = {}
+        self._notes: list[str] = []
+
+    def leave_out(self, why: str, name: str) -> None:
+        """A picture is not trained on. why: one phrase for all pictures that it is true of."""
+        self._out.setdefault(why, []).append(name)
+
+    def note(self, text: str) -> None:
+        """What is no fault of one picture; said once."""
+        if text not in self._notes:
+            self._notes.append(text)
+
+    @property
+    def count(self) -> int:
+        """How many pictures are left out."""
+        return sum(map(len, self._out.values()))
+
+    def lines(self) -> tuple[str, ...]:
+        """One line for each reason, with how many pictures and the first of their names; then the notes."""
+        out = [f"{counted(len(names), 'file')} left out: {why} ({listed(names)})" for why, names in self._out.items()]
+        return (*out, *self._notes)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
