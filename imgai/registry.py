@@ -98,8 +98,7 @@ class Registry:
         if found := tuple(model for model in self.models(task) if model.family == wanted):
             return found
         if is_path(wanted):
-            resizes = self.members(task)[-1].scale > 1
-            return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), resizes=resizes),)
+            return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), self.members(task)[-1]),)
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 

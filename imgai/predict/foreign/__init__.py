@@ -1,7 +1,8 @@
 """Models in files of people's own: from a path to a declared `Model`.
 
 `declare` is the one place where a path becomes a model. It recognises the file by its content and asks the reader of
-that kind of file: `community` (state dicts, by spandrel). What it finds is kept in the cache, by the file's digest.
+that kind of file: `community` (state dicts, by spandrel) or `onnx` (graphs). What that finds is
+kept in the cache, by the file's digest.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ _READERS: dict[Content, str] = {
     Content.PICKLE: "imgai.predict.foreign.community",
     Content.SAFETENSORS: "imgai.predict.foreign.community",
     Content.NCNN: "imgai.predict.foreign.community",
+    Content.ONNX: "imgai.predict.foreign.onnx",
 }
-"""The module that reads a kind of file: it has ``declare(path, task, resizes, base) -> Model``."""
+"""The module that reads a kind of file: it has ``declare(path, task, ours, base) -> Model`` and ``load``."""
 
 
-def declare(path: Path, task: Task, *, resizes: bool) -> Model:
-    """The model that a file holds, for a task. The file is not run.
+def declare(path: Path, task: Task, ours: Model) -> Model:
+    """The model that a file holds, for a task.
 
-    resizes: whether the task's own models change the size.
+    ours: the task's default model, of a family the one with the largest scale.
 
     Raises UsageError if there is no such file, PluginError, in one line, for a file that cannot be used.
     """
@@ -37,11 +39,11 @@ def declare(path: Path, task: Task, *, resizes: bool) -> Model:
         raise UsageError(f"--model {path}: there is no such file", "check the path") from None
     if not path.is_file():
         raise UsageError(f"--model {path} is no file", "name the file that holds the model")
-    return _declare(path.absolute(), status.st_size, status.st_mtime_ns, task, resizes)
+    return _declare(path.absolute(), status.st_size, _newest(path), task, ours)
 
 
 @functools.lru_cache(maxsize=16)
-def _declare(path: Path, size: int, time: int, task: Task, resizes: bool) -> Model:
+def _declare(path: Path, size: int, time: int, task: Task, ours: Model) -> Model:
     """As `declare`; read once, as long as the file's size and time stay the same."""
     try:
         content = content_of(path)
@@ -50,7 +52,7 @@ def _declare(path: Path, size: int, time: int, task: Task, resizes: bool) -> Mod
         if content is None:
             raise PluginError(
                 f"{path} is no file of a model",
-                "it is .pth, .pt, .ckpt, .safetensors, or ncnn's .param beside its .bin",
+                "it is .pth, .pt, .ckpt, .safetensors, .onnx, or ncnn's .param beside its .bin",
             )
         for beside in files_of(path)[1:]:
             if not beside.is_file():
@@ -63,10 +65,15 @@ def _declare(path: Path, size: int, time: int, task: Task, resizes: bool) -> Mod
             load=f"{_READERS[content]}:load",
             weights=Weights(file=path.as_uri(), sha256=identity(path), size=size, license="unknown"),
         )
-        model: Model = importlib.import_module(_READERS[content]).declare(path, task, resizes, base)
+        model: Model = importlib.import_module(_READERS[content]).declare(path, task, ours, base)
     except OSError as error:
         raise PluginError(f"{path} cannot be read: {error.strerror or error}") from None
     return model
+
+
+def _newest(path: Path) -> int:
+    """The latest time of the files that a model consists of, in nanoseconds."""
+    return max((each.stat().st_mtime_ns for each in files_of(path) if each.exists()), default=0)
 
 
 def _name(path: Path) -> str:

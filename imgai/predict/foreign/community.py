@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
-import os
 import sys
 import threading
 import warnings
@@ -21,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.errors import PluginError
 from imgai.plugin import FIELDS_OF, LoadContext, Model, Predictor, Task
-from imgai.predict.foreign.content import Content, content_of, identity
+from imgai.predict.foreign.content import Content, content_of
+from imgai.predict.foreign.kept import kept
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +30,7 @@ _LARGE_TILE = 1024
 """The side of a tile of networks that look at the whole picture: the larger, the less the tiles differ."""
 _WIDEST = 1536
 """The most pixels along the answer to a tile: with 64 channels a layer takes 600 MB of it."""
-_FACTS = 2
+_VERSION = "community 1"
 """Of what is kept in the cache; raise it when other facts are, or they are found in another way."""
 _LOCK = threading.Lock()
 
@@ -55,10 +54,10 @@ class Facts:
     overlap: int
 
 
-def declare(path: Path, task: Task, resizes: bool, base: Model) -> Model:
+def declare(path: Path, task: Task, ours: Model, base: Model) -> Model:
     """The model in a file. Raises PluginError, in one line, for one that cannot be used, or not for this task."""
     facts = _facts(path, base)
-    made = round(facts.scale * facts.shrink)
+    made, resizes = round(facts.scale * facts.shrink), ours.scale > 1
     about = f"{path} holds {facts.architecture}"
     if task.output is not FIELDS_OF["scale"]:
         raise PluginError(f"{about}, which makes pictures", f"{task.name} needs a model of another kind")
@@ -99,20 +98,8 @@ def load(context: LoadContext) -> Predictor:
 
 def _facts(path: Path, base: Model) -> Facts:
     """What is known of the file, found once for each content of it."""
-    from imgai.predict.weights import cache_folder
-
-    kept = cache_folder() / "models" / f"{identity(path)}.json"
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(kept.read_text(encoding="utf-8"))
-        if found.pop("version") == _FACTS:
-            return Facts(**found)
-    facts = _found(path)
-    with contextlib.suppress(OSError):  # it is found again then
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        half = kept.with_name(f"{kept.name}.{os.getpid()}")
-        half.write_text(json.dumps({"version": _FACTS, **dataclasses.asdict(facts)}), encoding="utf-8")
-        half.replace(kept)
-    return facts
+    assert base.weights is not None
+    return Facts(**kept(base.weights.sha256, _VERSION, lambda: dataclasses.asdict(_found(path))))
 
 
 def _found(path: Path) -> Facts:

@@ -7,7 +7,6 @@ from enum import Enum
 from pathlib import Path
 
 _NCNN = b"7767517"
-_LONGEST_HEADER = 100_000_000  # bytes; the same limit as safetensors has
 
 
 class Content(Enum):
@@ -17,6 +16,7 @@ class Content(Enum):
     PICKLE = "a pickle"
     SAFETENSORS = "safetensors"
     NCNN = "a graph of ncnn"
+    ONNX = "a graph of ONNX"
 
 
 def content_of(path: Path) -> Content | None:
@@ -29,6 +29,8 @@ def content_of(path: Path) -> Content | None:
         return Content.PICKLE
     if head.split(b"\n", 1)[0].strip() == _NCNN:
         return Content.NCNN
+    if path.suffix.lower() == ".onnx":  # a message of Protocol Buffers has no mark of its own
+        return Content.ONNX
     if head[8:9] == b"{" or path.suffix.lower() == ".safetensors":
         return Content.SAFETENSORS
     return None
@@ -38,6 +40,8 @@ def files_of(path: Path) -> tuple[Path, ...]:
     """The files that a model consists of: that of the path, and what has to be beside it."""
     if path.suffix.lower() == ".param":
         return path, path.with_suffix(".bin")
+    if path.suffix.lower() == ".onnx" and path.with_suffix(".toml").is_file():
+        return path, path.with_suffix(".toml")
     return (path,)
 
 
