@@ -84,6 +84,7 @@ class Basics:
 
     threads: that decode, and as many again that encode; None chooses by the cores.
     memory: budget in bytes for the decoded images in flight.
+    report, contact: files to look at when all is done. open: show the report in a browser.
     """
 
     json: bool = option(False, "Print one record a line on stdout.", scope="recipe")
@@ -107,6 +108,15 @@ class Basics:
         metavar="PIXELS",
         trusted=True,
     )
+
+    report: Path | None = option(
+        None, "Also write an HTML page to look at everything: before, after, what was found.", metavar="FILE.html",
+        scope="recipe",
+    )  # fmt: skip
+    contact: Path | None = option(
+        None, "Also write a contact sheet: all pictures, small, in one.", metavar="FILE.jpg", scope="recipe"
+    )
+    open: bool = option(False, "Open the report in a browser at the end.", scope="typed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgai.console import Console
+from imgai.errors import UsageError
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -29,8 +32,27 @@ def start(
 
     gc.enable()  # the command line starts without it
     console = Console(quiet=options.quiet, verbose=options.verbose)
+    if options.open and options.report is None:
+        raise UsageError("--open is for --report", "add --report report.html")
     if options.watch:
         from imgai.runs.watch import watch
 
+        if options.report is not None or options.contact is not None:
+            raise UsageError("--watch goes on without an end, so there is neither --report nor --contact")
         return watch(list(specs), options, console)
-    return run(list(specs), options, console, collect, accept=accept).exit_code
+    code = run(list(specs), options, console, collect, accept=accept).exit_code
+    if options.open and not options.dry_run:
+        open_page(options.report, console)
+    return code
+
+
+def open_page(path: Path | None, console: Console) -> None:
+    """Show a page in the person's browser, or say where it is."""
+    import webbrowser
+
+    if path is None or not path.exists():
+        return
+    with contextlib.suppress(webbrowser.Error, OSError):
+        if webbrowser.open(path.absolute().as_uri()):
+            return
+    console.say(f"no browser was found; open {path}")

@@ -19,7 +19,7 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes 
     """
     icc: bytes | None = image.info.get("icc_profile") or None
     if image.mode in ("CMYK", "LAB"):
-        return np.array(_to_srgb(image, icc)), None, None
+        return np.array(to_srgb(image, icc)), None, None
     if image.mode.startswith("I;16"):
         return np.array(image).astype(np.uint16), None, icc
     if image.mode in ("I", "F"):
@@ -66,7 +66,7 @@ def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
     return np.asarray(share.clip(0, 1) * 65535 + 0.5).astype(np.uint16)
 
 
-def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     srgb = ImageCms.createProfile("sRGB")
     if image.mode == "LAB":
         return _through(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), srgb) or image.convert("RGB")

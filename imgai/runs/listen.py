@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imgai.runs.job import Job
     from imgai.runs.run import Run
+    from imgai.sample import Sample
 
 
 class Listener:
     """Hears the events of a run. A subclass defines the methods that it needs; the others do nothing.
 
-    All of them are called from the thread that iterates over the run, listener after listener in the run's order.
+    All but `decoded` and `predicted` are called from the thread that iterates over the run, listener after listener in
+    the run's order.
     BrokenPipeError or Unheard from a method means that nobody reads the listener's output: the run begins no further
     input, finishes those in hand without this listener, and raises the error. Any other exception ends the run.
     """
@@ -25,6 +27,12 @@ class Listener:
 
     def planned(self, job: Job, record: dict[str, Any]) -> None:
         """A dry run would do this input."""
+
+    def decoded(self, job: Job, sample: Sample) -> None:
+        """A page was read. Called by threads that decode, several at once; what it raises, its input fails of."""
+
+    def predicted(self, job: Job, sample: Sample) -> None:
+        """A page went through all steps and is not written yet. Called by threads that encode, as `decoded` is."""
 
     def finished(self, job: Job) -> None:
         """All files of an input are written, or it has failed. `Job.failed` may still be called."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePath
@@ -17,6 +14,7 @@ from imgai.runs.commit import commit
 from imgai.runs.guard import Guard
 from imgai.runs.job import Job, relative
 from imgai.runs.names import Plan, key_of
+from imgai.runs.parts import path_of, read_part, write_part
 from imgai.runs.records import Records
 
 
@@ -32,7 +30,7 @@ def merged_path(out: Path, kind: KindSpec) -> Path:
 
 def has_parts(each: Plan, kinds: Sequence[KindSpec], records: Records) -> bool:
     """Whether what an earlier run kept of an input is there and whole."""
-    return all(_read(_part_path(records, each, kind)) is not None for kind in of_run(kinds))
+    return all(read_part(_part_path(records, each, kind)) is not None for kind in of_run(kinds))
 
 
 def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
@@ -44,8 +42,7 @@ def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
                 path.unlink(missing_ok=True)  # what an earlier run made of it is no longer true
                 continue
             pages = job.fragments.pop(kind.name, [])
-            content = json.dumps(sorted(pages, key=lambda fragment: int(fragment["page"]))).encode()
-            commit(path, partial(_write, content))
+            write_part(path, sorted(pages, key=lambda fragment: int(fragment["page"])))
     except (ImgaiError, OSError) as error:
         job.failed(error)
 
@@ -73,7 +70,7 @@ def _parts(plans: list[Plan], kind: KindSpec, records: Records) -> Iterator[tupl
     """What was kept of every page, with the name of the page."""
     names = _names(plans)
     for each, name in zip(plans, names, strict=True):
-        for page in _read(_part_path(records, each, kind)) or ():  # none: it failed, and was told
+        for page in read_part(_part_path(records, each, kind)) or ():  # none: it failed, and was told
             yield name + (f"#{page['page'] + 1}" if page["pages"] > 1 else ""), page
 
 
@@ -95,29 +92,7 @@ def _names(plans: list[Plan]) -> list[str]:
 
 
 def _part_path(records: Records, each: Plan, kind: KindSpec) -> Path:
-    name = hashlib.sha256(os.fsencode(key_of(each))).hexdigest()[:32]
-    return records.folder / kind.name / f"{name}.json"
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    """The content with its hash before it, so that a damaged part is known."""
-    file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
-
-
-def _read(path: Path) -> list[dict[str, Any]] | None:
-    """The pages of a part; None if it is not there or damaged."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            told, _, content = file.read().partition(b"\n")
-    except OSError:
-        return None
-    if hashlib.sha256(content).hexdigest().encode() != told:
-        return None
-    pages: list[dict[str, Any]] = json.loads(content)
-    return pages
+    return path_of(records.folder / kind.name, key_of(each))
 
 
 def _merge(merge: Any, kind: KindSpec, parts: Iterator[tuple[str, dict[str, Any]]], file: BinaryIO) -> None:

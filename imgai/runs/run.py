@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from imgai.kinds.table import Row
     from imgai.predict.chain import Chain
     from imgai.runs.stages import Stages
+    from imgai.sample import Sample
 
 
 @dataclass(slots=True)
@@ -123,6 +124,11 @@ class Run:
             self._hear("end", self)
         if self._stages is not None and self._stages.fatal is not None:  # a stream that broke off
             raise self._stages.fatal
+
+    @property
+    def devices(self) -> list[str]:
+        """What the models were loaded to; nothing before that."""
+        return list(dict.fromkeys(str(chain.steps[0].device) for chain in self._loaded.chains or ()))
 
     def interrupt(self) -> None:
         """Ctrl-C or SIGTERM: the first ends the run after the work in hand, the second ends the process at once.
@@ -224,17 +230,31 @@ class Run:
             except OSError:
                 mark = ""
             known = not self.options.force and mark and self.records.unchanged(self._key(each), mark)
-            if known and has_parts(each, self.options.outputs.kinds, self.records):
+            if known and self._has_parts(each, mark):
                 skipped.append((each, mark))
             else:
                 jobs.append(Job(each, mark))
         return jobs, skipped
+
+    def _has_parts(self, each: Plan, mark: str) -> bool:
+        """Whether what an earlier run kept of an input, for what is made of all of them, is there."""
+        if not has_parts(each, self.options.outputs.kinds, self.records):
+            return False
+        if self.options.report is None and self.options.contact is None:
+            return True
+        from imgai.runs.album import FOLDER, Album
+
+        return Album(self.records.folder / FOLDER, self.name).has(each, mark)
 
     def _key(self, each: Plan) -> Key:
         return Key(key_of(each), self.name)
 
     def _watch_over(self, inputs: Inputs) -> None:
         self.guard = Guard(inputs, self.records, run=self.name, overwrite=self.options.overwrite)
+        if self.options.report is not None or self.options.contact is not None:
+            from imgai.runs.album import check_report
+
+            check_report(self.options.report, self.options.contact, inputs, overwrite=self.options.overwrite)
         named = self.options.outputs.table or (self.plans[0].exact if self.exact else None)
         if named is None:
             return
@@ -300,8 +320,7 @@ class Run:
         """The files that will be written for an input, as far as can be told before it is read."""
         outputs = self.options.outputs
         paths = [path for path, _ in targets(each, self.specs, sure=True)]
-        if outputs.table is not None:
-            paths.append(outputs.table)
+        paths += [path for path in (outputs.table, self.options.report, self.options.contact) if path is not None]
         return [str(path) for path in [*paths, *(merged_path(self.out, kind) for kind in of_run(outputs.kinds))]]
 
     def _sweep(self) -> None:
@@ -333,7 +352,7 @@ class Run:
             self.specs, self.options.machine, self.console, max_pixels=self.options.max_pixels
         )
         writer = Writer(self.out, self.specs, self.options.outputs, self.guard)
-        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains)
+        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains, self._show)
         with threads_kept():
             self._hear("begin", self, count)
             self._stages = stages
@@ -367,6 +386,11 @@ class Run:
                 stages.stop()
         self._hear("recorded", job, record)
         return record
+
+    def _show(self, event: str, job: Job, sample: Sample) -> None:
+        """Let listeners look at a page. Called by threads of the stages."""
+        for listener in self._listeners:
+            getattr(listener, event)(job, sample)
 
     def _hear(self, event: str, *about: Any) -> None:
         """Tell every listener of an event."""

@@ -41,13 +41,20 @@ class Stages:
     """
 
     def __init__(
-        self, specs: Sequence[StepSpec], options: RunOptions, writer: Writer, stdin: Stdin, chains: list[Chain]
+        self,
+        specs: Sequence[StepSpec],
+        options: RunOptions,
+        writer: Writer,
+        stdin: Stdin,
+        chains: list[Chain],
+        show: Callable[[str, Job, Sample], None] = lambda event, job, sample: None,
     ) -> None:
-        """chains: the loaded steps, one chain for each device."""
+        """chains: the loaded steps, one chain for each device. show: is told of each page decoded or predicted."""
         self._options = options
         self._stdin = stdin
         self._writer = writer
         self._chains = chains
+        self._show = show
         self.fatal: BaseException | None = None
         self._ended = False
         self._stop = Event()
@@ -182,6 +189,7 @@ class Stages:
                     self._budget.give_back(size)
                     break
                 job.note(sample)
+                self._show("decoded", job, sample)
                 whole = sample.source.page + 1 >= sample.source.pages
                 self._decoded.put((job, sample, size))
         except Stopped:
@@ -245,6 +253,7 @@ class Stages:
                 if isinstance(sample, Failure):
                     job.failed(sample.error)
                 elif not job.dropped:
+                    self._show("predicted", job, sample)
                     self._writer.write(job, sample)
             except Exception as error:
                 job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))

@@ -27,6 +27,7 @@ LEVELS = (
     {"outputs"},
     {"predict"},
     {"kinds", "measure"},
+    {"report"},
     {"runs"},
     {"words"},
     {"training"},

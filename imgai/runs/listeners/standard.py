@@ -32,6 +32,10 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
     found: list[Listener] = []
     if kinds := of_run(options.outputs.kinds):
         found.append(Merged(kinds, run.records))
+    if options.report is not None or options.contact is not None:
+        from imgai.runs.listeners.report import Report  # and with it torch
+
+        found.append(Report(options.report, options.contact, console))
     if not run.exact:
         found.append(Keep(run.records, console))
     if options.json:
@@ -40,4 +44,5 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         found.append(Send(run.stdout, run.out, console))
     if run.specs[-1].task.output in PRINTED:
         found.append(Labels(collect))
-    return [*found, Words(console, json=options.json), Progress(console)]
+    found.append(Words(console, json=options.json))
+    return [*found, Progress(console)]

@@ -1,0 +1,52 @@
+"""A small view of a sample, in sRGB and 8 bits, for people to look at on a screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from imgai.images.color import to_srgb
+from imgai.images.depth import quantize
+from imgai.images.resize import resize
+from imgai.sample import Sample
+
+
+def shrunk(sample: Sample, longest: int) -> Image.Image:
+    """The whole sample with a longer side of at most so many pixels. RGB, or RGBA where it has alpha."""
+    factor = min(1.0, longest / max(sample.height, sample.width))
+    size = max(1, round(sample.height * factor)), max(1, round(sample.width * factor))
+    return _view(sample, resize(sample.image, size), None if sample.alpha is None else resize(sample.alpha, size))
+
+
+def part(sample: Sample, middle: tuple[float, float], side: int) -> Image.Image:
+    """A square of the sample at its own size, or as much as there is. middle: y and x as fractions of the sides."""
+    spans = []
+    for place, length in zip(middle, (sample.height, sample.width), strict=True):
+        begin = max(0, min(length - side, round(place * length - side / 2)))
+        spans.append(slice(begin, begin + side))
+    rows, columns = spans
+    alpha = None if sample.alpha is None else sample.alpha[..., rows, columns]
+    return _view(sample, sample.image[..., rows, columns], alpha)
+
+
+def busiest(image: Image.Image, side: float) -> tuple[float, float]:
+    """Where a picture has most detail: the middle of a square, y and x as fractions. side: of it, as a fraction."""
+    grey = np.asarray(image.convert("L"), np.float32)
+    change = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1] if min(grey.shape) > 1 else grey
+    # Strong edges alone are few; a square root lets texture count too.
+    sums = np.pad(np.sqrt(change), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    height, width = change.shape
+    tall, wide = (max(1, min(length, round(side * max(height, width)))) for length in (height, width))
+    totals = sums[tall:, wide:] - sums[:-tall, wide:] - sums[tall:, :-wide] + sums[:-tall, :-wide]
+    top, left = np.unravel_index(int(totals.argmax()), totals.shape)
+    return (float(top) + tall / 2) / height, (float(left) + wide / 2) / width
+
+
+def _view(sample: Sample, image: Tensor, alpha: Tensor | None) -> Image.Image:
+    pixels = quantize(image[0], 8).permute(1, 2, 0).contiguous().numpy()
+    view = to_srgb(Image.fromarray(pixels), None if sample.metadata.gray else sample.metadata.icc)
+    if alpha is not None and int((levels := quantize(alpha[0, 0], 8)).min()) < 255:
+        view.putalpha(Image.fromarray(levels.to(torch.uint8).contiguous().numpy()))
+    return view

@@ -1,0 +1,261 @@
+"""``--report`` and ``--contact``: what people look at when the run is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from imgai import __version__
+from imgai.images.shrink import busiest, part, shrunk
+from imgai.kinds.views import Asked, View, view
+from imgai.outputs import output_of
+from imgai.report.entry import DETAIL, Entry, Side, packed
+from imgai.report.page import Run as About
+from imgai.report.page import fitting
+from imgai.runs.album import FOLDER, Album, write_contact, write_report
+from imgai.runs.commit import reason
+from imgai.runs.job import Job
+from imgai.runs.listen import Listener
+from imgai.runs.record import threshold_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from imgai.console import Console
+    from imgai.runs.run import Run
+    from imgai.sample import Sample
+
+_FAILED, _NOTED, _EMPTY, _DOUBT = 1000.0, 100.0, 50.0, 10.0
+"""What is shown first: what failed, what has a warning, where nothing was found, then by doubt."""
+_NO_DETAIL = 600  # pixels along the longer side, up to which a picture is shown whole at its size
+_FEW = 250  # pictures up to which details are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of a page whose truth is known. worst: what is shown first. true: how it should be."""
+
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+    worst: float | None = None
+    true: Side | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    image: Image | None
+    size: tuple[int, int]
+    middle: tuple[float, float] | None
+    detail: Image | None
+
+
+class Show(Listener):
+    """Keeps a small view of every page in an album: before, after, and what was found."""
+
+    def __init__(
+        self,
+        album: Album | None = None,
+        *,
+        title: str = "",
+        more: bool = False,
+        sides: int = 2,
+        judge: Callable[[Job, Sample], Judged | None] | None = None,
+    ) -> None:
+        """album: where to; None is the run's own. title: of what is added. more: it is added to what the album has.
+
+        sides: how many a picture will have in the end. judge: says how good a page is; called by several threads.
+        """
+        self._album = album
+        self._title = title
+        self._more = more
+        self._sides = sides
+        self._judge = judge
+        self._lock = Lock()
+        self._before: dict[tuple[Job, int], _Before] = {}
+        self._pages: dict[Job, dict[int, Entry]] = {}
+        self._folder: TemporaryDirectory[str] | None = None
+        self._longest, self._limit, self._details = 0, 0, False
+        self._run: Run | None = None
+
+    @property
+    def album(self) -> Album:
+        assert self._album is not None
+        return self._album
+
+    def begin(self, run: Run, count: int | None) -> None:
+        self._prepare(run)
+
+    def _prepare(self, run: Run) -> None:
+        if self._run is not None:
+            return
+        self._run = run
+        if self._album is None:
+            if run.records.keep:
+                try:
+                    folder = run.records.own_folder(FOLDER)
+                except OSError as error:
+                    raise reason(run.records.folder / FOLDER, error) from error
+            else:
+                self._folder = TemporaryDirectory(prefix="imgai-report-", ignore_cleanup_errors=True)
+                folder = Path(self._folder.name)
+            self._album = Album(folder, run.name)
+        inputs = len(run.plans) or None
+        self._longest, self._limit = fitting(inputs, self._sides)
+        self._details = (inputs or _FEW + 1) <= _FEW
+
+    def decoded(self, job: Job, sample: Sample) -> None:
+        small = shrunk(sample, self._longest)
+        longest = max(sample.height, sample.width)
+        middle = busiest(small, DETAIL / longest) if self._details and longest > _NO_DETAIL else None
+        shot = None if middle is None or self._more else part(sample, middle, DETAIL)
+        before = _Before(None if self._more else small, small.size, middle, shot)
+        with self._lock:
+            self._before[job, sample.source.page] = before
+
+    def predicted(self, job: Job, sample: Sample) -> None:
+        assert self._run is not None
+        spec, outputs = self._run.specs[-1], self._run.options.outputs
+        with self._lock:
+            before = self._before.pop((job, sample.source.page))
+        output = spec.task.output
+        found = output_of(output).carried(sample, spec.name)
+        asked = Asked(
+            size=before.size,
+            longest=self._longest,
+            threshold=threshold_of(outputs.kinds) if outputs.kinds else outputs.threshold,
+            passes=any(each.kind.passes for each in outputs.kinds),
+        )
+        seen = view(output, sample, found, asked)
+        judged = (self._judge(job, sample) if self._judge else None) or Judged()
+        changed = found is sample and before.middle is not None
+        side = Side(
+            title=self._title or ("after" if found is sample else spec.model_name),
+            view=seen,
+            detail=part(sample, before.middle, _detail(sample, job)) if changed and before.middle else None,
+            figures=judged.figures if self._more or self._sides > 2 else {},
+        )
+        first = [] if self._more else [Side("before", View(image=before.image), before.detail if changed else None)]
+        first += [judged.true] if judged.true is not None and not self._more else []
+        worst = judged.worst if judged.worst is not None else _DOUBT * seen.doubt + _EMPTY * seen.empty
+        width, height = job.size[:2] if job.size and job.size[2] == 1 else before.size
+        entry = packed(_name(job, sample), (width, height), [*first, side], self._limit, worst)
+        entry.about["figures"] = dict(judged.figures)
+        with self._lock:
+            self._pages.setdefault(job, {})[sample.source.page] = entry
+
+    def recorded(self, job: Job, record: dict[str, Any]) -> None:
+        with self._lock:
+            pages = self._pages.pop(job, {})
+            waiting = {page: self._before.pop((job, page)) for each, page in list(self._before) if each is job}
+        if job.error is not None and not pages:
+            pages = {0: self._failed(job, waiting.get(0))}
+        name = job.plan.input.name
+        for entry in pages.values():
+            about = entry.about
+            about["notes"] = [words.removeprefix(f"{name}: ") for words in job.words]
+            about["seconds"] = record.get("seconds")
+            if job.error is not None:
+                hint = f" ({record['hint']})" if record.get("hint") else ""
+                about["error"] = f"{record.get('error')}{hint}".removeprefix(f"{name}: ")
+                about["worst"] = _FAILED
+            elif about["notes"] and self._judge is None:
+                about["worst"] += _NOTED
+        ordered = [entry for _, entry in sorted(pages.items())]
+        if self._more:
+            ordered = _joined(self.album.pages(job.plan), ordered, self._title)
+        self.album.put(job.plan, job.digest, ordered)
+
+    def _failed(self, job: Job, before: _Before | None) -> Entry:
+        image = None if before is None else before.image
+        sides = [] if image is None else [Side("before", View(image=image))]
+        size = job.size[:2] if job.size else (0, 0)
+        entry = packed(job.plan.input.name, size, sides, self._limit, _FAILED)
+        entry.about["empty"] = False
+        return entry
+
+
+class Report(Show):
+    """Writes the report and the contact sheet of one run, of every input done now or before."""
+
+    def __init__(self, report: Path | None, contact: Path | None, console: Console) -> None:
+        super().__init__()
+        self._report = report
+        self._contact = contact
+        self._console = console
+        self._begun = time.monotonic()
+
+    def end(self, run: Run) -> None:
+        self._prepare(run)
+        if self._report is not None:
+            about = about_run(run, time.monotonic() - self._begun, self.album)
+            _, left_out = write_report(self.album, run.plans, self._report, about)
+            words = f"; no room was left in it for {left_out} pictures" if left_out else ""
+            self._console.say(f"the report is {self._report}{words}")
+        if self._contact is not None:
+            written = write_contact(self.album, run.plans, self._contact)
+            self._console.say(f"the contact sheet is {self._contact}")
+            run.outputs.append(
+                {
+                    "kind": "contact", "path": self._contact.absolute().as_posix(), "bytes": written.size, "page": 0,
+                    "time": written.time, "sha256": written.sha256,
+                }
+            )  # fmt: skip
+
+
+def about_run(run: Run, seconds: float, album: Album) -> About:
+    """What a report says of a whole run."""
+    summary, pages, empty = run.summary, 0, 0
+    for entry in album.entries(run.plans):
+        pages += 1
+        empty += bool(entry.about["empty"])
+    tiles = [(f"{pages:,}", "pictures" if pages != 1 else "picture", True)]
+    if summary.failed:
+        tiles.append((f"{summary.failed:,}", "failed", False))
+    if empty:
+        tiles.append((f"{empty:,}", "with nothing found", False))
+    if summary.skipped:
+        tiles.append((f"{summary.skipped:,}", "done before", False))
+    if summary.done:
+        tiles.append((_seconds(seconds), "in all", False))
+        tiles.append((_seconds(seconds / summary.done), "a picture", False))
+    about = [f"imgai {__version__}", datetime.now().strftime("%Y-%m-%d %H:%M"), ", ".join(run.devices)]
+    if run.options.out is not None and run.stdout is None:
+        about.append(f"results in {run.options.out}")
+    steps = " | ".join(f"{spec.task.name} --model {spec.model_name}" for spec in run.specs)
+    return About(f"imgai {steps}", [each for each in about if each], tiles)
+
+
+def _seconds(seconds: float) -> str:
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
+
+
+def _name(job: Job, sample: Sample) -> str:
+    source = sample.source
+    return job.plan.input.name + (f", page {source.page + 1}" if source.pages > 1 else "")
+
+
+def _detail(sample: Sample, job: Job) -> int:
+    """How large the part of a result is that shows what `DETAIL` pixels of the input have become."""
+    before = max(job.size[:2]) if job.size else max(sample.height, sample.width)
+    return max(1, round(DETAIL * max(sample.height, sample.width) / before))
+
+
+def _joined(kept: list[Entry], added: list[Entry], title: str) -> list[Entry]:
+    """The pages of an album with one more side each; what failed this time has a side that says so."""
+    for page, entry in zip(kept, added, strict=False):
+        number = len(page.about["sides"])
+        error = entry.about.get("error")
+        page.about["sides"] += [{"title": title, "text": error}] if error else entry.about["sides"]
+        page.about["worst"] = max(page.about["worst"], entry.about["worst"])
+        page.about["notes"] += [words for words in entry.about["notes"] if words not in page.about["notes"]]
+        page.about["seconds"] = (page.about["seconds"] or 0) + (entry.about["seconds"] or 0)
+        if not error:
+            page.images |= {f"{number}{name.lstrip('0')}": image for name, image in entry.images.items()}
+    return kept

@@ -1,0 +1,41 @@
+"""What is kept of each input beside the records until something is made of all inputs together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from imgai.runs.commit import commit
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """Where the part of an input lies. key: what tells the input from every other."""
+    return folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.json"
+
+
+def write_part(path: Path, value: Any) -> None:
+    """Keep what JSON can hold. Raises InputError if it cannot be written."""
+    commit(path, partial(_write, json.dumps(value).encode()))
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    """The content with its hash before it, so that a damaged part is known."""
+    file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+
+
+def read_part(path: Path) -> Any:
+    """What was kept; None if it is not there or damaged."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            told, _, content = file.read().partition(b"\n")
+    except OSError:
+        return None
+    return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == told else None
