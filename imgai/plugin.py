@@ -331,6 +331,7 @@ class Kind:
         written, which the registry fills in.
     once: ``"page"``: files for each page; ``"input"``: files for all pages of an input together; ``"run"``: one file
         for the whole run, called like the kind (``coco.json``).
+    stem: of ``once="run"``: what that file is called, without its suffix; the name of the kind where it is empty.
     merge: of ``once="run"``: ``"package.module:function"``, which takes an iterator of pairs (name of the page, what
         ``render`` returned for it), a binary file to write to, and the values of the options.
     params: a frozen dataclass of the kind's options, made by `param`. Names of a plugin's own fields begin with the
@@ -346,6 +347,7 @@ class Kind:
     render: str
     suffixes: tuple[str, ...] = (".png",)
     once: str = "page"
+    stem: str = ""
     merge: str = ""
     params: type[Any] = NoParams
     passes: bool = False
@@ -358,6 +360,8 @@ class Kind:
             raise ValueError(f"kind {self.name}: once must be 'page', 'input' or 'run', not {self.once!r}")
         if bool(self.merge) != (self.once == "run"):
             raise ValueError(f"kind {self.name}: merge is declared together with once='run'")
+        if self.stem and self.once != "run":
+            raise ValueError(f"kind {self.name}: stem is declared together with once='run'")
         for function in (self.render, self.merge) if self.merge else (self.render,):
             if not re.fullmatch(r"[\w.]+:\w+", function):
                 raise ValueError(f"kind {self.name}: {function!r} must read 'package.module:function'")
@@ -418,6 +422,7 @@ class Metadata:
     poster: what programs show that know no animation; no frame of it.
     full: (height, width) of the picture that was read, upright; also where it was decoded smaller.
     notes: what a person should know of how it was read; the host fills it in.
+    pixel_size: micrometres across and down, where the file tells what a pixel measures (OME, ImageJ, DICOM).
     """
 
     format: str
@@ -435,6 +440,7 @@ class Metadata:
     poster: bool = False
     full: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
+    pixel_size: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,11 @@ def of(page: Any) -> tuple[float, float] | None:
     return _of_ome(description)
 
 
+def is_measured(description: str) -> bool:
+    """Whether a description tells what a pixel measures: of ImageJ with a unit of length, or of OME."""
+    return bool(description.startswith("ImageJ=") and imagej_unit(description)) or _of_ome(description) is not None
+
+
 def imagej_unit(description: str) -> float | None:
     """The unit of an ImageJ description, in inches; None if it names none that is a length."""
     found = _IMAGEJ_UNIT.search(description)

@@ -74,8 +74,9 @@ def metadata_of(sample: Sample) -> Metadata:
     assert metadata.full is not None
     down, across = (now / before for now, before in zip(size, metadata.full, strict=True))
     dpi = None if metadata.dpi is None else (metadata.dpi[0] * across, metadata.dpi[1] * down)
+    pixel = None if metadata.pixel_size is None else (metadata.pixel_size[0] / across, metadata.pixel_size[1] / down)
     exif = None if metadata.exif is None else settled(metadata.exif, size[1], size[0])
-    return dataclasses.replace(metadata, dpi=dpi, exif=exif)
+    return dataclasses.replace(metadata, dpi=dpi, pixel_size=pixel, exif=exif)
 
 
 def _values(channels: Tensor, depth: int) -> np.ndarray:

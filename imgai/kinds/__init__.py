@@ -5,7 +5,9 @@ Nothing heavy is imported here: the command line reads these declarations at eve
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from imgai.errors import UsageError
 from imgai.images.formats import format_of_suffix, writable
@@ -25,14 +27,79 @@ class ImageParams:
 
 
 @dataclass(frozen=True, slots=True)
-class YoloParams(BoxesParams):
+class ObjectsParams(MaskParams):
+    """The options of kinds that number the objects of a mask."""
+
+    min_size: int = param(0, "Leave out objects of fewer pixels.", minimum=0)
+    exclude_edges: bool = param(False, "Leave out objects that touch an edge of the picture.")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsParams(ObjectsParams):
+    """The options of ``labels``."""
+
+    labels: str = param("png", "Format of the numbered pictures.", choices=("png", "tiff"))
+
+
+@dataclass(frozen=True, slots=True)
+class CocoParams(ObjectsParams):
+    """The options of ``coco`` of masks."""
+
+    coco: str = param("rle", "How shapes are told: exact run lengths, or outer outlines.", choices=("rle", "polygons"))
+
+
+def _excel() -> Any:
+    return param(False, "Begin the table with a byte order mark, by which Excel knows its letters.")
+
+
+def _pixel_size() -> Any:
+    return param(None, "Micrometres that a pixel measures; else what the file says.")
+
+
+@dataclass(frozen=True, slots=True)
+class TableParams(ObjectsParams):
+    """The options of tables of the objects of a mask. pixel_size: micrometres."""
+
+    pixel_size: float | None = _pixel_size()
+    excel: bool = _excel()
+
+    def __post_init__(self) -> None:
+        _check_pixel_size(self.pixel_size)
+
+
+def _check_pixel_size(size: float | None) -> None:
+    if size is not None and not 0 < size < math.inf:
+        raise UsageError(f"--pixel-size cannot be {size:g}", "it takes a number of micrometres above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class CountedParams(BoxesParams):
+    """The options of kinds of boxes: which of them count."""
+
+    min_size: int = param(0, "Leave out boxes with an area of fewer pixels.", minimum=0)
+    exclude_edges: bool = param(False, "Leave out boxes that touch an edge of the picture.")
+
+
+@dataclass(frozen=True, slots=True)
+class BoxesTableParams(CountedParams):
+    """The options of tables of boxes. pixel_size: micrometres."""
+
+    pixel_size: float | None = _pixel_size()
+    excel: bool = _excel()
+
+    def __post_init__(self) -> None:
+        _check_pixel_size(self.pixel_size)
+
+
+@dataclass(frozen=True, slots=True)
+class YoloParams(CountedParams):
     """The options of ``yolo``."""
 
     yolo_scores: bool = param(False, "Add the score as a sixth number of each line.")
 
 
 @dataclass(frozen=True, slots=True)
-class CropsParams(BoxesParams):
+class CropsParams(CountedParams):
     """The options of ``crops``."""
 
     crops_margin: float = param(0.0, "Margin around each box, as a part of its sides.", minimum=0, maximum=1)
@@ -86,15 +153,16 @@ MASK = (
         summary="The picture with each class tinted and outlined.",
         render="imgai.kinds.overlay:render",
         suffixes=(".jpg", ".png"),
-        params=MaskParams,
+        params=ObjectsParams,
     ),
     Kind(
         name="labels",
         of=Output.MASK,
-        summary="Objects numbered from 1 in a 16-bit PNG.",
+        summary="Objects numbered from 1 in a 16-bit PNG or TIFF.",
         render="imgai.kinds.labels:render",
         suffixes=(".png", ".tif"),
-        params=MaskParams,
+        params=LabelsParams,
+        revision=2,
     ),
     Kind(
         name="coco",
@@ -104,7 +172,38 @@ MASK = (
         suffixes=(".json",),
         once="run",
         merge="imgai.kinds.coco:merge",
-        params=MaskParams,
+        params=CocoParams,
+        revision=2,
+    ),
+    Kind(
+        name="csv",
+        of=Output.MASK,
+        summary="One counts.csv of all inputs: how many objects of each class, and how much they cover.",
+        render="imgai.kinds.counts:render",
+        suffixes=(".csv",),
+        once="run",
+        stem="counts",
+        merge="imgai.kinds.counts:merge",
+        params=TableParams,
+    ),
+    Kind(
+        name="objects",
+        of=Output.MASK,
+        summary="One objects.csv of all inputs: a row for each object with its measures.",
+        render="imgai.kinds.measured:render",
+        suffixes=(".csv",),
+        once="run",
+        merge="imgai.kinds.measured:merge",
+        params=TableParams,
+    ),
+    Kind(
+        name="rois",
+        of=Output.MASK,
+        summary="The outlines of the objects as regions of ImageJ, a zip file for each picture.",
+        render="imgai.kinds.rois:render",
+        suffixes=(".zip",),
+        once="input",
+        params=ObjectsParams,
     ),
 )
 
@@ -115,7 +214,7 @@ BOXES = (
         summary="A JSON file for each picture: labels, scores and boxes in pixels.",
         render="imgai.kinds.boxes_json:render",
         suffixes=(".json",),
-        params=BoxesParams,
+        params=CountedParams,
     ),
     Kind(
         name="coco",
@@ -125,7 +224,7 @@ BOXES = (
         suffixes=(".json",),
         once="run",
         merge="imgai.kinds.boxes_coco:merge",
-        params=BoxesParams,
+        params=CountedParams,
     ),
     Kind(
         name="yolo",
@@ -141,7 +240,7 @@ BOXES = (
         summary="The picture with a frame, the label and the score of each object.",
         render="imgai.kinds.boxes_overlay:render",
         suffixes=(".jpg", ".png"),
-        params=BoxesParams,
+        params=CountedParams,
     ),
     Kind(
         name="crops",
@@ -149,6 +248,27 @@ BOXES = (
         summary="The part of the picture in each box, a PNG for each object.",
         render="imgai.kinds.crops:render",
         params=CropsParams,
+    ),
+    Kind(
+        name="csv",
+        of=Output.BOXES,
+        summary="One counts.csv of all inputs: how many objects of each class, and how much they cover.",
+        render="imgai.kinds.counts:render_boxes",
+        suffixes=(".csv",),
+        once="run",
+        stem="counts",
+        merge="imgai.kinds.counts:merge",
+        params=BoxesTableParams,
+    ),
+    Kind(
+        name="objects",
+        of=Output.BOXES,
+        summary="One objects.csv of all inputs: a row for each object with its measures.",
+        render="imgai.kinds.measured:render_boxes",
+        suffixes=(".csv",),
+        once="run",
+        merge="imgai.kinds.measured:merge",
+        params=BoxesTableParams,
     ),
 )
 

@@ -1,7 +1,8 @@
 """The ``coco`` kind of masks: COCO's JSON of instance masks (https://cocodataset.org/#format-data).
 
 Each annotation holds the run-length encoding under ``segmentation``, which every reader takes and which is
-exact, and the same object's outlines under ``polygons``.
+exact, and the same object's outlines under ``polygons``; or, where polygons are asked for, its outer outlines under
+``segmentation``. ``number`` is the object's number in its picture, as the other kinds have it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from typing import Any, BinaryIO, TextIO
 import numpy as np
 from scipy import ndimage
 
-from imgai.outputs.mask import Mask
+from imgai.kinds.numbered import numbered
 from imgai.plugin import Page
-from imgai.sample import Sample
 
 
 def render(page: Page) -> dict[str, Any]:
     """The size of one page and its objects; `merge` numbers them."""
-    return annotate(page.sample, page.output, page.params.threshold)
+    return annotate(page)
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:
@@ -32,29 +32,35 @@ def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, param
     text.detach()
 
 
-def annotate(sample: Sample, mask: Mask, threshold: float) -> dict[str, Any]:
+def annotate(page: Page) -> dict[str, Any]:
     """The size of one page and its objects, without the numbers that `assemble` gives them."""
+    sample, mask = page.sample, page.output
     found: list[dict[str, Any]] = []
-    for index, (label, numbered) in enumerate(mask.objects(threshold)):
-        soft = mask.values[index].numpy()
-        for number, place in enumerate(ndimage.find_objects(numbered), start=1):
+    for label, numbers, soft in numbered(page):
+        for number, place in enumerate(ndimage.find_objects(numbers), start=1):
             if place is None:
                 continue
-            shape = numbered[place] == number
+            shape = numbers[place] == number
             top, left = place[0].start, place[1].start
             height, width = shape.shape
+            about = {
+                "category": label,
+                "number": number,
+                "bbox": [left, top, width, height],
+                "area": int(shape.sum()),
+                "score": round(float(soft[place][shape].mean()) / 255, 4),
+                "iscrowd": 0,
+            }
+            if page.params.coco == "polygons":
+                # Polygons of COCO are filled: there is no way to tell a hole.
+                found.append(about | {"segmentation": polygons(ndimage.binary_fill_holes(shape), top, left)})
+                continue
+            counts = rle(shape, top, left, sample.height, sample.width)
             found.append(
-                {
-                    "category": label,
-                    "bbox": [left, top, width, height],
-                    "area": int(shape.sum()),
-                    "score": round(float(soft[place][shape].mean()) / 255, 4),
-                    "segmentation": {
-                        "size": [sample.height, sample.width],
-                        "counts": rle(shape, top, left, sample.height, sample.width),
-                    },
+                about
+                | {
+                    "segmentation": {"size": [sample.height, sample.width], "counts": counts},
                     "polygons": polygons(shape, top, left),
-                    "iscrowd": 0,
                 }
             )
     return {"width": sample.width, "height": sample.height, "labels": list(mask.labels), "annotations": found}

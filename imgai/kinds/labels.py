@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from imgai.images import encode_png, metadata_of
+from imgai.kinds.numbered import numbered
 from imgai.plugin import Page, Rendered
 
 _LARGEST_16_BIT = 65535
@@ -17,16 +18,19 @@ _LARGEST_16_BIT = 65535
 def render(page: Page) -> Iterator[Rendered]:
     """A file for each class, or one where the model tells objects apart; 0 is the background.
 
-    A PNG of 16 bits; a TIFF of 32 bits where there are more objects than 16 bits can number, or where a TIFF is asked
-    for by name.
+    A PNG of 16 bits, or a TIFF where that is asked for, or where there are more objects than 16 bits can number: it
+    then has 32.
     """
-    numbered = page.output.objects(page.params.threshold)
-    for label, numbers in numbered:
-        named = label if len(numbered) > 1 else None
-        if page.suffix in ("", ".png") and int(numbers.max(initial=0)) <= _LARGEST_16_BIT:
-            yield Rendered(encode_png(numbers.astype(np.uint16), dpi=metadata_of(page.sample).dpi), ".png", named)
+    classes = numbered(page)
+    dpi = metadata_of(page.sample).dpi
+    for label, numbers, _ in classes:
+        named = label if len(classes) > 1 else None
+        deep = int(numbers.max(initial=0)) > _LARGEST_16_BIT
+        values = numbers.astype(np.uint32 if deep else np.uint16)
+        if deep or page.suffix == ".tif" or (page.suffix == "" and page.params.labels == "tiff"):
+            yield Rendered(_tiff(values, dpi), ".tif", named)
         else:
-            yield Rendered(_tiff(numbers, metadata_of(page.sample).dpi), ".tif", named)
+            yield Rendered(encode_png(values, dpi=dpi), ".png", named)
 
 
 def _tiff(numbers: np.ndarray, dpi: tuple[float, float] | None) -> bytes:
@@ -34,5 +38,5 @@ def _tiff(numbers: np.ndarray, dpi: tuple[float, float] | None) -> bytes:
 
     file = io.BytesIO()
     about: dict[str, Any] = {} if dpi is None else {"resolution": dpi, "resolutionunit": "INCH"}
-    tifffile.imwrite(file, numbers.astype(np.uint32), compression="zlib", metadata=None, **about)
+    tifffile.imwrite(file, numbers, compression="zlib", metadata=None, **about)
     return file.getvalue()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imgai.outputs.boxes import Boxes
+from imgai.outputs.counting import counting_of
 from imgai.plugin import Page
 
 
@@ -22,7 +23,8 @@ class Row(NamedTuple):
 
 
 def rows(page: Page) -> Iterator[Row]:
-    """The objects of a page with at least the threshold's score, the highest score first."""
+    """The objects of a page that the options of the kind leave, the highest score first."""
     boxes: Boxes = page.output
-    for x0, y0, x1, y1, score, index in boxes.above(page.params.threshold).values.tolist():
+    counted = boxes.counted(counting_of(page.params), page.sample.height, page.sample.width)
+    for x0, y0, x1, y1, score, index in counted.values.tolist():
         yield Row(boxes.labels[int(index)], int(index), score, x0, y0, x1, y1)

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from imgai.images import to_pixels
+from imgai.kinds.numbered import numbered
 from imgai.kinds.paint import COLORS, encoded, on_paper
 from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
-from imgai.sample import Sample
 
 _TINT = 0.5
 _BAND = 256
@@ -20,13 +20,14 @@ _BAND = 256
 def render(page: Page) -> Iterator[Rendered]:
     """A JPEG, or a PNG where the file is named so."""
     suffix = page.suffix or ".jpg"
-    pixels = overlay(page.sample, page.output, page.params.threshold)
+    pixels = overlay(page)
     yield Rendered(encoded(pixels, page.sample, suffix), suffix)
 
 
-def overlay(sample: Sample, mask: Mask, threshold: float) -> np.ndarray:
+def overlay(page: Page) -> np.ndarray:
     """Each class has a colour, or each object where the model tells objects apart. Shape: ``(H, W, 3)`` uint8."""
-    given = to_pixels(sample)
+    mask: Mask = page.output
+    given = to_pixels(page.sample)
     pixels = np.empty((*given.shape[:2], 3), dtype=np.uint8)
     # By bands of rows, so that no float copy of the whole picture is made.
     bands = [slice(top, top + _BAND) for top in range(0, given.shape[0], _BAND)]
@@ -35,11 +36,11 @@ def overlay(sample: Sample, mask: Mask, threshold: float) -> np.ndarray:
     del given
     by_object = mask.instances is not None
     thickness = max(1, round(min(pixels.shape[:2]) / 400))
-    for index, (_, numbered) in enumerate(mask.objects(threshold)):
-        edge = _outline(numbered, thickness)
+    for index, (_, numbers, values) in enumerate(numbered(page)):
+        edge = _outline(numbers, thickness)
         for rows in bands:
-            part, inside = pixels[rows], numbered[rows]
-            soft = mask.values[index, rows].numpy().astype(np.float32) / 255
+            part, inside = pixels[rows], numbers[rows]
+            soft = values[rows].astype(np.float32) / 255
             weight = np.where(inside > 0, np.maximum(soft, _TINT), soft if not by_object else 0.0) * _TINT
             colors = COLORS[(inside - 1) % len(COLORS)] if by_object else COLORS[index % len(COLORS)]
             tinted = part * (1 - weight[..., None]) + colors * weight[..., None]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-_RUN = ("=", "+", "@", "\t", "\r", "-=", "-+", "-@", "--", *(f"-{digit}" for digit in range(10)))
-"""What a spreadsheet takes for the beginning of a formula; ``-/name`` is a member of a tar stream, and none."""
+from imgai.kinds.cells import utf8, write_csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +21,13 @@ class Row:
     error: str = ""
 
 
-def write_table(rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, ids: Mapping[str, str]) -> None:
+def write_table(
+    rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, ids: Mapping[str, str], mark: bool = False
+) -> None:
     """Write the rows.
 
     suffix: one of `imgai.images.formats.TABLES`. ids: what labels are called in a vocabulary; may be empty.
+    mark: CSV begins with a byte order mark.
     CSV and Parquet have a row for each input and columns for each rank: label, id, score, label_2, ...; JSON lines have
     a list. Only the rows' labels are kept in memory for Parquet; the others are written as they come.
     """
@@ -35,11 +35,7 @@ def write_table(rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, i
         for row in rows:
             file.write((json.dumps(_object(row, top, ids), ensure_ascii=True) + "\n").encode("ascii"))
     elif suffix == ".csv":
-        text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-        table = csv.DictWriter(text, fieldnames=list(_columns(top, ids)), lineterminator="\r\n")  # RFC 4180
-        table.writeheader()
-        table.writerows({name: _inert(cell) for name, cell in _flat(row, top, ids).items()} for row in rows)
-        text.detach()
+        write_csv((_flat(row, top, ids) for row in rows), file, list(_columns(top, ids)), mark=mark)
     else:
         import pyarrow
         import pyarrow.parquet
@@ -48,21 +44,8 @@ def write_table(rows: Iterable[Row], file: BinaryIO, suffix: str, *, top: int, i
         schema = pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns.items()])
         cells = [{**dict.fromkeys(columns), **_flat(row, top, ids)} for row in rows]
         for each in cells:
-            each["path"] = _utf8(each["path"])
+            each["path"] = utf8(each["path"])
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(cells, schema=schema), file)
-
-
-def _utf8(text: str) -> str:
-    """A name in UTF-8, which names of files need not be: other bytes are written as ``\\xe9``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def _inert(cell: Any) -> Any:
-    """A cell that a spreadsheet does not run: names of files and labels may begin as formulas do."""
-    if not isinstance(cell, str):
-        return cell
-    text = _utf8(cell)
-    return f"'{text}" if text.startswith(_RUN) else text
 
 
 def _columns(top: int, ids: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.outputs.counting import Counting
     from imgai.plugin import Model, Predictor
     from imgai.predict.spec import StepSpec
     from imgai.sample import Sample
@@ -155,7 +156,7 @@ class OutputType:
         """How far two results of a step lie apart, number by number; 1 is all of the range. For tests of plugins."""
         raise NotImplementedError
 
-    def note(self, sample: Sample, name: str, threshold: float) -> Any:
+    def note(self, sample: Sample, name: str, counting: Counting) -> Any:
         """What the record needs of one page, small."""
         return None
 

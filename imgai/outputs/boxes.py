@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from imgai.outputs.base import OutputType, Place, StepContext, View
+from imgai.outputs.counting import Counting
 from imgai.outputs.shape import not_a_tensor, wrong_shape
 from imgai.plugin import Model
 
@@ -41,6 +42,15 @@ class Boxes:
     def above(self, threshold: float) -> Boxes:
         """Those whose score is at or above the threshold."""
         return Boxes(self.values[self.values[:, _SCORE] >= threshold], self.labels)
+
+    def counted(self, counting: Counting, height: int, width: int) -> Boxes:
+        """Those that count as objects of a picture of height by width pixels."""
+        boxes = self.above(counting.threshold)
+        x0, y0, x1, y1 = boxes.values[:, :_SCORE].unbind(dim=1)
+        kept = (x1 - x0) * (y1 - y0) >= counting.min_size
+        if counting.exclude_edges:
+            kept &= (x0 > 0) & (y0 > 0) & (x1 < width) & (y1 < height)
+        return Boxes(boxes.values[kept], self.labels)
 
     def counts(self, threshold: float = 0.0) -> dict[str, int]:
         """How many there are of each class with a score at or above the threshold; no class without any."""
@@ -122,9 +132,9 @@ class BoxesOutput(OutputType):
         missed = [_missed(mine, theirs), _missed(theirs, mine)]
         return torch.cat([*missed, mine.new_zeros(1)])
 
-    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, int]:
+    def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, int]:
         """How many there are of each class."""
-        return sample.boxes[name].counts(threshold)
+        return sample.boxes[name].counted(counting, sample.height, sample.width).counts()
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
         """``objects``: how many there are of each class, of all pages together."""

@@ -16,6 +16,7 @@ from imgai.plugin import Model
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.outputs.counting import Counting
     from imgai.sample import Sample
 
 Follow = Callable[[float, float], tuple[float, float]]
@@ -83,7 +84,7 @@ class DataOutput(OutputType):
         """Each number's relative difference; 1 for anything else that is not the same."""
         return torch.tensor([0.0, *_differences(one.data[name].value, other.data[name].value)])
 
-    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, Any]:
+    def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
         """The texts and numbers at the top of the dict."""
         short = {
             key: each[:_LONGEST] if isinstance(each, str) else each for key, each in sample.data[name].value.items()

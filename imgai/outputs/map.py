@@ -16,6 +16,7 @@ from imgai.outputs.shape import not_a_tensor, wrong_shape
 from imgai.plugin import Model
 
 if TYPE_CHECKING:
+    from imgai.outputs.counting import Counting
     from imgai.predict.spec import StepSpec
     from imgai.sample import Sample
 
@@ -90,7 +91,7 @@ class MapOutput(OutputType):
         low, high = one.maps[name].range or (float(theirs.min()), float(theirs.max()))
         return (mine - theirs).abs() / max(high - low, 1e-6)
 
-    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, Any]:
+    def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
         """The least, the largest and the mean value."""
         found = sample.maps[name]
         values = found.values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from imgai.images.depth import quantize
 from imgai.images.upsample import upsample
 from imgai.outputs.base import Footprint, OutputType, StepContext, View
+from imgai.outputs.counting import Counting, areas_of, selected
 from imgai.outputs.shape import not_a_tensor, wrong_shape
 from imgai.plugin import Model
 from imgai.sample import Sample
@@ -36,6 +37,17 @@ class Mask:
     values: Tensor
     labels: tuple[str, ...]
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
+    _numbered: dict[Counting, list[tuple[str, np.ndarray]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """Without the numbers, which are larger than the mask and follow from it."""
+        return self.values, self.labels, self.instances
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.values, self.labels, self.instances = state
+        self._numbered = {}
 
     def inside(self, index: int, threshold: float) -> np.ndarray:
         """Where one class is at or above the threshold. Shape: ``(H, W)`` bool.
@@ -45,14 +57,29 @@ class Mask:
         # A value of 0 is never inside, so that a threshold of 0 means "anything at all".
         return np.asarray(self.values[index].numpy() >= max(1, round(threshold * 255)))
 
-    def objects(self, threshold: float) -> list[tuple[str, np.ndarray]]:
+    def objects(self, threshold: float, min_size: int = 0, exclude_edges: bool = False) -> list[tuple[str, np.ndarray]]:
         """For each class its name and its objects, numbered from 1; 0 is the background.
 
         A model that tells objects apart gives one such map, under its first class's name. Otherwise pixels that
-        touch, corners included, are one object.
+        touch, corners included, are one object. They are numbered once, and every kind is given the same numbers:
+        do not write into them.
+
+        min_size: leave out objects of fewer pixels. exclude_edges: leave out those that touch an edge of the image.
 
         Shape: ``(H, W)`` int32 each.
         """
+        counting = Counting(threshold, min_size, exclude_edges)
+        if counting not in self._numbered:
+            plain = Counting(threshold)
+            if plain not in self._numbered:
+                self._numbered[plain] = self._all_objects(threshold)
+            if counting != plain:
+                self._numbered[counting] = [
+                    (label, selected(numbers, counting)) for label, numbers in self._numbered[plain]
+                ]
+        return self._numbered[counting]
+
+    def _all_objects(self, threshold: float) -> list[tuple[str, np.ndarray]]:
         if self.instances is not None:
             maps = self.values.numpy().astype(np.float32) / 255
             return [(self.labels[0], np.asarray(self.instances(maps, threshold), dtype=np.int32))]
@@ -121,14 +148,27 @@ class MaskOutput(OutputType):
         page.carried += channels
         page.size += channels * page.height * page.width
 
-    def note(self, sample: Sample, name: str, threshold: float) -> dict[str, float]:
-        """The area of each class."""
-        return sample.masks[name].areas(threshold)
+    def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
+        """The area of each class, and how many objects where they are numbered anyway."""
+        mask = sample.masks[name]
+        areas = {"classes": mask.areas(counting.threshold)}
+        if not counting.numbered:
+            return areas
+        objects = mask.objects(counting.threshold, counting.min_size, counting.exclude_edges)
+        return areas | {"objects": {label: int((areas_of(numbers)[1:] > 0).sum()) for label, numbers in objects}}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """``classes``: the area of each; of several pages the mean."""
+        """``classes``: the area of each; of several pages the mean. ``objects``: the number of each; the sum."""
         by_label: dict[str, list[float]] = {}
-        for areas in notes:
-            for label, area in areas.items():
+        total: dict[str, int] = {}
+        for note in notes:
+            for label, area in note["classes"].items():
                 by_label.setdefault(label, []).append(area)
-        return {"classes": {label: round(sum(areas) / len(areas), 6) for label, areas in by_label.items()}}
+            for label, count in note.get("objects", {}).items():
+                total[label] = total.get(label, 0) + count
+        line: dict[str, Any] = {
+            "classes": {label: round(sum(areas) / len(areas), 6) for label, areas in by_label.items()}
+        }
+        if any("objects" in note for note in notes):
+            line["objects"] = {label: count for label, count in total.items() if count}
+        return line

@@ -14,6 +14,7 @@ from imgai.plugin import Model
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.outputs.counting import Counting
     from imgai.sample import Sample
 
 KEPT = 20
@@ -81,7 +82,7 @@ class ScoresOutput(OutputType):
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         return (one.scores[name].values - other.scores[name].values).abs()
 
-    def note(self, sample: Sample, name: str, threshold: float) -> Scores:
+    def note(self, sample: Sample, name: str, counting: Counting) -> Scores:
         """The scores, without the heat map."""
         return dataclasses.replace(sample.scores[name], heat=None)
 

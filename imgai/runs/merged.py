@@ -25,7 +25,7 @@ def of_run(kinds: Sequence[KindSpec]) -> list[KindSpec]:
 
 def merged_path(out: Path, kind: KindSpec) -> Path:
     """The one file of a kind of the run."""
-    return out / f"{kind.name}{kind.kind.suffixes[0]}"
+    return out / f"{kind.kind.stem or kind.name}{kind.kind.suffixes[0]}"
 
 
 def has_parts(each: Plan, kinds: Sequence[KindSpec], records: Records) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgai.errors import ImgaiError
 from imgai.outputs import output_of
+from imgai.outputs.counting import Counting, counting_of
 from imgai.params import to_dict
-from imgai.plugin import MaskParams
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.job import Job
 from imgai.runs.names import Plan, key_of
@@ -104,7 +104,7 @@ def record_of_page(
     spec, kinds = specs[-1], outputs.kinds
     asked = {each.name: each.keep.kinds if each.keep else () for each in specs[:-1]} | {spec.name: kinds}
     notes = {
-        each.name: output_of(each.task.output).note(sample, each.name, threshold_of(asked[each.name])) for each in specs
+        each.name: output_of(each.task.output).note(sample, each.name, counting_by(asked[each.name])) for each in specs
     }
     height, width = size
     record: dict[str, Any] = {
@@ -124,10 +124,10 @@ def record_of_page(
     return record | _results(specs, {name: [] if note is None else [note] for name, note in notes.items()})
 
 
-def threshold_of(kinds: Sequence[KindSpec]) -> float:
-    """The score or value from which on the record counts, as the files do."""
-    thresholds: list[float] = [each.params.threshold for each in kinds if hasattr(each.params, "threshold")]
-    return thresholds[0] if thresholds else MaskParams().threshold
+def counting_by(kinds: Sequence[KindSpec]) -> Counting:
+    """What the record counts: what the files show."""
+    asked = [counting_of(each.params) for each in kinds if hasattr(each.params, "threshold")]
+    return next((each for each in asked if each.numbered), asked[0] if asked else Counting())
 
 
 def skipped_record(plan: Plan, outputs: list[dict[str, Any]], digest: str) -> dict[str, Any]:

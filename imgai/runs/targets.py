@@ -45,4 +45,5 @@ def _suffix(plan: Plan, kind: KindSpec) -> str:
     if own.lower() in kind.kind.suffixes:
         return own
     format_ = format_of_suffix(plan.input.name)
-    return formats()[written_as(format_)].suffixes[0] if format_ else kind.kind.suffixes[0]
+    written = formats()[written_as(format_)].suffixes[0] if format_ else ""
+    return written if written in kind.kind.suffixes else kind.kind.suffixes[0]

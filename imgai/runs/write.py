@@ -17,7 +17,7 @@ from imgai.runs.commit import commit, reason
 from imgai.runs.guard import Guard
 from imgai.runs.job import Job
 from imgai.runs.options import OutputOptions
-from imgai.runs.record import threshold_of
+from imgai.runs.record import counting_by
 from imgai.runs.shelf import Shelf
 from imgai.runs.sort import sort_into
 from imgai.sample import Sample
@@ -42,7 +42,7 @@ class Writer:
     def write(self, job: Job, sample: Sample) -> None:
         """Write one page, and note what the record tells of it. Raises InputError for what cannot be written."""
         for spec, kinds in self._asked:
-            note = output_of(spec.task.output).note(sample, spec.name, threshold_of(kinds))
+            note = output_of(spec.task.output).note(sample, spec.name, counting_by(kinds))
             if note is not None:
                 job.note_output(spec.name, sample.source.page, note)
             for each in kinds:

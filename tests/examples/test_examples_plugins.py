@@ -75,7 +75,7 @@ def test_boxes_as_every_kind(imgai: Imgai, picture: Path, tmp_path: Path) -> Non
     assert answer.returncode == 0, answer.stderr
     record = json.loads(answer.stdout)
     assert record["objects"] == {"large": 1, "small": 1}
-    assert "1 done with 1 small, 1 large; see out" in answer.stderr
+    assert "1 done: 1 small, 1 large in 1 picture; see out" in answer.stderr
     made = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_file())
     files = ["crops.large-1.png", "crops.small-1.png", "json.json", "kitti.txt", "overlay.jpg", "yolo.txt"]
     assert made == sorted([*(f"a-{name}" for name in files), "classes.txt", "coco.json"])

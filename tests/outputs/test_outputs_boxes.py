@@ -13,6 +13,7 @@ from torch import Tensor
 from imgai.errors import PluginError
 from imgai.images.depth import quantize
 from imgai.outputs.boxes import Boxes, BoxesOutput
+from imgai.outputs.counting import Counting
 from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
 from imgai.predict.load import load
@@ -158,9 +159,9 @@ def test_boxes_follow_the_image_through_later_steps() -> None:
 def test_the_record_counts_objects_of_all_pages() -> None:
     output = BoxesOutput()
     pages = [drawn(64, 64, (0, 4, 4, 20, 20), (1, 4, 4, 20, 20)), drawn(64, 64, (0, 8, 8, 40, 40))]
-    notes = [output.note(step()(page), "spot", 0.5) for page in pages]
+    notes = [output.note(step()(page), "spot", Counting(0.5)) for page in pages]
     assert output.line(notes) == {"objects": {"red": 2, "green": 1}}
-    assert output.line([output.note(step()(page), "spot", 0.95) for page in pages]) == {"objects": {}}
+    assert output.line([output.note(step()(page), "spot", Counting(0.95)) for page in pages]) == {"objects": {}}
 
 
 def test_an_image_without_objects_has_no_boxes() -> None:

@@ -10,6 +10,7 @@ import pytest
 from torch import Tensor
 
 from imgai.errors import PluginError
+from imgai.outputs.counting import Counting
 from imgai.outputs.data import DataOutput
 from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
@@ -99,7 +100,7 @@ def load(context: object) -> Predictor:
 def test_the_record_holds_short_things_only() -> None:
     output = DataOutput()
     long = step(lambda images: [{"text": "x" * 1000, "vector": [0.5] * 512, "n": 3} for _ in images])
-    note = output.note(long(sample(20, 20)), "read", 0.5)
+    note = output.note(long(sample(20, 20)), "read", Counting())
     assert output.line([note]) == {"data": {"text": "x" * 200, "n": 3}}
     assert output.line([note, note]) == {"data": [note, note]}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from imgai.errors import PluginError
+from imgai.outputs.counting import Counting
 from imgai.outputs.map import Map, MapOutput
 from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
@@ -83,9 +84,9 @@ def test_a_map_of_another_shape_is_told() -> None:
 def test_the_record_tells_the_range_of_all_pages() -> None:
     pages = [sample(torch.full((1, 3, 8, 8), level)) for level in (0.1, 0.5)]
     output = MapOutput()
-    line = output.line([output.note(step()(page), "relief", 0.5) for page in pages])
+    line = output.line([output.note(step()(page), "relief", Counting()) for page in pages])
     assert line == {"map": {"minimum": 50.0, "maximum": 450.0, "mean": 250.0, "unit": "m"}}
-    unitless = [output.note(step(unit=None)(page), "relief", 0.5) for page in pages]
+    unitless = [output.note(step(unit=None)(page), "relief", Counting()) for page in pages]
     assert "unit" not in output.line(unitless)["map"]
 
 

@@ -16,12 +16,12 @@ from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from imgai.discovery import host
 from imgai.images import make_sample
+from imgai.kinds import CocoParams
 from imgai.kinds.coco import annotate, assemble, polygons, rle
 from imgai.kinds.files import files
 from imgai.outputs.mask import Mask
-from imgai.plugin import MaskParams, Output, Page, Rendered
+from imgai.plugin import Output, Page, Rendered
 from imgai.sample import Metadata, Sample, Source
 from imgai.testing.kinds import named_kinds
 
@@ -50,8 +50,8 @@ def red_on_green(depth: int = 8) -> Sample:
 
 def render(sample: Sample, mask: Mask, name: str, threshold: float = 0.5, suffix: str = "") -> list[Rendered]:
     """The files that a kind of masks makes of one page."""
-    (kind,) = (kind for kind in host().kinds if (kind.of, kind.name) == (Output.MASK, name))
-    return list(files(kind, Page(sample, mask, MaskParams(threshold), suffix)))
+    (spec,) = named_kinds(name, of=Output.MASK, threshold=threshold)
+    return list(files(spec.kind, Page(sample, mask, spec.params, suffix)))
 
 
 def content(sample: Sample, mask: Mask, kind: str, threshold: float = 0.5) -> Image.Image:
@@ -171,7 +171,8 @@ def test_coco_loads_where_coco_is_read(tmp_path: Path, blobs: np.ndarray) -> Non
     mask = found(blobs)
     path = tmp_path / "coco.json"
     with path.open("w", encoding="utf-8") as file:
-        assemble([("a.png", annotate(sample, mask, 0.5)), ("b.png", annotate(sample, mask, 0.5))], file)
+        page = Page(sample, mask, CocoParams())
+        assemble([("a.png", annotate(page)), ("b.png", annotate(page))], file)
     coco = COCO(str(path))
     ((_, numbered),) = mask.objects(0.5)
     assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == ["a.png", "b.png"]

@@ -153,8 +153,14 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
         xmp=xmp,
         iptc=_iptc(page),
         dpi=dpi,
+        pixel_size=None if dpi is None or not resolution.is_measured(str(page.description or "")) else _in_um(dpi),
     )
     return Picture(pixels, alpha, about, (*notes, *said))
+
+
+def _in_um(dpi: tuple[float, float]) -> tuple[float, float]:
+    """Micrometres of a pixel, across and down."""
+    return 25_400 / dpi[0], 25_400 / dpi[1]
 
 
 def _through_pillow(page: Any) -> bool:

@@ -41,10 +41,11 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     else:
         pixels = _shown(stored, dataset, inverted=photometric == "MONOCHROME1")
     frames = int(dataset.get("NumberOfFrames") or 1)
+    depth, spacing = 8 * pixels.dtype.itemsize, _spacing(dataset)
     yield Picture(
         pixels,
         None,
-        Metadata("DICOM", depth=8 * pixels.dtype.itemsize, gray=pixels.ndim == 2, dpi=_dpi(dataset)),
+        Metadata("DICOM", depth=depth, gray=pixels.ndim == 2, dpi=_dpi(spacing), pixel_size=_in_um(spacing)),
         notes=(f"of {frames} frames the first is read",) if frames > 1 else (),
     )
 
@@ -100,9 +101,17 @@ def _whole(values: NDArray[Any], bits: int) -> NDArray[Any]:
     return np.asarray(values.astype(np.float64) * (_WHITE / (2**bits - 1)) + 0.5).clip(0, _WHITE).astype(np.uint16)
 
 
-def _dpi(dataset: Any) -> tuple[float, float] | None:
-    """Dots per inch, from the spacing of pixels in millimetres: rows, then columns."""
+def _spacing(dataset: Any) -> tuple[float, float] | None:
+    """What a pixel measures in millimetres, across and down; the file has rows first."""
     spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
     if not spacing or len(spacing) != 2 or min(spacing) <= 0:
         return None
-    return 25.4 / float(spacing[1]), 25.4 / float(spacing[0])
+    return float(spacing[1]), float(spacing[0])
+
+
+def _dpi(spacing: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if spacing is None else (25.4 / spacing[0], 25.4 / spacing[1])
+
+
+def _in_um(spacing: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if spacing is None else (1000 * spacing[0], 1000 * spacing[1])

@@ -1,0 +1,155 @@
+"""What is measured of the numbered objects of a picture, all of them at once.
+
+Area, centroid, eccentricity, solidity and perimeter are those of scikit-image's `regionprops`, to rounding. That
+measures an object at a time, which takes most of a minute for the ten thousand nuclei of a large picture; sums over
+the whole picture take a second. Eccentricity is of the ellipse with the same second moments, the perimeter is
+Benkrid and Crookes' estimate ("Design and FPGA Implementation of a Perimeter Estimator", 2000), and solidity is the
+area divided by the number of pixels in the convex hull.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+_WEIGHTS = np.zeros(50)
+"""What a border pixel adds to the perimeter, by its neighbours on the border: 2 for each beside it, 10 for each at a
+corner, and 1."""
+_WEIGHTS[[5, 7, 15, 17, 25, 27]] = 1
+_WEIGHTS[[21, 33]] = math.sqrt(2)
+_WEIGHTS[[13, 23]] = (1 + math.sqrt(2)) / 2
+_BAND = 512  # rows at a time, so that no copy of the whole picture in 64 bits is made
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is measured of N objects, in pixels and in the order of their numbers.
+
+    numbers: what the objects are called in the picture of numbers. Shape: ``(N,)``, as all others are unless said.
+    x, y: the centroid; the middle of the first pixel is 0. box: x0, y0, x1, y1, half open. Shape: ``(N, 4)``
+    score: the mean of the soft mask, 0 to 1. intensity: the mean of each channel. Shape: ``(N, C)``
+    """
+
+    numbers: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    box: np.ndarray
+    area: np.ndarray
+    perimeter: np.ndarray
+    eccentricity: np.ndarray
+    solidity: np.ndarray
+    score: np.ndarray
+    intensity: np.ndarray
+
+
+def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Measures:
+    """Measure the objects.
+
+    Shape: numbered ``(H, W)`` int32; soft ``(H, W)`` uint8, the mask; pixels ``(H, W)`` or ``(H, W, C)``, of any depth.
+    """
+    channels = pixels[..., None] if pixels.ndim == 2 else pixels
+    count = int(numbered.max(initial=0)) + 1
+    found = [(number, place) for number, place in enumerate(ndimage.find_objects(numbered), 1) if place is not None]
+    numbers = np.array([number for number, _ in found], dtype=np.int64)
+    box = np.array([(x.start, y.start, x.stop, y.stop) for _, (y, x) in found], dtype=np.int64).reshape(-1, 4)
+    # Places are summed from the corner of each object: from that of the picture, squares would lose the digits.
+    corner = np.zeros((2, count), dtype=np.int64)
+    corner[:, numbers] = box[:, 1], box[:, 0]
+    sums = np.zeros((7 + channels.shape[2], count))  # area, y, x, yy, yx, xx, soft, channels
+    for top in range(0, numbered.shape[0], _BAND):
+        rows, columns = np.nonzero(numbered[top : top + _BAND])
+        if not rows.size:
+            continue
+        label = numbered[top : top + _BAND][rows, columns]
+        y, x = (rows + top - corner[0, label]).astype(np.float64), (columns - corner[1, label]).astype(np.float64)
+        values = [None, y, x, y * y, y * x, x * x, soft[top : top + _BAND][rows, columns]]
+        values += [channels[top : top + _BAND, :, index][rows, columns] for index in range(channels.shape[2])]
+        for total, value in zip(sums, values, strict=True):
+            total += np.bincount(label, value, minlength=count)
+    area, y, x, yy, yx, xx, cover, *of_channels = sums[:, numbers]
+    y, x = y / area, x / area
+    hulls = [_hull_area(numbered[place] == number) for number, place in found]
+    return Measures(
+        numbers=numbers,
+        x=x + box[:, 0],
+        y=y + box[:, 1],
+        box=box,
+        area=area.astype(np.int64),
+        perimeter=_perimeters(numbered, count)[numbers],
+        eccentricity=_eccentricity(yy / area - y * y, yx / area - y * x, xx / area - x * x),
+        solidity=area / np.array(hulls, dtype=np.float64),
+        score=cover / area / 255,
+        intensity=np.array(of_channels).T / area[:, None],
+    )
+
+
+def _eccentricity(yy: np.ndarray, yx: np.ndarray, xx: np.ndarray) -> np.ndarray:
+    """From the second central moments: 0 for a circle, near 1 for a line."""
+    half, root = (yy + xx) / 2, np.hypot((yy - xx) / 2, yx)
+    largest, least = half + root, np.maximum(0, half - root)
+    round_ = largest < 1e-9  # a single pixel
+    return np.where(round_, 0, np.sqrt(1 - least / np.where(round_, 1, largest)))
+
+
+def _perimeters(numbered: np.ndarray, count: int) -> np.ndarray:
+    """Shape: ``(H, W)`` to ``(N + 1,)``."""
+    padded = np.pad(numbered, 1)
+    core = padded[1:-1, 1:-1]
+    inner = np.ones(core.shape, dtype=bool)
+    for beside in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        inner &= beside == core
+    core[inner] = 0  # the border alone is left
+    width, flat = padded.shape[1], padded.ravel()
+    places = np.flatnonzero(flat)
+    label = flat[places]
+    kind = np.ones(places.size, dtype=np.int64)
+    for step, worth in ((1, 2), (width, 2), (width + 1, 10), (width - 1, 10)):
+        kind += worth * (flat[places + step] == label)
+        kind += worth * (flat[places - step] == label)
+    return np.bincount(label, _WEIGHTS[kind], minlength=count)
+
+
+def _hull_area(shape: np.ndarray) -> int:
+    """How many pixels have their middle in the convex hull of an object's pixels. Shape: ``(h, w)`` bool.
+
+    The hull is of the middles of the pixels' edges, as in scikit-image. All is counted in half pixels.
+    """
+    rows = np.flatnonzero(shape.any(axis=1))
+    first = shape[rows].argmax(axis=1)
+    last = shape.shape[1] - 1 - shape[rows][:, ::-1].argmax(axis=1)
+    left = _edge(rows.tolist(), first.tolist(), shape.shape[0])
+    right = _edge(rows.tolist(), (-last).tolist(), shape.shape[0])
+    # Each side as x at every row; -x for the right one, whose hull is the mirrored left one.
+    return sum(max(0, -b - a + 1) for a, b in zip(left, right, strict=True))
+
+
+def _edge(rows: list[int], columns: list[int], height: int) -> list[int]:
+    """The first pixel of each row whose middle is in the hull, to the right of the leftmost pixels of the rows.
+
+    Exact: whole numbers of half pixels, and a chain (Andrew 1979) that keeps what turns one way alone.
+    """
+    least: dict[int, int] = {}
+    for row, column in zip(rows, columns, strict=True):
+        for y, x in ((2 * row, 2 * column - 1), (2 * row - 1, 2 * column), (2 * row + 1, 2 * column)):
+            if x < least.get(y, x + 1):
+                least[y] = x
+    chain: list[tuple[int, int]] = []
+    for y, x in sorted(least.items()):
+        while len(chain) > 1:
+            (y0, x0), (y1, x1) = chain[-2], chain[-1]
+            if (x1 - x0) * (y - y0) < (x - x0) * (y1 - y0):
+                break
+            chain.pop()
+        chain.append((y, x))
+    firsts, at = [], 0
+    for row in range(height):
+        y = 2 * row
+        while chain[at + 1][0] < y:
+            at += 1
+        (y0, x0), (y1, x1) = chain[at], chain[at + 1]
+        # The least whole column c with 2 c at or right of the line.
+        firsts.append(-((-(x0 * (y1 - y0) + (x1 - x0) * (y - y0))) // (2 * (y1 - y0))))
+    return firsts

@@ -1,0 +1,71 @@
+"""A run tells how many objects it found, in the record and in its last line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imgai.plural import plural
+
+
+def lights(path: Path, count: int) -> Path:
+    """So many light squares on black."""
+    pixels = np.zeros((40, 90), dtype=np.uint8)
+    for number in range(count):
+        pixels[10:20, 5 + 15 * number : 15 + 15 * number] = 255
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_a_run_counts_what_it_numbers(tmp_path: Path, find_light: Callable[..., Any]) -> None:
+    for name, count in (("a", 3), ("b", 0), ("c", 5)):
+        lights(tmp_path / "in" / f"{name}.png", count)
+    summary, words = find_light([tmp_path / "in"], tmp_path / "out", kinds=("csv", "objects"))
+    assert summary.done == 3
+    assert f"3 done: 8 lights in 2 pictures; nothing in 1; see {tmp_path / 'out'}" in words.said
+    with (tmp_path / "out" / "counts.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["count"], row["nothing_found"]) for row in rows] == [
+        ("a.png", "3", "false"),
+        ("b.png", "0", "true"),
+        ("c.png", "5", "false"),
+    ]
+    records = [json.loads(line) for line in (tmp_path / "out" / ".imgai" / "records.jsonl").read_text().splitlines()]
+    assert {r["input"][-5:]: r["objects"] for r in records if r["status"] == "done"} == {
+        "a.png": {"light": 3},
+        "b.png": {},
+        "c.png": {"light": 5},
+    }
+    # What was done before is in the table still, and a picture more joins it.
+    lights(tmp_path / "in" / "d.png", 1)
+    summary, _ = find_light([tmp_path / "in"], tmp_path / "out", kinds=("csv", "objects"))
+    assert (summary.done, summary.skipped) == (1, 3)
+    assert len((tmp_path / "out" / "counts.csv").read_text().splitlines()) == 5
+    assert len((tmp_path / "out" / "objects.csv").read_text().splitlines()) == 10
+
+
+def test_a_run_of_masks_tells_where_nothing_was_found(tmp_path: Path, find_light: Callable[..., Any]) -> None:
+    for name, count in (("a", 3), ("b", 0)):
+        lights(tmp_path / "in" / f"{name}.png", count)
+    _, words = find_light([tmp_path / "in"], tmp_path / "out")
+    assert f"2 done; nothing in 1; see {tmp_path / 'out'}" in words.said
+
+
+@pytest.mark.parametrize(
+    ("one", "several"),
+    [
+        *(("nucleus", "nuclei"), ("person", "people"), ("bus", "buses"), ("wine glass", "wine glasses")),
+        *(("sheep", "sheep"), ("cell nucleus", "cell nuclei"), ("knife", "knives"), ("toothbrush", "toothbrushes")),
+        *(("berry", "berries"), ("toy", "toys"), ("Zelle 2", "Zelle 2")),
+    ],
+)
+def test_names_of_several(one: str, several: str) -> None:
+    assert plural(one) == several
