@@ -16,6 +16,7 @@ from imgai.images.shrink import shrunk
 from imgai.kinds.levels import normalized
 from imgai.kinds.paint import COLORS
 from imgai.outputs.boxes import Boxes
+from imgai.outputs.counting import Counting
 from imgai.outputs.data import Data
 from imgai.outputs.map import Map
 from imgai.outputs.mask import Mask
@@ -59,12 +60,12 @@ class View:
 class Asked:
     """How a view is made. size: (width, height) of what is laid over. longest: of a picture of its own.
 
-    threshold: from where on what was found counts. passes: masks cut the picture out.
+    counting: which of what was found counts. passes: masks cut the picture out.
     """
 
     size: tuple[int, int]
     longest: int
-    threshold: float = 0.5
+    counting: Counting = Counting()
     passes: bool = False
 
 
@@ -79,12 +80,13 @@ def _image(sample: Sample, found: Sample, asked: Asked) -> View:
 
 
 def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
-    areas = found.areas(asked.threshold)
+    areas = found.areas(asked.counting.threshold)
     soft = F.interpolate(found.values[None], asked.size[::-1], mode="bilinear", antialias=True)[0].numpy()
     facts = [(label, f"{area:.1%}") for label, area in areas.items()]
     numbered = None
     if found.instances is not None:
-        numbered = found.objects(asked.threshold)[0][1]
+        which = asked.counting
+        numbered = found.objects(which.threshold, which.min_size, which.exclude_edges)[0][1]
         facts.append(("objects", f"{len(np.unique(numbered[numbered > 0])):,}"))
         rows, columns = (
             np.linspace(0, length - 1, count).round().astype(int)
@@ -102,7 +104,7 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
         cut = shrunk(sample, max(asked.size)).convert("RGB").resize(asked.size)
         cut.putalpha(Image.fromarray(np.ascontiguousarray(soft[: len(found.labels)].max(0))))
         return View(image=cut, **common)
-    return View(over=layer(soft[: len(found.labels)], asked.threshold, numbered), **common)
+    return View(over=layer(soft[: len(found.labels)], asked.counting.threshold, numbered), **common)
 
 
 def layer(soft: np.ndarray, threshold: float, numbered: np.ndarray | None = None) -> Image.Image:
@@ -155,7 +157,7 @@ def _scores(sample: Sample, found: Scores, asked: Asked) -> View:
     labels = tuple((found.labels[index], value) for index, value in pairs if value >= 1e-4)
     over = None if found.heat is None else _heat(sample, found, asked)
     best = labels[0] if labels else ("", 0.0)
-    return View(over=over, labels=labels, doubt=1 - best[1], empty=best[1] < asked.threshold)
+    return View(over=over, labels=labels, doubt=1 - best[1], empty=best[1] < asked.counting.threshold)
 
 
 def _heat(sample: Sample, found: Scores, asked: Asked) -> Image.Image:
@@ -180,7 +182,7 @@ def _colored(values: torch.Tensor, name: str) -> Image.Image:
 
 
 def _boxes(sample: Sample, found: Boxes, asked: Asked) -> View:
-    shown = found.above(asked.threshold)
+    shown = found.counted(asked.counting, sample.height, sample.width)
     counts = sorted(shown.counts().items(), key=lambda pair: -pair[1])
     scores = shown.values[:, 4]
     return View(

@@ -15,6 +15,7 @@ from imgai import __version__
 from imgai.images.shrink import busiest, part, shrunk
 from imgai.kinds.views import Asked, View, view
 from imgai.outputs import output_of
+from imgai.outputs.counting import Counting
 from imgai.report.entry import DETAIL, Entry, Side, packed
 from imgai.report.page import Run as About
 from imgai.report.page import fitting
@@ -22,7 +23,7 @@ from imgai.runs.album import FOLDER, Album, write_contact, write_report
 from imgai.runs.commit import reason
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
-from imgai.runs.record import threshold_of
+from imgai.runs.record import counting_by
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -127,7 +128,7 @@ class Show(Listener):
         asked = Asked(
             size=before.size,
             longest=self._longest,
-            threshold=threshold_of(outputs.kinds) if outputs.kinds else outputs.threshold,
+            counting=counting_by(outputs.kinds) if outputs.kinds else Counting(outputs.threshold),
             passes=any(each.kind.passes for each in outputs.kinds),
         )
         seen = view(output, sample, found, asked)
