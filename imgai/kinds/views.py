@@ -65,7 +65,7 @@ class Asked:
 
     size: tuple[int, int]
     longest: int
-    counting: Counting = Counting()
+    counting: Counting
     passes: bool = False
 
 
