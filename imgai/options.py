@@ -187,13 +187,19 @@ class RecipeOptions(RunOptions):
 class EvaluateOptions(Basics):
     """The options of ``imgai evaluate``."""
 
-    folder: Path = option(help="Images whose class is known.", metavar="DIR", argument=True, scope="typed")
+    folder: Path = option(help="Pictures whose answer is known.", metavar="DIR", argument=True, scope="typed")
     out: Path | None = option(
         None,
-        "The folder for classes.csv, confusion.csv and confusion.png.",
+        "The folder for pictures.csv and, of classes, classes.csv, confusion.csv and confusion.png.",
         short="-o",
         metavar="FOLDER",
         scope="typed",
+    )
+    compare: tuple[str, ...] = option(
+        (), "Measure these models side by side, in place of --model.", metavar="MODEL", scope="typed"
+    )
+    threshold: float = option(
+        0.5, "Masks and boxes count from this value or score on.", minimum=0, maximum=1, scope="typed"
     )
 
 

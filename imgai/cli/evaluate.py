@@ -1,24 +1,25 @@
-"""``imgai evaluate``: how often a task's answers are right, on images whose answer is known."""
+"""``imgai evaluate``: how good a task's models are, on pictures whose answer is known."""
 
 from __future__ import annotations
 
-import difflib
+import contextlib
+import dataclasses
 import importlib.util
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
-from imgai.cli.start import start
+from imgai.cli.start import open_page
 from imgai.console import Console
 from imgai.errors import UsageError
-from imgai.images.formats import picture_suffixes
+from imgai.measure import MEASURES
 from imgai.options import PRINTED, EvaluateOptions, Machine, OutputOptions, RunOptions
 from imgai.params import Option
 from imgai.plugin import Model, Task
@@ -27,26 +28,24 @@ from imgai.words.command import Given, machine_options, run_options
 from imgai.words.steps import Asked, settled, spec_of, step_options, written_options
 
 if TYPE_CHECKING:
-    from imgai.kinds.table import Row
+    from imgai.evaluation.verdict import Gallery, Verdict
+    from imgai.predict.spec import StepSpec
     from imgai.runs.scan import Input
+    from imgai.sample import Sample
 
-_EXTRA = ("sklearn", "matplotlib")
-_ID = re.compile(r"n\d{8}")
+_OF_CLASSES = ("sklearn", "matplotlib")
+_HELP = """Measure how good models are, on pictures whose answer is known.
 
-
-_HELP = """Measure how often labels are right: top-1, top-5, precision, recall and F1 of each class, the confusion
-matrix, the calibration error.
-
-The folder has a folder for each class, called as the model calls it or by its WordNet id; or the names of the files
-begin with a WordNet id."""
-_TOP = 5
+The folder is laid out as for imgai train: for classify a folder for each class (called as the model calls it or by its
+WordNet id); for masks images/ and masks/, or COCO; for boxes COCO or YOLO; for pictures input/ and target/, or, to
+enlarge them, the large pictures alone. Of a folder with test/ or val/, that part is taken."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
-    """Add ``imgai evaluate TASK`` for every task that makes scores."""
-    group = typer.Typer(help="Measure how often answers are right.", no_args_is_help=True)
+    """Add ``imgai evaluate TASK`` for every task whose output is measured."""
+    group = typer.Typer(help="Measure how good answers are.", no_args_is_help=True)
     for task in registry.tasks.values():
-        if task.output in PRINTED:
+        if task.output in MEASURES:
             add_command(
                 group,
                 task.name,
@@ -65,133 +64,170 @@ def _step_options(task: Task, registry: Registry) -> list[Option]:
     return [each for each in step_options(task, registry) if each.name not in written]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the pictures. truth: of a sample. labels: by their index. inputs: the folder that is run over.
+
+    accept: whether something is known of an input. part: of the folder, if not all of it. border: see `measure_of`.
+    """
+
+    truth: Callable[[Sample], Any]
+    labels: tuple[str, ...]
+    inputs: Path
+    accept: Callable[[Input], bool]
+    part: str | None = None
+    border: int = 0
+
+
 def _evaluate(task: Task, registry: Registry, given: Given) -> int:
-    """Label the images, compare, tell."""
+    """Take the pictures through each model, compare, tell."""
+    from imgai.runs.album import Album, check_report, write_contact, write_report
+    from imgai.runs.guard import Inputs
+
     asked = given.of(EvaluateOptions)
-    for module in _EXTRA:
+    console = Console(quiet=asked.quiet, verbose=asked.verbose)
+    if not asked.folder.is_dir():
+        raise UsageError(f"{asked.folder} is no folder", "name one that holds pictures whose answer is known")
+    if asked.open and asked.report is None:
+        raise UsageError("--open is for --report", "add --report report.html")
+    check_report(asked.report, asked.contact, Inputs())
+    specs = _specs(task, registry, given, asked.compare)
+    verdicts: list[Verdict] = []
+    with contextlib.ExitStack() as stack:
+        scratch = Path(stack.enter_context(TemporaryDirectory(prefix="imgai-evaluate-", ignore_cleanup_errors=True)))
+        album = Album(scratch / "album", "evaluate") if asked.report or asked.contact else None
+        known: dict[tuple[str, ...], _Known] = {}
+        for title, spec in specs:
+            labels = spec.model.labels or ()
+            if labels not in known:
+                known[labels] = _known(task, registry, spec, asked, scratch, console)
+            gallery = None if album is None else _gallery(album, len(specs), more=bool(verdicts))
+            verdicts.append(_judged(spec, title, known[labels], asked, given, console, gallery))
+            if verdicts[-1].exit_code not in (0, 1):
+                return verdicts[-1].exit_code
+        part = next(iter(known.values())).part
+        _tell(asked, verdicts, console)
+        if album is not None:
+            from imgai.evaluation.tell import about
+
+            if asked.report is not None:
+                page = about(task.name, verdicts, str(asked.folder), part)
+                write_report(album, verdicts[0].plans, asked.report, page)
+                console.say(f"the report is {asked.report}")
+            if asked.contact is not None:
+                write_contact(album, verdicts[0].plans, asked.contact, every_side=len(specs) > 1)
+                console.say(f"the contact sheet is {asked.contact}")
+    if asked.open:
+        open_page(asked.report, console)
+    return max(each.exit_code for each in verdicts)
+
+
+def _specs(task: Task, registry: Registry, given: Given, compare: Sequence[str]) -> list[tuple[str, StepSpec]]:
+    """The steps that are measured, with what they are called. Raises UsageError."""
+    if not compare:
+        spec = spec_of(settled(Asked(task, given.values, given.typed, task.name), registry), registry)
+        return [(spec.model_name, spec)]
+    if "model" in given.typed:
+        raise UsageError("--model and --compare both name models", "leave --model out")
+    if len(set(compare)) < max(2, len(compare)):
+        raise UsageError("--compare takes two models or more, each once", "--compare subject,unet")
+    found = []
+    for name in compare:
+        values = {**given.values, "model": name}
+        step = settled(Asked(task, values, given.typed | {"model"}, task.name), registry)
+        found.append((name, spec_of(step, registry)))
+    return found
+
+
+def _known(
+    task: Task, registry: Registry, spec: StepSpec, asked: EvaluateOptions, scratch: Path, console: Console
+) -> _Known:
+    """What is true of the pictures in the folder. Raises UsageError where it does not say that."""
+    if task.output in PRINTED:
+        return _classes(spec.model, registry.models(task.name), asked.folder, console)
+    from imgai.evaluation.truths import read_truths, shrunk_into
+
+    scale = _scale(spec)
+    truths = read_truths(asked.folder, task.output, spec.model, scale=scale, max_pixels=asked.max_pixels)
+    inputs = asked.folder
+    if all(example.target is None for example in truths.examples.values()):
+        if scale == 1:
+            raise UsageError(
+                f"{asked.folder} does not say how its pictures should be", "put them into input/ and target/"
+            )
+        inputs = scratch / "small"
+        truths = shrunk_into(truths, scale, inputs)
+    for line in truths.report:
+        console.warn(line)
+    return _Known(truths.of, truths.labels, inputs, lambda item: truths.takes(item.path), truths.part, truths.border)
+
+
+def _scale(spec: StepSpec) -> int:
+    """By how much a picture's sides grow. Raises UsageError for a size that is not measured."""
+    if spec.size is None:
+        return 1
+    scale = spec.size.scale
+    if scale is None or scale != int(scale) or scale < 2:
+        raise UsageError("enlarging is measured by a whole factor", "give --scale 2, 3 or 4")
+    return int(scale)
+
+
+def _classes(model: Model, others: Sequence[Model], folder: Path, console: Console) -> _Known:
+    """The classes by the names of folders and files."""
+    for module in _OF_CLASSES:
         if importlib.util.find_spec(module) is None:
             raise UsageError("measuring needs scikit-learn and matplotlib", "pip install 'imgai[evaluate]'")
-    if not asked.folder.is_dir():
-        raise UsageError(f"{asked.folder} is no folder", "name one that holds images whose class is known")
-    step = settled(Asked(task, given.values, given.typed, task.name), registry)
-    model, others = registry.model(task.name, step.values.get("model")), registry.models(task.name)
-    classes = _classes(asked.folder, model, others, Console(quiet=asked.quiet))
-    rows: list[Row] = []
+    from imgai.evaluation.classes import class_of, known_classes
+
+    classes = known_classes(folder, model, others, console)
+    truth = partial(class_of, folder, model, others)
+    return _Known(truth, model.labels or (), folder, classes.__contains__)
+
+
+def _gallery(album: Any, models: int, *, more: bool) -> Gallery:
+    from imgai.evaluation.verdict import Gallery
+
+    return Gallery(album, sides=models + 2, more=more)
+
+
+def _judged(
+    spec: StepSpec, title: str, known: _Known, asked: EvaluateOptions, given: Given, console: Console,
+    gallery: Gallery | None,
+) -> Verdict:  # fmt: skip
+    from imgai.evaluation.verdict import judge_model
+    from imgai.measure import measure_of
+
+    measure = measure_of(spec.task.output, known.labels, threshold=asked.threshold, border=known.border)
     options = given.of(
         RunOptions,
-        inputs=(str(asked.folder),),
+        inputs=(str(known.inputs),),
         out=None,
         json=False,
-        outputs=OutputOptions(top=_TOP),
+        report=None,
+        contact=None,
+        outputs=OutputOptions(),
         machine=given.of(Machine),
         avoid=(asked.out,) if asked.out else (),
     )
-    code = start([spec_of(step, registry)], options, rows.append, accept=classes.__contains__)
-    _tell(asked, rows, model, others)
-    return code
+    return judge_model(
+        spec, title, options, console, measure, known.truth,
+        labels=known.labels, threshold=asked.threshold, accept=known.accept, gallery=gallery,
+    )  # fmt: skip
 
 
-class _Classes:
-    """The inputs whose class is known: those below these folders, and these files."""
+def _tell(asked: EvaluateOptions, verdicts: Sequence[Verdict], console: Console) -> None:
+    """Print the figures, and write the tables."""
+    from imgai.evaluation.out import write_tables
+    from imgai.evaluation.tell import as_json, lines
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        self._paths = frozenset(paths)
-
-    def __contains__(self, item: Input) -> bool:
-        return item.path is not None and not self._paths.isdisjoint((item.path, *item.path.parents))
-
-
-def _classes(folder: Path, model: Model, others: Iterable[Model], console: Console) -> _Classes:
-    """Look at the names before any image is read. What lies in no class is told, and left out.
-
-    Raises UsageError if nothing is left.
-    """
-    names = _names(model, others)
-    known: list[Path] = []
-    strays: list[Path] = []
-    for path in sorted(folder.iterdir()):
-        is_folder = path.is_dir()
-        if path.name.startswith(".") or not (is_folder or path.suffix.lower() in picture_suffixes()):
-            continue
-        word = match[0] if (match := _ID.match(path.name)) else path.name if is_folder else ""
-        sure = word in names or _plain(word) in names
-        (known if sure or (word and not model.labels) else strays).append(path)
-    if not known:
-        if strays and not strays[0].is_dir():
-            raise UsageError(
-                f"{strays[0]} lies in no folder for its class, and its name begins with no WordNet id",
-                "make a folder for each class",
-            )
-        if strays:
-            raise _no_class(strays[0].name, model, names)
-        raise UsageError(f"{folder} has no folder of images", "make a folder for each class")
-    if strays:
-        more = f" and {len(strays) - 1} more" if len(strays) > 1 else ""
-        console.warn(f"{strays[0]}{more}: no class of the model {model.name}; left out")
-    return _Classes(known)
-
-
-def _no_class(word: str, model: Model, names: dict[str, str]) -> UsageError:
-    near = difflib.get_close_matches(_plain(word), names, n=1, cutoff=0.5)
-    hint = f"did you mean {names[near[0]]!r}?" if near else f"see: imgai models info {model.task}/{model.name}"
-    return UsageError(f"the model {model.name} knows no class {word!r}", hint)
-
-
-def _names(model: Model, others: Iterable[Model]) -> dict[str, str]:
-    """What classes may be called in names of folders and files, and what the model calls them."""
-    if model.labels:
-        names = {_plain(label): label for label in model.labels}
-        return names | dict(zip(model.label_ids or (), model.labels, strict=False))
-    return {i: label for other in others for i, label in zip(other.label_ids or (), other.labels or (), strict=False)}
-
-
-def _tell(asked: EvaluateOptions, rows: Sequence[Row], model: Model, others: Iterable[Model]) -> None:
-    """Compare the labels with the classes, print the measures and write the report."""
-    from imgai.measure.scores import ScoresMeasure
-    from imgai.runs.report import write_report
-
-    console = Console(quiet=asked.quiet, verbose=asked.verbose)
-    measure, classes = ScoresMeasure(), truths(rows, asked.folder, model, others)
-    for row in rows:
-        measure.update(row.scores, classes[row.path])
-    report = measure.compute()
     if asked.json:
-        console.out_line(json.dumps(report.summary()))
+        console.out_line(json.dumps(as_json(verdicts)))
     else:
-        for name, value in report.summary().items():
-            console.out_line(f"{name.replace('_', ' '):18} {value}")
-    if asked.out is not None:
-        write_report(report, asked.out)
-        console.say(f"see {asked.out}")
-
-
-def truths(rows: Sequence[Row], folder: Path, model: Model, others: Iterable[Model] = ()) -> dict[str, str]:
-    """The class of each row's path, as the model calls it. Raises UsageError where a name says none that it knows.
-
-    others: the task's models. What a model that declares no labels (it has those of a checkpoint, say) calls its
-    classes is seen from its answers, and what an identifier stands for is looked up with the others.
-    """
-    names = _names(model, others)
-    if not model.labels:
-        names |= {_plain(label): label for row in rows for label, _ in row.scores}
-    classes = {}
-    for row in rows:
-        path = row.path
-        relative = Path(path).relative_to(folder)
-        word = relative.parts[0] if len(relative.parts) > 1 else ""
-        if match := _ID.match(word or relative.name):
-            word = match[0]
-        if not word:
-            raise UsageError(
-                f"{path} lies in no folder for its class, and its name begins with no WordNet id",
-                "make a folder for each class",
-            )
-        label = names.get(word) or names.get(_plain(word)) or (None if model.labels else word)
-        if label is None:
-            raise _no_class(word, model, names)
-        classes[path] = label
-    return classes
-
-
-def _plain(name: str) -> str:
-    return name.casefold().replace("_", " ").strip()
+        for line in lines(verdicts):
+            console.out_line(line)
+    if asked.out is None:
+        return
+    for each in verdicts:
+        folder = asked.out / each.model.replace("/", "-") if len(verdicts) > 1 else asked.out
+        write_tables(each.figures, each.rows, each.errors, folder)
+    console.say(f"see {asked.out}")

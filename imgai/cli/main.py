@@ -17,7 +17,7 @@ from imgai.cli.settings import Settings, load
 from imgai.console import Console, silence_stdout
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
-from imgai.options import PRINTED
+from imgai.measure import MEASURES
 from imgai.plugin import Task
 from imgai.registry import Registry, load_registry
 
@@ -31,7 +31,7 @@ _HELP = frozenset(("-h", "--help", "-V", "--version"))
 _COMMANDS = (
     ("chain", "Several steps, without a file between them.", _TASKS),
     ("run", "The steps of a recipe.", _TASKS),
-    ("evaluate", "How often answers are right.", _TASKS),
+    ("evaluate", "How good answers are, on pictures whose answer is known.", _TASKS),
     ("models", "The models of every task, or all that one declares.", _ABOUT),
     ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
     ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),
@@ -67,7 +67,7 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
     for task in registry.tasks.values():
         add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry, settings))
     for name, summary, panel in _COMMANDS:
-        if name != "evaluate" or any(task.output in PRINTED for task in registry.tasks.values()):
+        if name != "evaluate" or any(task.output in MEASURES for task in registry.tasks.values()):
             add_later(app, name, summary, panel, partial(_add, name, registry, settings))
     _add_broken(app, registry)
     return app

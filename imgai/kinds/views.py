@@ -123,7 +123,7 @@ def layer(soft: np.ndarray, threshold: float, numbered: np.ndarray | None = None
         else:
             chosen = COLORS[(numbered - 1) % len(COLORS)]
             edge = inside & ~_all_same(numbered)
-        alpha = np.where(inside, np.maximum(values, 128), values) * _TINT
+        alpha = np.where(inside, np.maximum(values, 128), 0 if numbered is not None else values) * _TINT
         alpha = np.where(edge, 255, alpha) if numbered is not None or inside.any() else alpha
         seen = alpha > colors[..., 3]
         colors[seen] = np.concatenate((chosen, alpha[..., None]), axis=-1).astype(np.uint8)[seen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from imgai.plugin import Output
 
@@ -23,8 +23,14 @@ class Measure(Protocol):
     """Compares what a model returned with what is true, image after image.
 
     found: what a sample carries of the step: `Scores`, `Mask`, `Boxes`, or the sample itself of an image.
-    true: the class of SCORES by name, a `TrueMask`, a `TrueBoxes`, or the pixels ``(3, H, W)`` of IMAGE.
+    true: the class of SCORES by name, a `TrueMask`, a `TrueBoxes`, or the pixels ``(3, H, W)`` of IMAGE, in sRGB.
+
+    alone: of the figures of one image, that by which models are compared. rank: that by which images are put in order.
+    More is better.
     """
+
+    alone: ClassVar[str]
+    rank: ClassVar[str]
 
     def update(self, found: Any, true: Any) -> dict[str, float | None]:
         """Add one image. Returns its own figures, by name; None for what it does not tell."""
@@ -33,11 +39,14 @@ class Measure(Protocol):
         """The figures of all images so far."""
 
 
-def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5) -> Measure:
+def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5, border: int = 0) -> Measure:
     """A new measure. labels: the names of the model's classes. threshold: from where on masks and boxes count.
+
+    border: of pictures, the pixels at each edge that do not count.
 
     Raises KeyError for an output that nothing measures.
     """
     module, _, name = MEASURES[output].partition(":")
-    measure: Measure = getattr(importlib.import_module(module), name)(labels, threshold)
+    more = {"border": border} if border else {}
+    measure: Measure = getattr(importlib.import_module(module), name)(labels, threshold, **more)
     return measure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,9 @@ class TrueBoxes:
 
 class BoxesMeasure:
     """Average precision of all boxes; precision, recall and F1 of those with at least the threshold's score."""
+
+    alone: ClassVar[str] = "f1"
+    rank: ClassVar[str] = "f1"
 
     def __init__(self, labels: tuple[str, ...], threshold: float = 0.5) -> None:
         self._labels = labels

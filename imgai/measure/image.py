@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from imgai.images.depth import to_float
+from imgai.images.space import space_of
 from imgai.measure.figures import Figures, mean
 from imgai.sample import Sample
 
@@ -23,14 +24,17 @@ _BEST = 100.0  # dB of pictures that are equal, so that means stay finite
 class ImageMeasure:
     """PSNR and SSIM of all channels, and PSNR of luma alone, as papers on enlarging give it: means of images."""
 
-    def __init__(self, labels: tuple[str, ...] = (), threshold: float = 0.5, *, border: int = 0) -> None:
+    alone: ClassVar[str] = "psnr"
+    rank: ClassVar[str] = "psnr"
+
+    def __init__(self, labels: tuple[str, ...] = (), threshold: float = 0.5, border: int = 0) -> None:
         """border: pixels at each edge that do not count (papers on enlarging leave out as many as the scale)."""
         self._border = border
         self._images: list[dict[str, float | None]] = []
 
     def update(self, found: Sample | Tensor, true: Tensor) -> dict[str, float | None]:
-        """Add one image. found, true: ``(3, H, W)``, uint8, uint16 or float in [0, 1], of one size."""
-        one, other = (to_float(each) for each in (found.image[0] if isinstance(found, Sample) else found, true))
+        """Add one image. found, true: ``(3, H, W)`` in sRGB, uint8, uint16 or float in [0, 1], of one size."""
+        one, other = to_float(_in_srgb(found) if isinstance(found, Sample) else found), to_float(true)
         cut = min(self._border, (min(one.shape[-2:]) - 1) // 2)
         if cut:
             one, other = one[:, cut:-cut, cut:-cut], other[:, cut:-cut, cut:-cut]
@@ -45,6 +49,15 @@ class ImageMeasure:
         names = ("psnr", "ssim", "psnr_y", *(("lpips",) if self._images and "lpips" in self._images[0] else ()))
         values = {name: mean([each[name] for each in self._images]) for name in names}
         return Figures(len(self._images), values, "psnr")
+
+
+def _in_srgb(sample: Sample) -> Tensor:
+    """A sample's image, which is in the file's own space. Shape: ``(3, H, W)``"""
+    space = space_of(sample.metadata.icc, 1 if sample.metadata.gray else 3)
+    if space is None:
+        return sample.image[0]
+    image = space.to_srgb(sample.image[:, :1] if sample.metadata.gray else sample.image)
+    return image.expand(-1, 3, -1, -1)[0]
 
 
 def psnr(one: Tensor, other: Tensor) -> float:

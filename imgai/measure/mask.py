@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import ndimage
@@ -38,6 +38,9 @@ class MaskMeasure:
     IoU and Dice of all images are of their pixels together, the ``mean_`` ones the mean over images. An image in which
     a class is neither there nor found tells nothing of it. Objects are measured where the truth numbers them.
     """
+
+    alone: ClassVar[str] = "dice"
+    rank: ClassVar[str] = "dice"
 
     def __init__(self, labels: tuple[str, ...], threshold: float = 0.5) -> None:
         """labels: of the model's classes. threshold: values at or above it count as inside."""

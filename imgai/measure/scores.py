@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,6 +18,9 @@ _NAMES = ("top1", "top5", "precision", "recall", "f1", "calibration_error")
 
 class ScoresMeasure:
     """Counts, image after image, how often the labels of a classifier are right; scikit-learn computes the rates."""
+
+    alone: ClassVar[str] = "top1"
+    rank: ClassVar[str] = "score"
 
     def __init__(self, labels: tuple[str, ...] = (), threshold: float = 0.5) -> None:
         """Neither is needed: classes are those of the images, and what counts is the best label."""

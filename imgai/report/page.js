@@ -262,7 +262,8 @@
     for (const words of entry.notes) add(into, "p", { class: "warn", text: words });
     const rows = [["size", entry.size[0] ? `${entry.size[0]} x ${entry.size[1]}` : "–"]];
     if (entry.seconds != null) rows.push(["seconds", entry.seconds.toFixed(2)]);
-    for (const [name, value] of Object.entries(entry.figures || {})) if (value != null) rows.push([name.replaceAll("_", " "), value.toFixed(4)]);
+    const own = entry.sides.some((side) => side.figures);
+    for (const [name, value] of own ? [] : Object.entries(entry.figures || {})) if (value != null) rows.push([name.replaceAll("_", " "), value.toFixed(4)]);
     const pairs = (rows) => {
       const made = add(into, "dl");
       for (const [name, value] of rows) { add(made, "dt", { text: name }); add(made, "dd", { text: value }); }

@@ -46,7 +46,15 @@ def write_sheet(file: BinaryIO, entries: Iterable[Entry], count: int, *, every_s
             if place[0] >= columns:
                 continue
             words = f"{entry.about['name']}: {sides[side]['title']}" if every_side else entry.about["name"]
-            _put(sheet, _corner(place, cell), cell, drawn(entry, side), words, failed="error" in entry.about)
+            _put(
+                sheet,
+                _corner(place, cell),
+                cell,
+                drawn(entry, side),
+                words,
+                failed="error" in entry.about,
+                larger=every_side,
+            )
     assert sheet is not None
     sheet.save(file, "JPEG", quality=_QUALITY, comment=MARK)
 
@@ -57,15 +65,24 @@ def _corner(place: tuple[int, int], cell: int) -> tuple[int, int]:
 
 
 def _put(
-    sheet: Image.Image, corner: tuple[int, int], cell: int, image: Image.Image | None, words: str, *, failed: bool
+    sheet: Image.Image,
+    corner: tuple[int, int],
+    cell: int,
+    image: Image.Image | None,
+    words: str,
+    *,
+    failed: bool,
+    larger: bool,
 ) -> None:
     draw, (left, top) = ImageDraw.Draw(sheet), corner
     wide, tall = cell, cell * 3 // 4
     if image is None:
         draw.rectangle((left, top, left + wide - 1, top + tall - 1), outline=_BAD if failed else _SOFT)
     else:
-        image = image.copy()
-        image.thumbnail((wide, tall), Image.Resampling.LANCZOS)
+        factor = min(wide / image.width, tall / image.height)
+        if factor < 1 or larger:
+            size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
+            image = image.resize(size, Image.Resampling.LANCZOS if factor < 1 else Image.Resampling.BICUBIC)
         sheet.paste(image, (left + (wide - image.width) // 2, top + (tall - image.height) // 2))
     font = ImageFont.load_default(size=12)
     words = _in_letters(words)

@@ -30,7 +30,7 @@ LEVELS = (
     {"report"},
     {"runs"},
     {"words"},
-    {"training"},
+    {"training", "evaluation"},
     {"cli", "library", "testing"},
     {"__main__"},
 )

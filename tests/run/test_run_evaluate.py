@@ -14,10 +14,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from imgai.cli import evaluate as command
-from imgai.cli.evaluate import truths
 from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.errors import UsageError
+from imgai.evaluation.classes import truths
 from imgai.kinds.table import Row
 from imgai.measure.figures import Figures
 from imgai.measure.scores import ScoresMeasure, calibration_error

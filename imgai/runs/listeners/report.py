@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imgai import __version__
 from imgai.images.shrink import busiest, part, shrunk
 from imgai.kinds.views import Asked, View, view
+from imgai.options import PRINTED
 from imgai.outputs import output_of
 from imgai.outputs.counting import Counting
 from imgai.report.entry import DETAIL, Entry, Side, packed
@@ -40,11 +42,17 @@ _FEW = 250  # pictures up to which details are kept
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of a page whose truth is known. worst: what is shown first. true: how it should be."""
+    """What is known of a page whose truth is known.
+
+    worst: what is shown first. true: how it should be. over: the layer that takes the place of the usual one, and what
+    its colours mean.
+    """
 
     figures: Mapping[str, float | None] = field(default_factory=dict)
     worst: float | None = None
     true: Side | None = None
+    over: Image | None = None
+    legend: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +73,19 @@ class Show(Listener):
         title: str = "",
         more: bool = False,
         sides: int = 2,
-        judge: Callable[[Job, Sample], Judged | None] | None = None,
+        threshold: float | None = None,
+        judge: Callable[[Job, Sample, Asked], Judged] | None = None,
     ) -> None:
         """album: where to; None is the run's own. title: of what is added. more: it is added to what the album has.
 
-        sides: how many a picture will have in the end. judge: says how good a page is; called by several threads.
+        sides: how many a picture will have in the end. threshold: from where on what was found counts; None is that of
+        what is written. judge: says how good a page is; called by several threads.
         """
         self._album = album
         self._title = title
         self._more = more
         self._sides = sides
+        self._threshold = threshold
         self._judge = judge
         self._lock = Lock()
         self._before: dict[tuple[Job, int], _Before] = {}
@@ -125,18 +136,22 @@ class Show(Listener):
             before = self._before.pop((job, sample.source.page))
         output = spec.task.output
         found = output_of(output).carried(sample, spec.name)
+        counting = counting_by(outputs.kinds)
+        if self._threshold is not None or output in PRINTED:
+            counting = Counting(outputs.threshold if self._threshold is None else self._threshold)
         asked = Asked(
             size=before.size,
             longest=self._longest,
-            counting=counting_by(outputs.kinds) if outputs.kinds else Counting(outputs.threshold),
+            counting=counting,
             passes=any(each.kind.passes for each in outputs.kinds),
         )
         seen = view(output, sample, found, asked)
-        judged = (self._judge(job, sample) if self._judge else None) or Judged()
+        judged = self._judge(job, sample, asked) if self._judge else Judged()
         changed = found is sample and before.middle is not None
         side = Side(
             title=self._title or ("after" if found is sample else spec.model_name),
-            view=seen,
+            view=seen if judged.over is None else dataclasses.replace(seen, over=judged.over),
+            legend=judged.legend,
             detail=part(sample, before.middle, _detail(sample, job)) if changed and before.middle else None,
             figures=judged.figures if self._more or self._sides > 2 else {},
         )
