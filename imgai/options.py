@@ -45,6 +45,7 @@ class ScoresOptions:
     """What is made of scores.
 
     top: labels an image, the best first. threshold: the least score of a label.
+    sort_by: the order of the rows. excel: a CSV table begins with a byte order mark.
     sort_into: a folder with a folder for each label, which gets the files that it is best for.
     link: link the files there instead of copying them.
     write_xmp: write the labels as keywords into a sidecar beside each input.
@@ -53,6 +54,15 @@ class ScoresOptions:
 
     top: int = option(1, "Labels an image.", minimum=1, maximum=KEPT)
     threshold: float = option(0.0, "Leave out labels with a lower score.", minimum=0, maximum=1)
+    sort_by: str | None = option(
+        None,
+        "Order of the rows: by path, by label, the highest score first, or the smallest margin first.",
+        choices=("path", "label", "score", "margin"),
+        shown="as named",
+    )
+    excel: bool = option(
+        False, "Begin a CSV table with a byte order mark, by which Excel knows its letters.", negatable=True
+    )
     sort_into: Path | None = option(
         None, "Copy each file into a folder for its best label.", metavar="FOLDER", trusted=True
     )

@@ -12,13 +12,17 @@ from imgai.kinds.cells import utf8, write_csv
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input. scores: by label, the best first; error: why there are none."""
+    """One input. scores: by label, the best first; error: why there are none.
+
+    margin: how far the best of all scores is ahead of the next.
+    """
 
     path: str
     width: int | None = None
     height: int | None = None
     scores: tuple[tuple[str, float], ...] = ()
     error: str = ""
+    margin: float | None = None
 
 
 def write_table(
@@ -57,11 +61,12 @@ def _columns(top: int, ids: Mapping[str, str]) -> dict[str, str]:
         if ids:
             columns[f"id{ending}"] = "string"
         columns[f"score{ending}"] = "float32"
-    return {**columns, "error": "string"}
+    return {**columns, "margin": "float32", "error": "string"}
 
 
 def _flat(row: Row, top: int, ids: Mapping[str, str]) -> dict[str, Any]:
-    cells: dict[str, Any] = {"path": row.path, "width": row.width, "height": row.height, "error": row.error or None}
+    cells: dict[str, Any] = {"path": row.path, "width": row.width, "height": row.height}
+    cells |= {"margin": row.margin, "error": row.error or None}
     for rank, (label, score) in enumerate(row.scores[:top], 1):
         ending = f"_{rank}" if rank > 1 else ""
         cells[f"label{ending}"], cells[f"score{ending}"] = label, score
@@ -73,6 +78,8 @@ def _flat(row: Row, top: int, ids: Mapping[str, str]) -> dict[str, Any]:
 def _object(row: Row, top: int, ids: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"path": row.path, "width": row.width, "height": row.height}
     found["labels"] = [dict(_named(label, score, ids)) for label, score in row.scores[:top]]
+    if row.margin is not None:
+        found["margin"] = row.margin
     return {**found, "error": row.error} if row.error else found
 
 

@@ -56,7 +56,7 @@ def _what_counts(options: OutputOptions) -> dict[str, Any]:
     """The options that a file's outputs depend on; a table is made of the records, of however many labels it takes."""
     what = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
     what["kinds"] = _kinds(options.kinds)
-    del what["table"], what["explain"], what["explain_label"]
+    del what["table"], what["explain"], what["explain_label"], what["sort_by"], what["excel"]
     if not options.kinds and options.sort_into is None and not options.write_xmp:
         del what["top"], what["threshold"]
     return what

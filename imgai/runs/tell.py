@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from imgai.console import printable
 from imgai.predict.spec import StepSpec
@@ -42,7 +42,12 @@ def tell_labels(
         commit(
             table,
             lambda file: write_table(
-                _rows(plans, options, records), file, table.suffix.lower(), top=outputs.top, ids=ids
+                _rows(plans, options, records),
+                file,
+                table.suffix.lower(),
+                top=outputs.top,
+                ids=ids,
+                mark=outputs.excel,
             ),
         )
     if collect is not None:
@@ -52,7 +57,31 @@ def tell_labels(
         _show(list(_rows(plans, options, records)), options, console)
 
 
-def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterator[Row]:
+def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterable[Row]:
+    rows, by = _rows_as_named(plans, options, records), options.outputs.sort_by
+    return rows if by is None else sorted(rows, key=_ORDERS[by])
+
+
+_ORDERS: dict[str, Callable[[Row], tuple[Any, ...]]] = {
+    "path": lambda row: (row.path,),
+    "label": lambda row: (not row.scores, row.scores[0][0] if row.scores else "", -_score(row), row.path),
+    "score": lambda row: (-_score(row), row.path),
+    "margin": lambda row: (row.margin is None, row.margin or 0.0, row.path),
+}
+"""The keys of the orders in which the rows of a table can be; what has no label comes last."""
+
+
+def _score(row: Row) -> float:
+    return row.scores[0][1] if row.scores else -1.0
+
+
+def _margin(scores: Mapping[str, float]) -> float | None:
+    """How far the best score is ahead of the next; the best itself where there is no other."""
+    values = sorted(scores.values(), reverse=True)
+    return round(values[0] - sum(values[1:2]), 6) if values else None
+
+
+def _rows_as_named(plans: list[Plan], options: RunOptions, records: Records) -> Iterator[Row]:
     from imgai.kinds.table import Row
 
     for each in plans:
@@ -62,7 +91,8 @@ def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterator[
         kept = [
             (label, score) for label, score in cells.get("scores", {}).items() if score >= options.outputs.threshold
         ]
-        yield Row(each.input.shown, cells.get("width"), cells.get("height"), tuple(kept), cells.get("error", ""))
+        size, margin = (cells.get("width"), cells.get("height")), _margin(cells.get("scores", {}))
+        yield Row(each.input.shown, *size, tuple(kept), cells.get("error", ""), margin)
 
 
 def _show(rows: list[Row], options: RunOptions, console: Console) -> None:
@@ -72,10 +102,12 @@ def _show(rows: list[Row], options: RunOptions, console: Console) -> None:
         return
     if len(done) > FEW:
         counts = Counter(row.scores[0][0] if row.scores else "(none)" for row in done).most_common()
-        for label, count in counts[:_COMMONEST]:
-            console.out_line(f"{count:7}  {label}")
+        told = [(count, label) for label, count in counts[:_COMMONEST]]
         if rest := counts[_COMMONEST:]:
-            console.out_line(f"{sum(count for _, count in rest):7}  of {len(rest)} other labels")
+            told.append((sum(count for _, count in rest), f"of {len(rest):,} other labels"))
+        width = len(f"{max(count for count, _ in told):,}")
+        for count, words in told:
+            console.out_line(f"{count:{width},}  {count / len(done):4.0%}  {words}")
         return
     width = min(60, max(len(printable(row.path)) for row in done))
     for row in done:

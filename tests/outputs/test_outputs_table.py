@@ -11,7 +11,7 @@ import pytest
 from imgai.kinds.table import Row, write_table
 
 ROWS = [
-    Row("a b/ü.jpg", 640, 480, (("espresso", 0.75), ("cup, of tea", 0.125), ("plate", 0.0625))),
+    Row("a b/ü.jpg", 640, 480, (("espresso", 0.75), ("cup, of tea", 0.125), ("plate", 0.0625)), margin=0.625),
     Row("torn\udcff.png", 10, 20, (("cup, of tea", 0.5),)),
     Row("broken.jpg", error='broken.jpg: the JPEG file is "truncated"'),
 ]
@@ -30,7 +30,7 @@ def test_csv_has_a_row_for_each_input_and_columns_for_each_rank() -> None:
     assert first == {
         "path": "a b/ü.jpg", "width": "640", "height": "480",
         "label": "espresso", "id": "n07920052", "score": "0.75",
-        "label_2": "cup, of tea", "id_2": "n07930864", "score_2": "0.125", "error": "",
+        "label_2": "cup, of tea", "id_2": "n07930864", "score_2": "0.125", "margin": "0.625", "error": "",
     }  # fmt: skip
     assert (second["path"], second["label_2"]) == ("torn\\xff.png", ""), "a table is UTF-8 throughout"
     assert (third["label"], third["error"]) == ("", ROWS[2].error)
@@ -44,6 +44,7 @@ def test_json_lines_have_a_list() -> None:
         {"label": "espresso", "id": "n07920052", "score": 0.75},
         {"label": "cup, of tea", "id": "n07930864", "score": 0.125},
     ]
+    assert lines[0]["margin"] == 0.625
     assert lines[1]["path"] == "torn\udcff.png"
     assert lines[2] == {"path": "broken.jpg", "width": None, "height": None, "labels": [], "error": ROWS[2].error}
     assert "error" not in lines[0]

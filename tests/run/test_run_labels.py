@@ -103,6 +103,26 @@ def test_again_takes_what_is_known_and_tells_all_of_it(folder: Path, tmp_path: P
     assert len(lines) == 4
 
 
+def test_rows_come_in_the_order_that_is_asked_for(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    go([folder], out)
+    expected = {
+        "path": ["below/light.png", "dark.png", "light.png", "torn.jpg"],
+        "label": ["dark.png", "light.png", "below/light.png", "torn.jpg"],
+        "score": ["dark.png", "light.png", "below/light.png", "torn.jpg"],
+        "margin": ["below/light.png", "light.png", "dark.png", "torn.jpg"],
+    }
+    for by, names in expected.items():
+        summary, _ = go([folder], out, sort_by=by, excel=True, threshold=0.0)
+        assert summary.skipped == 3, "the order of rows is no reason to look again"
+        text = out.read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines()))
+        assert [Path(row["path"]).relative_to(folder).as_posix() for row in rows] == names, by
+        assert out.read_bytes().startswith(b"\xef\xbb\xbf")
+    scores = [(float(row["score"]), float(row["margin"])) for row in rows[:3]]
+    assert [margin for _, margin in scores] == pytest.approx([2 * score - 1 for score, _ in scores], abs=1e-4)
+
+
 def test_without_a_table_nothing_is_written(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
@@ -116,7 +136,7 @@ def test_many_are_summed_up_by_label(tmp_path: Path) -> None:
     for number in range(24):
         Image.new("RGB", (8, 8), (number * 10,) * 3).save(tmp_path / "in" / f"{number}.png")
     _, words = go([tmp_path / "in"], None)
-    assert [line.split() for line in words.lines] == [["13", "dark"], ["11", "light"]]
+    assert [line.split() for line in words.lines] == [["13", "54%", "dark"], ["11", "46%", "light"]]
 
 
 def test_labels_under_the_threshold_are_left_out(folder: Path, tmp_path: Path) -> None:
