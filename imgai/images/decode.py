@@ -14,8 +14,8 @@ from torch import Tensor
 from imgai.errors import InputError, UsageError
 from imgai.images.alpha import bleed
 from imgai.images.depth import to_float
-from imgai.images.formats import DEFAULT_MAX_PIXELS, function
-from imgai.images.header import check_pixels, format_of, probe, reasons
+from imgai.images.formats import DEFAULT_MAX_PIXELS, formats, function
+from imgai.images.header import check_pixels, probe, reasons
 from imgai.images.space import space_of
 from imgai.plugin import Header, Picture
 from imgai.sample import Metadata, Sample, Source
@@ -44,7 +44,7 @@ def read(
     """
     name = origin.name
     header = header or probe(source, name, max_pixels=max_pixels)
-    format_ = format_of(source, name)
+    format_ = formats()[header.format]
     with reasons(name, format_):
         pictures: Iterator[Picture] = function(format_.read)(source, least)
         for page, picture in enumerate(pictures):

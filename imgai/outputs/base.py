@@ -107,7 +107,11 @@ class OutputType:
 
     def finite(self, returned: Any) -> list[bool]:
         """For each image of the batch whether all of its values are finite."""
-        finite: list[bool] = returned.flatten(1).isfinite().all(dim=1).tolist()
+        if not returned.numel():
+            return [True] * len(returned)
+        each = tuple(range(1, returned.ndim))  # NaN and infinities are extremes: a dozen times as fast as every value
+        extremes = returned.amin(each).isfinite() & returned.amax(each).isfinite()
+        finite: list[bool] = extremes.tolist()
         return finite
 
     def parts(self, returned: Any) -> Sequence[Any]:
