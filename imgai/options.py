@@ -213,6 +213,24 @@ class EvaluateOptions(Basics):
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareOptions(Basics):
+    """The options of ``imgai compare``. with_: chains in the command's own words."""
+
+    inputs: tuple[str, ...] = option(
+        help="Files, folders, globs or @list.txt.", argument=True, plain=True, scope="typed"
+    )
+    with_: tuple[str, ...] = option(
+        (), "A step, or several joined by |, in quotes; may be given several times.", metavar="STEP", plain=True,
+        scope="typed",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TryOptions(Basics):
+    """The options of ``imgai try``."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepOptions:
     """What every step of a chain takes."""
@@ -258,6 +276,7 @@ GROUPS = (
     ChainOptions,
     RecipeOptions,
     EvaluateOptions,
+    CompareOptions,
     StepOptions,
     SizeOptions,
     KindOptions,

@@ -32,6 +32,8 @@ _COMMANDS = (
     ("chain", "Several steps, without a file between them.", _TASKS),
     ("run", "The steps of a recipe.", _TASKS),
     ("evaluate", "How good answers are, on pictures whose answer is known.", _TASKS),
+    ("compare", "Several steps or models side by side, to choose by eye.", _TASKS),
+    ("try", "Every installed task on pictures that come along.", _TASKS),
     ("models", "The models of every task, or all that one declares.", _ABOUT),
     ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
     ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),
@@ -40,6 +42,8 @@ _COMMANDS = (
     ("help", "The same as --help, or that of a command.", _ABOUT),
 )
 """The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
+_MODULES = {"try": "trial"}
+"""Those whose module is called otherwise, since its name is a word of Python."""
 
 
 def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typer:
@@ -131,7 +135,7 @@ def _add_task(task: Task, registry: Registry, settings: Settings, app: typer.Typ
 
 
 def _add(name: str, registry: Registry, settings: Settings, app: typer.Typer) -> None:
-    import_module(f"imgai.cli.{name}").add(app, registry, settings)
+    import_module(f"imgai.cli.{_MODULES.get(name, name)}").add(app, registry, settings)
 
 
 def _add_broken(app: typer.Typer, registry: Registry) -> None:

@@ -247,11 +247,14 @@
     $("ltitle").textContent = entry.sides[state.left]?.title ?? "";
     $("rtitle").textContent = two ? entry.sides[state.right].title : "";
     for (const id of ["line", "slider", "ltitle", "rtitle", "right"]) $(id).hidden = !two;
-    for (const [id, key] of [["lpick", "left"], ["rpick", "right"]]) {
-      $(id).replaceChildren(...entry.sides.map((side, place) => add(null, "option", { value: place, text: side.title })));
-      $(id).value = state[key];
-      $(id).hidden = entry.sides.length < 3;
-    }
+    const choice = entry.sides.length > 2;
+    $("lpick").replaceChildren(...entry.sides.map((side, place) => add(null, "option", { value: place, text: side.title })));
+    $("lpick").value = state.left;
+    $("rpick").replaceChildren(...entry.sides.map((side, place) => add(null, "button", {
+      class: "chip", type: "button", text: side.title, "aria-pressed": String(place === state.right),
+      onclick: () => { pick(place); },
+    })));
+    for (const id of ["lpick", "rpick"]) $(id).hidden = !choice;
     if (anew) cut(two && state.bytes[state.right] ? 50 : 0); // what only lies over the picture is seen whole at first
     tell(entry);
   }
@@ -293,8 +296,17 @@
       if (side.text) add(into, "pre", { text: side.text });
     });
     add(into, "p", { class: "keys" }).innerHTML =
-      "<kbd>←</kbd> <kbd>→</kbd> pictures, <kbd>Space</kbd> before and after, <kbd>,</kbd> <kbd>.</kbd> slider, <kbd>M</kbd> marks, <kbd>D</kbd> detail, <kbd>Esc</kbd> back";
+      "<kbd>←</kbd> <kbd>→</kbd> pictures, <kbd>Space</kbd> before and after, <kbd>,</kbd> <kbd>.</kbd> slider, <kbd>M</kbd> marks, <kbd>D</kbd> detail, <kbd>0</kbd> to <kbd>9</kbd> what is on the right, <kbd>Esc</kbd> back";
   }
+  const pick = (place) => {
+    if (place >= entries[state.at].sides.length) return;
+    const focused = document.activeElement?.parentElement === $("rpick");
+    state.right = place;
+    if (place) shown = place; // the next picture shows the same
+    draw(false);
+    if (!state.bytes[place]) cut(0);
+    if (focused) $("rpick").children[place].focus();
+  };
   const step = (by) => {
     const place = visible.indexOf(state.at), next = visible[place + by];
     if (next != null) openAt(next);
@@ -312,8 +324,10 @@
   $("detail").addEventListener("click", () => { state.detail = !state.detail; draw(false); });
   $("marks").addEventListener("click", () => { state.marks = !state.marks; draw(false); });
   $("lpick").addEventListener("change", () => { state.left = +$("lpick").value; draw(false); });
-  $("rpick").addEventListener("change", () => { state.right = +$("rpick").value; draw(false); });
-  viewer.addEventListener("close", () => { if (cards[state.at].isConnected) cards[state.at].focus(); });
+  viewer.addEventListener("close", () => {
+    $("shown").value = shown;
+    $("shown").dispatchEvent(new Event("change"));
+    if (cards[state.at].isConnected) cards[state.at].focus(); });
   viewer.addEventListener("keydown", (event) => {
     if (event.target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
     const onSlider = event.target === slider;
@@ -323,6 +337,7 @@
       ",": () => cut(Math.max(0, +slider.value - 5)), ".": () => cut(Math.min(100, +slider.value + 5)),
       m: () => $("marks").click(), d: () => $("detail").click(),
     }[event.key];
+    if (/^[0-9]$/.test(event.key) && entries[state.at].sides.length > 2) pick(+event.key);
     if (act) { event.preventDefault(); act(); }
   });
   $("grid").addEventListener("keydown", (event) => {

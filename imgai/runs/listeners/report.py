@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from imgai.console import Console
+    from imgai.predict.spec import KindSpec
     from imgai.runs.run import Run
     from imgai.sample import Sample
 
@@ -74,18 +75,21 @@ class Show(Listener):
         more: bool = False,
         sides: int = 2,
         threshold: float | None = None,
+        kinds: Sequence[KindSpec] | None = None,
         judge: Callable[[Job, Sample, Asked], Judged] | None = None,
     ) -> None:
         """album: where to; None is the run's own. title: of what is added. more: it is added to what the album has.
 
         sides: how many a picture will have in the end. threshold: from where on what was found counts; None is that of
-        what is written. judge: says how good a page is; called by several threads.
+        the kinds. kinds: as which results are shown; None is as what they are written. judge: says how good a page is;
+        called by several threads.
         """
         self._album = album
         self._title = title
         self._more = more
         self._sides = sides
         self._threshold = threshold
+        self._kinds = kinds
         self._judge = judge
         self._lock = Lock()
         self._before: dict[tuple[Job, int], _Before] = {}
@@ -136,14 +140,15 @@ class Show(Listener):
             before = self._before.pop((job, sample.source.page))
         output = spec.task.output
         found = output_of(output).carried(sample, spec.name)
-        counting = counting_by(outputs.kinds)
+        kinds = outputs.kinds if self._kinds is None else self._kinds
+        counting = counting_by(kinds)
         if self._threshold is not None or output in PRINTED:
             counting = Counting(outputs.threshold if self._threshold is None else self._threshold)
         asked = Asked(
             size=before.size,
             longest=self._longest,
             counting=counting,
-            passes=any(each.kind.passes for each in outputs.kinds),
+            passes=any(each.kind.passes for each in kinds),
         )
         seen = view(output, sample, found, asked)
         judged = self._judge(job, sample, asked) if self._judge else Judged()
