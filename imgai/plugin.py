@@ -493,6 +493,7 @@ class Format:
     deep: pictures of it may have 16 bits; else ``write`` is given 8.
     alpha: ``write`` takes pictures with alpha; else they are laid over white.
     pages: ``write`` takes several pages or frames.
+    paged: its files usually hold several pages or frames, so that a run looks ahead for the names of their outputs.
     longest: the most pixels along a side that a file can hold; None: there is no such limit.
     becomes: the format in which a picture read from it is written, where it has no ``write``.
     extra: the extra of imgai that brings what reads it: ``pip install "imgai[extra]"``.
@@ -508,6 +509,7 @@ class Format:
     deep: bool = False
     alpha: bool = False
     pages: bool = False
+    paged: bool = False
     longest: int | None = None
     becomes: str = "PNG"
     extra: str = ""

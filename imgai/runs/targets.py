@@ -9,16 +9,14 @@ from imgai.images.formats import format_of_suffix, formats, written_as
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.names import Plan
 
-_PAGED = frozenset(("TIFF", "GIF", "WEBP", "AVIF", "HEIC", "DICOM"))
-"""Formats whose files may hold several pages."""
-
 
 def targets(plan: Plan, specs: Sequence[StepSpec], *, sure: bool = False) -> Iterator[tuple[Path, str]]:
     """Each path with its kind. Of several pages the first: whoever has made that has made the others too.
 
     sure: leave out those that depend on how many pages an input has.
     """
-    paged = not sure and format_of_suffix(plan.input.name) in _PAGED
+    format_ = format_of_suffix(plan.input.name)
+    paged = not sure and format_ is not None and formats()[format_].paged
     for spec in specs:
         labels = spec.model.labels or ()
         for each in spec.keep.kinds if spec.keep is not None else plan.kinds if spec is specs[-1] else ():

@@ -27,8 +27,19 @@ FORMATS = (
         alpha=True,
         pages=True,
     ),
-    _format("TIFF", "tiff", suffixes=(".tif", ".tiff", ".btf"), magic=_TIFF, deep=True, alpha=True, pages=True),
-    _format("WEBP", "webp", suffixes=(".webp",), magic=(rb"RIFF.{4}WEBP",), alpha=True, pages=True, longest=16_383),
+    _format(
+        "TIFF", "tiff", suffixes=(".tif", ".tiff", ".btf"), magic=_TIFF, deep=True, alpha=True, pages=True, paged=True
+    ),
+    _format(
+        "WEBP",
+        "webp",
+        suffixes=(".webp",),
+        magic=(rb"RIFF.{4}WEBP",),
+        alpha=True,
+        pages=True,
+        paged=True,
+        longest=16_383,
+    ),
     _format(
         "AVIF",
         "avif",
@@ -36,9 +47,12 @@ FORMATS = (
         magic=(rb".{4}ftyp(?:avif|avis)", rb".{4}ftypmif1.*avif"),
         alpha=True,
         pages=True,
+        paged=True,
         longest=65_536,
     ),
-    _format("GIF", "gif", suffixes=(".gif",), magic=(rb"GIF8[79]a",), alpha=True, pages=True, longest=65_535),
+    _format(
+        "GIF", "gif", suffixes=(".gif",), magic=(rb"GIF8[79]a",), alpha=True, pages=True, paged=True, longest=65_535
+    ),
     # Texts begin with BM too: the length of the second header is looked at.
     _format(
         "BMP",
@@ -53,6 +67,7 @@ FORMATS = (
         write=False,
         suffixes=(".heic", ".heif", ".hif"),
         magic=(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|hevx|mif1|msf1)",),
+        paged=True,
         extra="heic",
     ),
     _format(
@@ -70,7 +85,7 @@ FORMATS = (
         extra="raw",
     ),
     # Read by the plugin imgai-dicom.
-    Format(name="DICOM", suffixes=(".dcm", ".dicom"), magic=(rb".{128}DICM",), extra="dicom"),
+    Format(name="DICOM", suffixes=(".dcm", ".dicom"), magic=(rb".{128}DICM",), paged=True, extra="dicom"),
 )
 
 

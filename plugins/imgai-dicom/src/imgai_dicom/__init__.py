@@ -16,6 +16,7 @@ def imgai_register_formats() -> tuple[Format, ...]:
             probe="imgai_dicom.reading:probe",
             read="imgai_dicom.reading:read",
             deep=True,
+            paged=True,
             extra="dicom",
         ),
     )
