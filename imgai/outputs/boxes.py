@@ -22,6 +22,8 @@ SAME = 0.5
 """Boxes of one class, found in several tiles, whose intersection over union is larger are one object."""
 _COVERED = 0.7  # a box that a tile's edge cuts, and that a larger one covers by this much, is a piece of that object
 _EDGE = 0.01  # how near to a tile's edge, as a part of the tile, a box counts as cut by it
+_BEYOND = 0.1  # a box that ends farther outside of its tile, as a part of the tile, was seen by other means, and whole
+_ALONG = 0.7  # two pieces of which an edge is cut are one object where they share this much of their extent along it
 _FARTHEST = 32  # a box of a tile may be one of the whole image, this many sides of the tile away; farther are pixels
 _SURE = 0.25  # boxes that are less sure are not compared by tests
 _X0, _Y0, _X1, _Y1, _SCORE, _CLASS = range(6)
@@ -94,17 +96,18 @@ class BoxesOutput(OutputType):
         return _kept_within(boxes)
 
     def joined(self, answers: Sequence[tuple[Place, Any]], sample: Sample, step: StepContext) -> Tensor:
-        moved, pieces = [], []
+        moved, cuts, tiles = [], [], []
         for place, answer in answers:
             boxes = _found(answer)
-            pieces.append(_cut(boxes, place))
+            cuts.append(_cut(boxes, place))
             top, left, height, width = place
             boxes[:, [_X0, _X1]] = left + boxes[:, [_X0, _X1]] * width
             boxes[:, [_Y0, _Y1]] = top + boxes[:, [_Y0, _Y1]] * height
             moved.append(boxes)
+            tiles.append(boxes.new_tensor([left, top, left + width, top + height]).expand(len(boxes), 4))
         boxes = torch.cat(moved)
         if len(answers) > 1:
-            boxes = _merged(boxes, torch.cat(pieces))
+            boxes = _merged(boxes, torch.cat(cuts), torch.cat(tiles))
         return _kept_within(boxes)
 
     def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
@@ -164,39 +167,78 @@ def _kept_within(boxes: Tensor) -> Tensor:
 
 
 def _cut(boxes: Tensor, place: Place) -> Tensor:
-    """Which boxes of a tile touch an edge of it that lies inside of the image. Shape: ``(M, 6)`` to ``(M,)`` bool."""
+    """Which edges of a tile, that lie inside of the image, each of its boxes reaches: left, top, right, bottom.
+
+    Shape: ``(M, 6)`` to ``(M, 4)`` bool
+    """
     top, left, height, width = place
-    near = boxes.new_zeros(len(boxes), dtype=torch.bool)
-    for edge, inner in (
-        (boxes[:, _X0] <= _EDGE, left > 0),
-        (boxes[:, _Y0] <= _EDGE, top > 0),
-        (boxes[:, _X1] >= 1 - _EDGE, left + width < 1),
-        (boxes[:, _Y1] >= 1 - _EDGE, top + height < 1),
-    ):
-        if inner:
-            near |= edge
-    return near
+    inner = torch.tensor([left > 0, top > 0, left + width < 1, top + height < 1])
+    outside = torch.cat([-boxes[:, :_X1], boxes[:, _X1:_SCORE] - 1], dim=1)
+    return (outside >= -_EDGE) & (outside <= _BEYOND) & inner
 
 
-def _merged(boxes: Tensor, cut: Tensor) -> Tensor:
-    """The boxes of all tiles without those that another tile found too.
+def _merged(boxes: Tensor, cuts: Tensor, tiles: Tensor) -> Tensor:
+    """The boxes of all tiles, each object once.
 
     A piece of an object that a tile's edge cuts has a smaller union with the whole than non-maximum suppression asks
-    for, and may have the higher score; it goes first.
+    for, and may have the higher score; it goes first. Pieces of an object that no tile holds whole are joined.
+
+    Shape: boxes ``(M, 6)``; cuts ``(M, 4)`` as `_cut` returns them; tiles ``(M, 4)``: x0, y0, x1, y1 of each box's own
     """
     from kornia.geometry.bbox import nms  # takes a second to import
 
-    area = (boxes[:, _X1] - boxes[:, _X0]) * (boxes[:, _Y1] - boxes[:, _Y0])
-    alive = torch.ones(len(boxes), dtype=torch.bool)
-    for index in cut.nonzero()[:, 0].tolist():
-        shared = _intersection(boxes[index], boxes)
-        larger = (boxes[:, _CLASS] == boxes[index, _CLASS]) & alive & (area > area[index])
-        alive[index] = not bool((larger & (shared >= _COVERED * area[index])).any())
-    boxes = boxes[alive]
+    whole = ~cuts.any(dim=1)
+    alive = _without_pieces(boxes, ~whole, whole)
+    boxes, cut = _with_pieces_joined(boxes[alive], cuts[alive], tiles[alive])
+    boxes = boxes[_without_pieces(boxes, cut, torch.ones_like(cut))]
     # Boxes of different classes are moved apart, so that they do not suppress each other.
     apart = boxes[:, :4] + boxes[:, _CLASS, None] * 16
     kept: Tensor = nms(apart, boxes[:, _SCORE], SAME)
     return boxes[kept]
+
+
+def _without_pieces(boxes: Tensor, cut: Tensor, covers: Tensor) -> Tensor:
+    """Which boxes stay: not those that an edge cuts and that a larger box of their class, one of `covers`, covers.
+
+    Shape: ``(M, 6)``, ``(M,)`` bool and ``(M,)`` bool to ``(M,)`` bool
+    """
+    area = (boxes[:, _X1] - boxes[:, _X0]) * (boxes[:, _Y1] - boxes[:, _Y0])
+    alive = torch.ones(len(boxes), dtype=torch.bool)
+    for index in cut.nonzero()[:, 0].tolist():
+        shared = _intersection(boxes[index], boxes)
+        larger = covers & alive & (boxes[:, _CLASS] == boxes[index, _CLASS]) & (area > area[index])
+        alive[index] = not bool((larger & (shared >= _COVERED * area[index])).any())
+    return alive
+
+
+def _with_pieces_joined(boxes: Tensor, cuts: Tensor, tiles: Tensor) -> tuple[Tensor, Tensor]:
+    """The boxes with one, and the highest score, in place of the pieces of an object; and in which are pieces.
+
+    Two boxes are pieces of one object if the edges of neighbouring tiles cut them from both sides: each reaches through
+    all that the tiles share, and along the edge they extend alike.
+
+    Shape: as `_merged` has them, to ``(N, 6)`` and ``(N,)`` bool
+    """
+    group = list(range(len(boxes)))
+    for low, high, along in ((_X0, _X1, (_Y0, _Y1)), (_Y0, _Y1, (_X0, _X1))):
+        for index in cuts[:, high].nonzero()[:, 0].tolist():
+            mine, tile = boxes[index], tiles[index]
+            other = cuts[:, low] & (boxes[:, _CLASS] == mine[_CLASS])
+            other &= (tiles[:, low] > tile[low]) & (tiles[:, low] < tile[high]) & (tiles[:, high] > tile[high])
+            other &= (mine[low] < tiles[:, low]) & (boxes[:, high] > tile[high])
+            start, end = along
+            shared = torch.minimum(mine[end], boxes[:, end]) - torch.maximum(mine[start], boxes[:, start])
+            extent = torch.maximum(mine[end], boxes[:, end]) - torch.minimum(mine[start], boxes[:, start])
+            for piece in (other & (shared >= _ALONG * extent)).nonzero()[:, 0].tolist():
+                first, second = sorted((group[index], group[piece]))
+                group = [first if each == second else each for each in group]
+    joined, cut = [], []
+    for first in sorted(set(group)):
+        members = torch.tensor([index for index, each in enumerate(group) if each == first])
+        pieces = boxes[members]
+        joined.append(torch.cat([pieces[:, :_X1].amin(0), pieces[:, _X1:_CLASS].amax(0), pieces[0, _CLASS:]]))
+        cut.append(bool(cuts[members].any()))
+    return (torch.stack(joined) if joined else boxes), torch.tensor(cut, dtype=torch.bool)
 
 
 def _intersection(box: Tensor, boxes: Tensor) -> Tensor:

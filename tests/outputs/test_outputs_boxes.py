@@ -102,6 +102,42 @@ def test_objects_that_several_tiles_see_are_one(size: tuple[int, int]) -> None:
         assert box == pytest.approx(at, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "at",
+    [
+        (20, 30, 290, 70),  # through four tiles in a row
+        (30, 20, 70, 190),  # down a column
+        (10, 10, 280, 190),  # over all of them, corners too
+        (40, 25, 150, 165),
+    ],
+)
+def test_an_object_larger_than_a_tile_is_one(at: tuple[int, int, int, int]) -> None:
+    result = boxes_of(step(WHOLE)(drawn(200, 300, (1, *at))))
+    assert len(result.values) == 1
+    assert result.values[0, :4].tolist() == pytest.approx(at, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "count"),
+    [
+        ((0.2, 0.1, 1.0, 0.3, 0), (0.0, 0.1, 0.8, 0.3, 0), 1),
+        ((0.2, 0.1, 1.0, 0.3, 0), (0.0, 0.6, 0.8, 0.9, 0), 2),  # at another height
+        ((0.2, 0.1, 1.0, 0.3, 0), (0.0, 0.1, 0.8, 0.3, 1), 2),  # of another class
+        ((0.2, 0.1, 0.9, 0.3, 0), (0.0, 0.1, 0.8, 0.3, 0), 2),  # not to the edge
+        ((0.2, 0.1, 3.0, 0.3, 0), (0.0, 0.1, 0.3, 0.3, 0), 1),  # a whole that was seen by other means, and its piece
+    ],
+)
+def test_pieces_are_joined_where_edges_cut_them(left: Any, right: Any, count: int) -> None:
+    def answer(x0: float, y0: float, x1: float, y1: float, label: int) -> Tensor:
+        return torch.tensor([[x0, y0, x1, y1, 0.9, label]])
+
+    tiles = [((0.0, 0.0, 1.0, 0.6), answer(*left)), ((0.0, 0.4, 1.0, 0.6), answer(*right))]
+    found = BoxesOutput().joined(tiles, drawn(100, 100), None)  # type: ignore[arg-type]
+    assert len(found) == count
+    if count == 1 and left[2] <= 1:
+        assert found[0, :4].tolist() == pytest.approx([0.12, 0.1, 0.88, 0.3])
+
+
 def test_boxes_in_padding_are_left_out() -> None:
     # 97 pixels in tiles of 96 with sides that are multiples of 32: the second tile sees the picture mirrored.
     model = dataclasses.replace(WHOLE, multiple_of=32)
