@@ -9,7 +9,9 @@ import re
 from pathlib import Path
 
 from imgai.params import Option, row_of
+from imgai.registry import load_registry
 from imgai.words.command import machine_options, run_options
+from imgai.words.steps import step_options
 
 DOCS = Path(__file__).parent
 PLACE = re.compile(r"(<!-- options (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -35,8 +37,10 @@ def table(options: list[Option]) -> str:
 
 
 def tables() -> dict[str, str]:
-    """Every table by its name."""
-    return {"every-task": table([*run_options(), *machine_options()])}
+    """Every table by its name: ``every-task`` has the options that all share, that of a task those of its own."""
+    registry = load_registry()
+    own = {name: table(step_options(task, registry)) for name, task in registry.tasks.items()}
+    return {"every-task": table([*run_options(), *machine_options()]), **own}
 
 
 def filled(page: str) -> str:
