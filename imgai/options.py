@@ -37,7 +37,11 @@ class Machine:
     )
     batch: int | None = option(None, "Tiles or images in one call of a network.", minimum=1, shown="chosen")
     tile: int | None = option(None, "Side of a tile in pixels.", minimum=32, shown="the model's")
-    backend: str = option("auto", "What runs the networks.", choices=("auto", "torch"), hidden=True)
+    backend: str = option(
+        "auto",
+        "What runs the networks; auto is the fastest that is installed and gives the same pixels.",
+        choices=("auto", "torch", "compile", "onnx", "openvino"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from imgai.errors import UsageError
 from imgai.options import Machine
 from imgai.plugin import Model
 from imgai.predict.backends import TORCH, Backend, choose_backend
@@ -38,6 +39,17 @@ def place(machine: Machine, device: torch.device, models: Iterable[Model]) -> Pl
 
     Raises DeviceError for a precision that the device does not have, UsageError for an unknown backend.
     """
+    models = tuple(models)
     bfloat16 = all(model.bfloat16 for model in models)
     precision = choose_precision(machine.precision, device, bfloat16=bfloat16)
-    return Placement(device, precision, machine.batch, machine.tile, choose_backend(machine.backend))
+    backend = choose_backend(machine.backend, models, device.type)
+    if not backend.half and precision is not torch.float32:
+        if machine.backend == "auto":
+            backend = TORCH  # what computes in a shorter format is faster still
+        elif machine.precision == "auto":
+            precision = torch.float32
+        else:
+            raise UsageError(
+                f"--backend {backend.name} computes in fp32, not {machine.precision}", "leave out one of them"
+            )
+    return Placement(device, precision, machine.batch, machine.tile, backend)

@@ -300,7 +300,7 @@ def test_what_is_printed_of_a_setting_cannot_change_the_terminal(registry: Regis
     words = imgai(registry, "config").stdout
     assert "\x1b" not in words
     assert "cpu\\x1b[31m\\nred" in words
-    assert json.loads(imgai(registry, "config", "--json").stdout)[-4]["value"] == "cpu\x1b[31m\nred"
+    assert json.loads(imgai(registry, "config", "--json").stdout)[-5]["value"] == "cpu\x1b[31m\nred"
 
 
 def test_measuring_is_configured_as_the_task_is(

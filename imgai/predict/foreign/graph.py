@@ -85,8 +85,11 @@ def graph_of(path: Path) -> Graph:
 class OnnxNetwork(nn.Module):
     """A graph as a network: images to one output, float32.
 
+    graph: what runs networks has nothing to export of it.
     channels_last: it takes ``(B, H, W, C)``. single: it takes one image at a time.
     """
+
+    graph = True
 
     def __init__(
         self,
@@ -122,8 +125,8 @@ def runtime_version() -> str:
     return str(_library("onnxruntime").__version__)
 
 
-def session(path: Path, device: torch.device) -> Any:
-    """The graph, opened on a device. Raises PluginError, in one line, if it cannot be."""
+def session(graph: Path | bytes, device: torch.device) -> Any:
+    """A graph, opened on a device. Raises PluginError, in one line, if it cannot be."""
     runtime = _library("onnxruntime")
     provider = _PROVIDERS.get(device.type)
     if provider not in runtime.get_available_providers():
@@ -136,9 +139,11 @@ def session(path: Path, device: torch.device) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see docs/design.md: threads that sleep
     index = {"device_id": device.index or 0} if device.type == "cuda" else {}
     try:
-        return runtime.InferenceSession(str(path), options, providers=[(provider, index)])
+        content = graph if isinstance(graph, bytes) else str(graph)
+        return runtime.InferenceSession(content, options, providers=[(provider, index)])
     except Exception as error:
-        raise PluginError(f"{path} cannot be opened by ONNX Runtime: {_short(error)}") from None
+        name = "the exported network" if isinstance(graph, bytes) else graph
+        raise PluginError(f"{name} cannot be opened by ONNX Runtime: {_short(error)}") from None
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ class Notes:
     mean, std: of the values that the network takes, after `range`, a number or one for each channel.
     range: what white is for the network, 1 or 255. bgr: it takes blue first.
     size: the side, or height and width, that pictures are brought to. letterbox: in their own shape, with bars.
+    crop: as in `Model`, for scores.
     labels: of its classes. last: what is still to be done to its output. output: the number of the output, from 0.
     head: how boxes are told. license: of the weights.
     """
@@ -31,6 +32,7 @@ class Notes:
     bgr: bool | None = None
     size: tuple[int, int] | None = None
     letterbox: bool | None = None
+    crop: float | None = None
     labels: tuple[str, ...] | None = None
     last: str | None = None
     output: int | None = None
@@ -74,6 +76,10 @@ def _value(path: Path, key: str, value: Any) -> Any:
         if isinstance(value, list) and value and all(isinstance(each, str) and each for each in value):
             return tuple(value)
         raise PluginError(f"{path}: labels are a list of texts")
+    if key == "crop":
+        if _number(value) and 0 < value <= 1:
+            return float(value)
+        raise PluginError(f"{path}: crop is over 0 and at most 1, not {value!r}")
     choices: dict[str, tuple[Any, ...]] = {"last": LASTS, "head": HEADS, "range": (1, 255)}
     if key in choices:
         if value in choices[key] and not isinstance(value, bool):

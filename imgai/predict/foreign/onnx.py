@@ -61,7 +61,7 @@ def declare(path: Path, task: Task, ours: Model, base: Model) -> Model:
         model,
         input_size=call.size,
         fit="letterbox" if call.letterbox else "stretch",
-        crop=0.875 if kind == "scores" and not call.letterbox else None,
+        crop=(notes.crop or 0.875) if kind == "scores" and not call.letterbox else None,
     )
 
 

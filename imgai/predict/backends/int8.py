@@ -1,0 +1,96 @@
+"""Graphs in whole numbers of 8 bits, calibrated on pictures (static quantization of ONNX Runtime)."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imgai.errors import InputError, PluginError, UsageError
+from imgai.images.decode import read_image
+from imgai.images.depth import to_float
+from imgai.plugin import Model
+from imgai.predict.backends.whole import CPU, Whole, apart
+from imgai.predict.foreign.graph import session
+from imgai.predict.work import view_of
+
+_TILE = 128
+_MOST = 128
+"""Pictures that are looked at."""
+
+
+def seen(paths: Sequence[Path], model: Model, max_pixels: int) -> Iterator[Tensor]:
+    """What the model sees of pictures, the whole or a part from the middle. Shape: ``(1, 3, h, w)`` in [0, 1]"""
+    for path in paths[:_MOST]:
+        try:
+            image = read_image(path, max_pixels=max_pixels)
+        except (InputError, UsageError):
+            continue
+        if model.input_size is not None:
+            yield to_float(view_of(image, model).small)[None]
+            continue
+        side = -(-max(_TILE, model.minimum) // model.multiple_of) * model.multiple_of
+        if min(image.shape[-2:]) >= side:
+            top, left = ((length - side) // 2 for length in image.shape[-2:])
+            yield image[..., top : top + side, left : left + side]
+
+
+def quantize(path: Path, whole: Whole, model: Model, kind: str, pictures: Sequence[Tensor]) -> tuple[float, int]:
+    """Replace a graph by one of 8 bits, calibrated on half of the pictures, and say what it lost on the others.
+
+    Returns what `apart` says, and of how many pictures.
+    Raises UsageError for too few pictures, PluginError for a graph that cannot be of 8 bits.
+    """
+    if len(pictures) < 4:
+        raise UsageError(
+            f"there are {len(pictures)} pictures to calibrate on", "--calibrate names a folder of 4 or more"
+        )
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    half = len(pictures) // 2
+    logging.getLogger().setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory(prefix="imgai-") as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prepared, made = Path(name) / "prepared.onnx", Path(name) / "int8.onnx"
+        try:
+            quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+            quantization.quantize_static(
+                str(prepared),
+                str(made),
+                _Reader(pictures[:half]),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType.QInt8,
+                # What is not a convolution or a product costs little, and holds what matters: a mask's last steps.
+                op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add", "Relu", "Clip", "Concat"],
+            )
+            content = made.read_bytes()
+        except Exception as error:
+            raise PluginError(f"the graph cannot be of 8 bits: {' '.join(str(error).split())[:160]}") from error
+    opened = session(content, CPU)
+    lost = []
+    with torch.inference_mode():
+        for picture in pictures[half:]:
+            answer = torch.from_numpy(opened.run(None, {"input": picture.numpy()})[0])
+            lost.append(apart(whole(picture), answer, kind))
+    path.write_bytes(content)
+    return sum(lost) / len(lost), len(lost)
+
+
+class _Reader:
+    """The pictures, one by one, as ONNX Runtime asks for them."""
+
+    def __init__(self, pictures: Sequence[Tensor]) -> None:
+        self._left = iter(pictures)
+
+    def get_next(self) -> dict[str, Any] | None:
+        picture = next(self._left, None)
+        return None if picture is None else {"input": picture.numpy()}

@@ -1,0 +1,152 @@
+"""``--backend``, ``imgai models export``: what else runs a network gives the same pixels."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+import imgai
+from imgai.errors import PluginError, UsageError
+from imgai.options import Machine
+from imgai.predict.backends import _MODULES, _TABLE, choose_backend
+from imgai.predict.backends.export import check, export, key
+from imgai.predict.device import choose_devices
+from imgai.predict.machine import place
+from imgai.registry import load_registry
+from tests.models.conftest import command
+
+CPU = choose_devices("cpu")[0]
+
+
+def needs(backend: str) -> None:
+    pytest.importorskip(_MODULES[backend][1])
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+@pytest.mark.parametrize(("task", "model"), [("denoise", "gaussian"), ("segment", "nuclei"), ("detect", "nanodet")])
+def test_graphs_give_the_pixels_of_torch(cat: Path, cache: Path, backend: str, task: str, model: str) -> None:
+    needs(backend)
+    ours = imgai.load(task, model=model, machine=Machine(device="cpu", precision="fp32"))(cat)
+    theirs = imgai.load(task, model=model, machine=Machine(device="cpu", backend=backend))(cat)
+    assert (ours.image - theirs.image).abs().max() <= 1.01 / 255
+    for label, mask in ours.masks.items():
+        assert (mask - theirs.masks[label]).abs().max() <= 1.01 / 255
+    assert [box.label for box in ours.boxes] == [box.label for box in theirs.boxes]
+    (graph,) = (cache / "graphs").iterdir()
+    before = graph.stat().st_mtime_ns
+    imgai.load(task, model=model, machine=Machine(device="cpu", backend=backend))(cat)
+    assert graph.stat().st_mtime_ns == before, "it is made once"
+
+
+def test_another_backend_makes_nothing_again(cat: Path, tmp_path: Path) -> None:
+    needs("onnx")
+    step = "denoise --model gaussian"
+    machines = (Machine(device="cpu", precision="fp32"), Machine(device="cpu", backend="onnx"))
+    statuses = [
+        [record["status"] for record in imgai.run(step, cat, tmp_path / "out", machine=machine)] for machine in machines
+    ]
+    assert statuses == [["done"], ["skipped"]]
+
+
+def test_auto_takes_from_the_table_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = load_registry()
+    table = tomllib.loads(_TABLE.read_text())
+    known = {f"{model.task}/{model.name}" for model in registry.models()}
+    assert set(table) <= known
+    assert {name for names in table.values() for name in names} <= set(_MODULES) - {"torch"}
+    model = registry.model("denoise", "gaussian")
+    monkeypatch.setattr("imgai.predict.backends._table", lambda: {"denoise/gaussian": ("openvino", "onnx")})
+    for there, taken in ((("openvino", "onnx"), "openvino"), (("onnx",), "onnx"), ((), "torch")):
+        monkeypatch.setattr("imgai.predict.backends._installed", lambda name, there=there: name in there)
+        assert choose_backend("auto", [model]).name == taken
+    assert choose_backend("auto", [model], "cuda").name == "torch"
+    monkeypatch.setattr("imgai.predict.backends._installed", lambda name: False)
+    with pytest.raises(UsageError, match=r"--backend openvino needs openvino; pip install 'imgai\[openvino\]'"):
+        choose_backend("openvino", [model])
+
+
+def test_graphs_compute_in_fp32() -> None:
+    needs("onnx")
+    models = [load_registry().model("denoise", "photo")]
+    assert place(Machine(backend="onnx"), CPU, models).precision is torch.float32
+    with pytest.raises(UsageError, match="--backend onnx computes in fp32, not bf16"):
+        place(Machine(backend="onnx", precision="bf16"), CPU, models)
+
+
+class Baked(nn.Module):
+    """A network whose graph would hold for one size alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * float(x.shape[-1])
+
+
+class Random(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.randn_like(x)
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+
+def test_a_graph_that_answers_otherwise_is_refused() -> None:
+    needs("onnx")
+    from imgai.predict.backends.onnx import OnnxBackend
+
+    images = torch.rand(1, 3, 16, 16)
+    for network in (Baked(), Random()):
+        backend = OnnxBackend()
+        graph = export(network, (images,), any_size=True)
+        with pytest.raises(PluginError, match="answers otherwise"):
+            check(network, backend._callable(graph, CPU), (images,), 1)
+
+
+def test_graphs_are_kept_apart_by_all_that_they_depend_on() -> None:
+    images = (torch.rand(1, 3, 16, 16),)
+    keys = {key(Scaled(factor), images, any_size=any_size) for factor in (1.0, 2.0) for any_size in (True, False)}
+    assert len(keys) == 4
+    assert key(Scaled(1.0), images, any_size=True) in keys
+    assert key(Scaled(lambda x: x), images, any_size=True) is None  # type: ignore[arg-type]
+
+
+def test_an_exported_model_runs_as_a_file(cat: Path, tmp_path: Path) -> None:
+    needs("onnx")
+    path = tmp_path / "mine.onnx"
+    answer = command("models", "export", "denoise/gaussian", path)
+    assert answer.returncode == 0, answer.stderr
+    ours = imgai.load("denoise", model="gaussian", machine=Machine(device="cpu", precision="fp32"))(cat).image
+    assert (imgai.load("denoise", model=str(path))(cat).image - ours).abs().max() <= 1.01 / 255
+    answer = command("models", "export", "denoise/gaussian", path)
+    assert (answer.returncode, "is there already" in answer.stderr) == (2, True)
+    answer = command("models", "export", "enhance/auto", tmp_path / "other.onnx")
+    assert answer.returncode == 3
+    assert "looks at the whole picture first" in answer.stderr
+
+
+def test_eight_bits_say_what_they_lost(cat: Path, tmp_path: Path) -> None:
+    needs("onnx")
+    (tmp_path / "mine").mkdir()
+    values = np.asarray(Image.open(cat).resize((192, 160)))
+    for index in range(6):
+        Image.fromarray(np.roll(values, 30 * index, axis=1)).save(tmp_path / "mine" / f"{index}.png")
+    path = tmp_path / "small.onnx"
+    answer = command("models", "export", "denoise/gaussian", path, "--int8", "--calibrate", tmp_path / "mine")
+    assert answer.returncode == 0, answer.stderr
+    assert "on 3 other pictures" in answer.stderr
+    assert path.with_suffix(".toml").read_text().splitlines()[0].endswith("levels of 255 apart")
+    ours = imgai.load("denoise", model="gaussian")(cat).image
+    difference = (imgai.load("denoise", model=str(path))(cat).image - ours).abs()
+    assert 0 < difference.mean() < 6 / 255
+    answer = command("models", "export", "denoise/gaussian", tmp_path / "b.onnx", "--int8")
+    assert (answer.returncode, "--calibrate" in answer.stderr) == (2, True)
