@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 
@@ -18,6 +17,8 @@ def bleed(image: Tensor, alpha: Tensor) -> Tensor:
     hidden = (alpha[0, 0] == 0).cpu()
     if not bool(hidden.any()) or bool(hidden.all()):
         return image
+    from scipy.ndimage import distance_transform_edt  # here, because it takes long to load and few pictures need it
+
     nearest = distance_transform_edt(hidden.numpy(), return_distances=False, return_indices=True)
     rows, columns = torch.from_numpy(nearest).to(image.device, torch.int64)
     channels = image.shape[1]

@@ -27,6 +27,21 @@ class ImageParams:
 
 
 @dataclass(frozen=True, slots=True)
+class CutoutParams(MaskParams):
+    """The options of ``cutout``. min_area: None: parts under a hundredth, if the model is not sure of them."""
+
+    alpha: str = param(
+        "clean",
+        "clean: what is half sure far from the edge is decided, the edge stays soft; soft: the mask as it is.",
+        choices=("clean", "soft", "hard"),
+    )
+    islands: str = param("all", "Keep all parts, or the largest alone.", choices=("all", "largest"))
+    min_area: float | None = param(
+        None, "Drop parts, and fill holes, under this share of the largest part.", minimum=0, maximum=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectsParams(MaskParams):
     """The options of kinds that number the objects of a mask."""
 
@@ -144,8 +159,9 @@ MASK = (
         of=Output.MASK,
         summary="The picture with the mask as its alpha, edge colours cleaned of the background.",
         render="imgai.kinds.cutout:render",
-        params=MaskParams,
+        params=CutoutParams,
         passes=True,
+        revision=2,
     ),
     Kind(
         name="overlay",

@@ -96,7 +96,7 @@ def test_importing_imgai_is_quick_and_brings_nothing_heavy(run_python: Callable[
 def test_a_result_is_what_the_command_writes(folder: Path, segment: imgai.Chain, denoise: imgai.Chain) -> None:
     command = [sys.executable, "-m", "imgai.cli.main"]
     for words in (
-        ("segment", "cat.jpg", "--out", "command", "--as", "cutout", "--as", "mask", "--device", "cpu"),
+        ("segment", "cat.jpg", "-o", "command", "--as", "cutout,mask", "--threshold", "0.4", "--device", "cpu"),
         ("denoise", "cat.jpg", "--strength", "0.4", "--out", "command", "--device", "cpu", "--json"),
     ):
         answer = subprocess.run([*command, *words], capture_output=True, text=True, timeout=120)

@@ -48,15 +48,25 @@ def red_on_green(depth: int = 8) -> Sample:
     return make_sample(pixels, None, Source(None, "x"), Metadata("PNG", depth=depth))
 
 
-def render(sample: Sample, mask: Mask, name: str, threshold: float = 0.5, suffix: str = "") -> list[Rendered]:
+def render(
+    sample: Sample, mask: Mask, name: str, threshold: float = 0.5, suffix: str = "", **params: Any
+) -> list[Rendered]:
     """The files that a kind of masks makes of one page."""
-    (spec,) = named_kinds(name, of=Output.MASK, threshold=threshold)
+    (spec,) = named_kinds(name, of=Output.MASK, threshold=threshold, **params)
     return list(files(spec.kind, Page(sample, mask, spec.params, suffix)))
 
 
-def content(sample: Sample, mask: Mask, kind: str, threshold: float = 0.5) -> Image.Image:
-    (file,) = render(sample, mask, kind, threshold)
+def content(sample: Sample, mask: Mask, kind: str, threshold: float = 0.5, **params: Any) -> Image.Image:
+    (file,) = render(sample, mask, kind, threshold, **params)
     return Image.open(io.BytesIO(file.content))
+
+
+def alpha_of(mask: np.ndarray, sample: Sample | None = None, **params: Any) -> np.ndarray:
+    """The alpha of a cut-out of a picture as large as the mask, which is gray all over unless one is given."""
+    if sample is None:
+        gray = np.full((*mask.shape, 3), 128, dtype=np.uint8)
+        sample = make_sample(gray, None, Source(None, "x"), Metadata("PNG"))
+    return np.asarray(content(sample, found(mask), "cutout", **params))[..., 3]
 
 
 def test_a_soft_mask_keeps_every_level() -> None:
@@ -77,7 +87,7 @@ def test_a_binary_mask_obeys_the_threshold(threshold: float) -> None:
 def test_a_cutout_shows_nothing_of_the_ground(depth: int) -> None:
     import imagecodecs
 
-    (file,) = render(red_on_green(depth), found(disc()), "cutout", 0.5)
+    (file,) = render(red_on_green(depth), found(disc()), "cutout", alpha="soft")
     pixels = imagecodecs.png_decode(file.content)
     white = 2**depth - 1
     assert pixels.dtype.itemsize * 8 == depth
@@ -89,6 +99,80 @@ def test_a_cutout_shows_nothing_of_the_ground(depth: int) -> None:
     assert (pixels[..., 1][edge] / white).mean() < 0.06
     assert (pixels[..., 0][edge] / white).mean() > 0.9
     assert (pixels[..., 1][edge] / white).mean() < 0.2 * 0.8 * (1 - alpha[edge]).mean()
+
+
+def test_a_clean_cutout_shows_no_ghost_and_keeps_a_soft_edge() -> None:
+    mask = disc(240, 70, 4)
+    mask[4:60, 4:60] = 0.4  # half sure of a corner, and of what is within
+    mask[100:140, 100:140] = 0.55
+    alpha = alpha_of(mask)
+    assert (alpha[4:60, 4:60] == 0).all()
+    assert (alpha[100:140, 100:140] == 255).all()
+    edge = (alpha > 0) & (alpha < 255)
+    assert edge.sum() > 200  # soft all around: its length is 440 pixels
+    assert edge.sum() < 0.1 * (alpha > 127).sum()
+    assert np.abs((alpha > 127).sum() / (np.pi * 70**2) - 1) < 0.02
+    soft = alpha_of(mask, alpha="soft")
+    assert np.array_equal(soft, (mask * 255 + 0.5).astype(np.uint8))
+    assert set(np.unique(alpha_of(mask, alpha="hard"))) == {0, 255}
+
+
+def test_thin_hair_in_front_of_a_plain_ground_stays_thin_and_soft() -> None:
+    """A network sees a haze; the picture knows better."""
+    truth = disc(480, 124, 2)
+    hairs = np.arange(200, 280) % 8 == 6
+    truth[102:130, 200:280][:, hairs] = 0.7
+    pixels = truth[..., None] * np.array([60, 30, 10]) + (1 - truth[..., None]) * np.array([90, 160, 230]) + 0.5
+    sample = make_sample(pixels.astype(np.uint8), None, Source(None, "x"), Metadata("PNG"))
+    between = (alpha_of(disc(480, 130, 20), sample) / 255)[106:112, 200:280]
+    assert 0.4 < between[:, hairs].mean() < 0.95
+    assert between[:, ~hairs].mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("params", "small_part", "large_part", "hole"),
+    [
+        ({}, False, True, False),
+        ({"islands": "largest"}, False, False, False),
+        ({"min_area": 0.0}, True, True, True),
+        ({"min_area": 0.3}, False, False, False),
+    ],
+)
+def test_small_parts_and_holes_go(params: dict[str, Any], small_part: bool, large_part: bool, hole: bool) -> None:
+    mask = disc(240, 60, 2)
+    mask[6:10, 6:10] = 0.8  # the model is not sure of it
+    mask[200:230, 200:230] = 1.0
+    mask[118:121, 118:121] = 0
+    alpha = alpha_of(mask, **params)
+    assert (alpha[7:9, 7:9] > 0).any() == small_part
+    assert (alpha[205:225, 205:225] > 0).all() == large_part
+    assert (alpha[119, 119] == 0) == hole
+
+
+def test_ink_is_no_subject_whose_small_parts_go() -> None:
+    mask = np.zeros((400, 300))
+    for row in range(10, 390, 12):
+        for column in range(10, 290, 7):
+            mask[row : row + 6, column : column + 3] = 1.0
+            mask[row - 3, column + 1] = 1.0  # the dot of an i
+    alpha = alpha_of(mask)
+    assert (alpha[mask == 1] == 255).all()
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.8])
+def test_a_cutout_obeys_the_threshold(threshold: float) -> None:
+    mask = disc(240, 60, 60)
+    for name in ("clean", "soft", "hard"):
+        inside = alpha_of(mask, threshold=threshold, alpha=name) > 127
+        assert np.abs(inside.sum() / (mask >= threshold).sum() - 1) < 0.06
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (3, 2), (37, 1201)])
+@pytest.mark.parametrize("name", ["clean", "soft", "hard"])
+def test_a_cutout_of_any_shape(shape: tuple[int, int], name: str) -> None:
+    random = np.random.default_rng(0)
+    for mask in (random.random(shape), np.zeros(shape), np.ones(shape)):
+        assert alpha_of(mask, alpha=name).shape == shape
 
 
 def test_a_cutout_keeps_what_was_transparent_before() -> None:

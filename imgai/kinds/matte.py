@@ -1,0 +1,281 @@
+"""The alpha of a cut-out, and the colours of its edge, from a soft mask.
+
+A network is half sure of much: of what is far from the edge it then shows a ghost. Here that is decided, small parts
+and holes go, and the edge keeps its softness: where the colours of subject and ground differ, a pixel's alpha is how
+far its colour is from the one to the other, as in Bayesian matting (Chuang et al., CVPR 2001) with one Gaussian each;
+elsewhere it is the mask's, with more contrast. The colours of the edge are then estimated as Forte and Pitié do
+("Approximate Fast Foreground Colour Estimation", ICIP 2021, https://arxiv.org/abs/2006.14970): local means of subject
+and ground, corrected to what the picture shows.
+
+What is local is computed on a small grid, and pixels are looked at only where the edge is soft.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.images.depth import to_float
+from imgai.images.resize import resize
+
+_GRID = 384
+"""The longer side of the small grid: networks that find subjects look at no more."""
+_SURE = 0.9
+_UNSURE_PART = 0.95  # a part whose mask is nowhere above it is one that the model is not sure of
+_FEW_PARTS = 0.1  # of all that is inside, the largest part has this share, or what was found is no subject but ink, say
+_BAND = 0.035  # how far from the edge nothing is decided, as a share of the subject's own size (root of its area)
+_WINDOW = 0.06  # half the window of local means, as a share of the same
+_CONTRAST, _MIXED_CONTRAST = 5.0, 2.0  # of the mask's alpha, and of alpha by colour
+_STEEPEST = 1.0  # by how much alpha changes from a pixel to the next, at most: more shows steps
+_NOISE = 0.02  # what colours differ by without meaning it, squared distance in RGB
+_CHUNK = 1 << 17  # pixels at a time
+_OPEN, _OUTSIDE, _INSIDE, _GONE, _FILLED = range(5)
+_LEVELS = np.arange(256, dtype=np.uint8)
+_FATES = np.concatenate(
+    (
+        _LEVELS,
+        np.where(_LEVELS < 243, 0, 255).astype(np.uint8),
+        np.where(_LEVELS > 12, 255, 0).astype(np.uint8),
+        np.zeros(256, dtype=np.uint8),
+        np.full(256, 255, dtype=np.uint8),
+    )
+)
+"""What becomes of each level of alpha: in the band, beyond it outside and inside, in a part that goes, in a hole.
+
+Outside, what the model is sure of stays: it is too thin for the small grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What is known around each cell of the small grid.
+
+    front, back: means of the subject's and of the ground's colours, ``(C, h, w)``.
+    trust: how far colours tell them apart, ``(1, h, w)`` in [0, 1].
+    """
+
+    front: Tensor
+    back: Tensor
+    trust: Tensor
+
+    def stacked(self) -> Tensor:
+        return torch.cat((self.front, self.back, self.trust))
+
+
+def levelled(alpha: np.ndarray, threshold: float) -> np.ndarray:
+    """Alpha with the threshold as its middle. Shape: ``(H, W)`` uint8, kept."""
+    if threshold == 0.5:
+        return alpha
+    levels = np.arange(256) / 255
+    below = levels * (0.5 / threshold) if threshold > 0 else np.ones(256)
+    above = 0.5 + (levels - threshold) * (0.5 / (1 - threshold)) if threshold < 1 else (levels >= 1).astype(float)
+    table = np.where(levels < threshold, below, above)
+    table[0] = 0
+    return np.take((table * 255 + 0.5).astype(np.uint8), alpha)
+
+
+def smaller(values: Tensor) -> Tensor:
+    """On the small grid. Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, h, w)`` float in [0, 1]."""
+    height, width = values.shape[-2:]
+    factor = min(1.0, _GRID / max(height, width))
+    return resize(values, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided of a mask on the small grid.
+
+    distance: to the edge, positive inside, as a share of the band in which alpha stays open; ``(h, w)``.
+    band: its width, in cells.
+    fate: of each cell, one of the rows of `_FATES`; ``(h, w)`` uint8.
+    """
+
+    distance: Tensor
+    band: float
+    fate: np.ndarray
+
+
+def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdict | None, float]:
+    """Which parts of a mask are the subject, and how large that is (root of the area, in cells).
+
+    small: ``(h, w)`` in [0, 1]. islands: "largest" keeps the largest part alone. min_area: parts and holes under
+    this share of the largest go; None: those of under a hundredth, parts only if the model is not sure of them.
+    The verdict is None where nothing is inside, or where there are too many parts for a subject.
+    """
+    from scipy import ndimage
+
+    level = _steadied(small)
+    inside = (level >= 0.5).numpy()
+    if not inside.any():
+        return None, 0.0
+    numbered, count = ndimage.label(inside, np.ones((3, 3), dtype=bool))
+    areas = np.bincount(numbered.ravel(), minlength=count + 1)
+    areas[0] = 0
+    largest = int(areas.max())
+    size = math.sqrt(largest)
+    if largest < _FEW_PARTS * int(areas.sum()) and islands != "largest" and min_area is None:
+        return None, size
+    least = (0.01 if min_area is None else min_area) * largest
+    if islands == "largest":
+        gone = np.arange(count + 1) != int(areas.argmax())
+    elif min_area is None:
+        surest = ndimage.maximum(small.numpy(), numbered, np.arange(count + 1))
+        gone = (areas < least) & (np.asarray(surest) < _UNSURE_PART)
+    else:
+        gone = areas < least
+    gone[0] = False
+    kept = inside & ~gone[numbered]
+    holes, hole_count = ndimage.label(~kept)
+    filled = np.bincount(holes.ravel(), minlength=hole_count + 1) < least
+    edge = np.concatenate((holes[0], holes[-1], holes[:, 0], holes[:, -1]))
+    filled[np.unique(edge)] = False
+    filled[0] = False
+    kept |= filled[holes]
+    within, without = ndimage.distance_transform_edt(kept), ndimage.distance_transform_edt(~kept)
+    cells = max(2.5, _BAND * size)
+    distance = np.where(kept, within - 0.5, 0.5 - without) / cells
+    beyond = 1 + 1.5 / cells  # between cells, distances are interpolated
+    fate = np.select((distance >= beyond, distance <= -beyond), (_INSIDE, _OUTSIDE), _OPEN).astype(np.uint8)
+    for there, end in ((inside & ~kept, _GONE), (kept & ~inside, _FILLED)):
+        if there.any():  # and a cell around, where that is not of what stays
+            fate[ndimage.binary_dilation(there, np.ones((3, 3), dtype=bool)) & (kept == (end == _FILLED))] = end
+    return Verdict(torch.from_numpy(distance.astype(np.float32)), cells, fate), size
+
+
+def _steadied(small: Tensor) -> Tensor:
+    """The mask with what is half sure settled by what is around it, so that its edge does not wander."""
+    radius = max(1, round(0.008 * min(small.shape)))
+    around = _mean(_mean(small[None], radius), radius)[0]
+    return torch.lerp(small, around, 1 - (2 * small - 1).abs())
+
+
+def local(colors: Tensor, small: Tensor, size: float, verdict: Verdict | None, visible: Tensor | None) -> Local:
+    """The colours of subject and ground around every cell.
+
+    colors: ``(C, h, w)`` in [0, 1]. small: the mask, ``(h, w)``. size: of the subject, in cells. visible: where the
+    picture is not transparent, ``(h, w)`` bool.
+    """
+    front, back = (small > _SURE), (small < 1 - _SURE)
+    if verdict is not None:
+        front, back = front & (verdict.distance > 0), back & (verdict.distance < 0)
+    # Where nothing is sure, what there is counts as much as it covers.
+    weights = front + 0.01 * small, back + 0.01 * (1 - small)
+    wide, narrow = max(4, round(_WINDOW * size)), max(2, round(_WINDOW * size / 4))
+    shown = torch.ones_like(small) if visible is None else visible.float()
+    front_mean, front_spread, front_known = _moments(colors, weights[0] * shown, wide, narrow)
+    back_mean, back_spread, back_known = _moments(colors, weights[1] * shown, wide, narrow)
+    apart = (front_mean - back_mean).square().sum(0, keepdim=True)
+    trust = apart / (apart + 2 * (front_spread + back_spread) + _NOISE)
+    return Local(front_mean, back_mean, trust * (front_known & back_known))
+
+
+def _moments(colors: Tensor, weight: Tensor, wide: int, narrow: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted mean and variance of the colours around every cell, and whether there is much to go by.
+
+    The mean is that of the narrow window; of the wide one where that holds little.
+    """
+    sums = torch.cat((colors * weight, colors.square().sum(0, keepdim=True) * weight, weight[None]))
+    around = _pooled_mean(sums, wide)
+    share = around[-1:].clamp_min(1e-6)
+    mean = around[:-2] / share
+    spread = (around[-2:-1] / share - mean.square().sum(0, keepdim=True)).clamp_min(0)
+    near = _mean(sums, narrow)
+    return (near[:-2] + 0.05 * mean) / (near[-1:] + 0.05), spread, around[-1:] > 0.03
+
+
+def _pooled_mean(values: Tensor, radius: int) -> Tensor:
+    """The mean over a window, on a coarser grid where the window is wide. Shape: ``(C, h, w)``, kept."""
+    step = max(1, min(radius // 4, *values.shape[-2:]))
+    if step == 1:
+        return _mean(values, radius)
+    pooled = F.avg_pool2d(values[None], step, ceil_mode=True, count_include_pad=False)[0]
+    return F.interpolate(_mean(pooled, radius // step)[None], values.shape[-2:], mode="bilinear")[0]
+
+
+def _mean(values: Tensor, radius: int) -> Tensor:
+    """The mean over a square window of ``2 * radius + 1``, a side after the other. Shape: ``(C, h, w)``, kept."""
+    side = 2 * radius + 1
+    down = F.avg_pool2d(values[None], (side, 1), 1, (radius, 0), count_include_pad=False)
+    return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)[0]
+
+
+def settle(alpha: np.ndarray, verdict: Verdict) -> None:
+    """Decide, in place, what lies beyond the band or in a part that goes. Shape: alpha ``(H, W)`` uint8."""
+    height, width = alpha.shape
+    h, w = verdict.fate.shape
+    rows, columns = (np.arange(height) * h) // height, (np.arange(width) * w) // width
+    offsets = verdict.fate.astype(np.uint16) << 8
+    for top in range(0, height, 64):  # few enough rows for the cache
+        band = alpha[top : top + 64]
+        band[...] = _FATES[offsets[rows[top : top + 64]][:, columns] | band]
+
+
+def soft_places(alpha: np.ndarray) -> np.ndarray:
+    """The flat indices of pixels that are neither 0 nor 255."""
+    return np.flatnonzero((alpha - np.uint8(1)) < np.uint8(254))
+
+
+def refine(alpha: np.ndarray, colors: np.ndarray, around: Local, verdict: Verdict | None, result: np.ndarray) -> None:
+    """Set alpha and the colours of every soft pixel, in place.
+
+    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16.
+    Without a verdict alpha stays, and only colours are set.
+    """
+    height, width = alpha.shape
+    channels, white = colors.shape[2], float(np.iinfo(colors.dtype).max)
+    maps = around.stacked()
+    if verdict is not None:
+        maps = torch.cat((maps, verdict.distance[None].clamp(-2, 2)))
+        push = 0.5 / (verdict.band * max(alpha.shape) / max(verdict.fate.shape))  # of a pixel nearer to the middle
+    flat_alpha = alpha.reshape(-1)
+    flat_before = flat_alpha if verdict is None else flat_alpha.copy()
+    flat_colors, flat_result = colors.reshape(-1, channels), result.reshape(-1, channels + 1)
+    places = soft_places(alpha)
+    for begin in range(0, len(places), _CHUNK):
+        chunk = places[begin : begin + _CHUNK]
+        y, x = np.divmod(chunk, width)
+        grid = torch.from_numpy(np.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), 1).astype(np.float32))
+        here = F.grid_sample(maps[None], grid[None, None], padding_mode="border", align_corners=False)[0, :, 0]
+        front, back, trust = here[:channels], here[channels : 2 * channels], here[2 * channels]
+        shown = to_float(torch.from_numpy(flat_colors[chunk])).T
+        cover = to_float(torch.from_numpy(flat_alpha[chunk]))
+        if verdict is not None:
+            contrast = (_STEEPEST / (_slope(flat_before, chunk, width) + push)).clamp_(1, _CONTRAST)
+            cover = _opened(cover, shown, front, back, trust, here[-1], contrast)
+            flat_alpha[chunk] = cover.mul(255).add_(0.5).to(torch.uint8).numpy()
+        front = front + cover * (shown - cover * front - (1 - cover) * back)
+        flat_result[chunk, :-1] = (front.clamp_(0, 1).T * white + 0.5).numpy().astype(colors.dtype)
+
+
+def _opened(
+    cover: Tensor, shown: Tensor, front: Tensor, back: Tensor, trust: Tensor, distance: Tensor, contrast: Tensor
+) -> Tensor:
+    """Alpha within the band, of N pixels. Shape: the colours ``(C, N)``, all else ``(N,)``."""
+    sharp = _contrasted(cover + 0.5 * distance, contrast)
+    apart = front - back
+    mixed = ((shown - back) * apart).sum(0) / apart.square().sum(0).clamp_min(1e-4)
+    # What the model is nearly sure of, colours do not overrule: texture would show as specks.
+    trust = trust * (torch.minimum(cover, 1 - cover) / 0.15).clamp_(max=1)
+    alpha = torch.lerp(sharp, _contrasted(mixed, _MIXED_CONTRAST), trust)
+    # Towards the end of the band only what is decided there is left.
+    alpha = torch.minimum(torch.maximum(alpha, (distance - 0.6) / 0.4), (distance + 1) / 0.4).clamp_(0, 1)
+    return torch.where(alpha < 0.05, 0.0, torch.where(alpha > 0.95, 1.0, alpha))
+
+
+def _contrasted(alpha: Tensor, factor: Tensor | float) -> Tensor:
+    return ((alpha - 0.5) * factor + 0.5).clamp_(0, 1)
+
+
+def _slope(alpha: np.ndarray, places: np.ndarray, width: int) -> Tensor:
+    """By how much alpha changes from a pixel to the next. Shape: alpha flat uint8, places ``(N,)``; ``(N,)``"""
+    last = len(alpha) - 1
+
+    def change(step: int) -> np.ndarray:
+        after, before = alpha[np.minimum(places + step, last)], alpha[np.maximum(places - step, 0)]
+        return np.asarray(after.astype(np.float32) - before)
+
+    return torch.from_numpy(np.hypot(change(1), change(width)) / (2 * 255))
