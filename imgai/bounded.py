@@ -1,4 +1,4 @@
-"""Read what is read before a run starts: never without end, and never for ever."""
+"""Read the files that a run needs before it starts, with limits of size and time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST = 60.0
 
 
 class TooMuch(OSError):
-    """It is no file, is larger than such a file may be, or does not come."""
+    """The file is of the wrong type, is too large, or is a pipe that sends nothing."""
 
     def __init__(self, why: str) -> None:
         super().__init__(0, why)

@@ -1,4 +1,4 @@
-"""Where words go: results to stdout, everything for people to stderr."""
+"""Results go to stdout, messages to stderr."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """Two streams and a level of talk.
+    """The standard streams, and how much is printed.
 
-    quiet: only errors are said. verbose: `detail` is said too.
+    quiet: errors alone are printed. verbose: `detail` is printed too.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -33,7 +33,7 @@ class Console:
 
             class Words(RichConsole):
                 def on_broken_pipe(self) -> None:
-                    """Nobody reads the words any more; the work goes on without them."""
+                    """The reader of stderr has left; go on without messages."""
                     self.quiet = True
                     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
@@ -49,22 +49,22 @@ class Console:
         return self._err
 
     def say(self, text: str) -> None:
-        """Tell what was done. Silent with ``--quiet``."""
+        """Print what was done; nothing with ``--quiet``."""
         if not self.quiet:
             self.err.print(_plain(text))
 
     def detail(self, text: str) -> None:
-        """Tell more, with ``--verbose`` only."""
+        """Print details, with ``--verbose`` only."""
         if self.verbose and not self.quiet:
             self.err.print(_plain(text, style="dim"))
 
     def warn(self, text: str) -> None:
-        """Tell what a person should know though the run goes on. Silent with ``--quiet``."""
+        """Print a warning; nothing with ``--quiet``."""
         if not self.quiet:
             self.err.print(_plain(f"warning: {text}", style="yellow"))
 
     def fail(self, text: str) -> None:
-        """Tell what went wrong; never silent."""
+        """Print an error, also with ``--quiet``."""
         self.err.print(_plain(f"error: {text}", style="red"))
 
     def out_line(self, text: str) -> None:
@@ -92,13 +92,13 @@ class Unheard(InputError):
 
 
 def silence_stdout() -> None:
-    """What Python would still flush at its end goes nowhere."""
+    """Discard what Python would flush at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def printable(text: str) -> str:
-    """The text with what no terminal can show, or would obey, escaped: names of files may hold any bytes."""
+    """The text with control characters and what no terminal can show escaped: file names may hold any bytes."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -118,7 +118,7 @@ def _load(group: str, entry_point: EntryPoint) -> Plugin:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        # SystemExit and the like too: whatever a plugin does while it is imported is its own trouble.
+        # SystemExit and the like too: a plugin that exits while it is imported breaks itself alone.
         if os.environ.get("IMGAI_STRICT") == "1":
             raise
         requires = distribution.requires if distribution is not None else None
@@ -132,7 +132,7 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
     hooks.add_hookspecs(hookspecs)
     for module in modules:
         hooks.register(module, module.__name__)
-    hooks.check_pending()  # a hook whose name nobody knows is a misspelled one
+    hooks.check_pending()  # a hook of an unknown name is misspelled
     declared: dict[str, Any] = {}
     for field, type_ in _DECLARED.items():
         answers = getattr(hooks.hook, f"imgai_register_{field}")()

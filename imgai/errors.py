@@ -1,4 +1,4 @@
-"""The kinds of error that people meet, and the exit code of each.
+"""The errors that users see, and the exit code of each.
 
 Every message is one line that says what, which file, why; `hint` says what to do about it.
 """
@@ -16,7 +16,7 @@ EXIT_BROKEN_PIPE = 141
 
 
 class ImgaiError(Exception):
-    """An error with a message for people. Raise one of its subclasses."""
+    """An error with a message for the user. Raise one of its subclasses."""
 
     exit_code = EXIT_FAILED
 
@@ -32,13 +32,13 @@ class ImgaiError(Exception):
 
 
 class UsageError(ImgaiError):
-    """The command cannot mean anything: an unknown name, an option out of range, nothing to do."""
+    """The request is wrong: an unknown name, an option out of range, nothing to do."""
 
     exit_code = EXIT_USAGE
 
 
 class InputError(ImgaiError):
-    """One input cannot be read, predicted or written; the run passes it over and goes on."""
+    """One input cannot be read, predicted or written; the run skips it and goes on."""
 
 
 class UnsupportedError(ImgaiError):

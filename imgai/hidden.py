@@ -1,4 +1,4 @@
-"""Hidden files that become a file when they are whole, and folders for a while: named by who made them.
+"""Hidden files that are renamed when they are complete, and temporary folders, named after the process that made them.
 
 A name tells the host, the boot and the process that made it, and is random beside that. So a later run can tell what a
 killed run left from what another process, container or host is writing in the same folder at this moment.

@@ -262,7 +262,7 @@ def as_schema(option: Option) -> dict[str, Any]:
 
 
 def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """What a shell is offered for an option of these names; after a comma, for the next of them."""
+    """The shell completion of an option that takes these names; after a comma, of the next one."""
     known = tuple(names)
 
     def complete(incomplete: str) -> list[str]:

@@ -18,7 +18,7 @@ def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Call
     """
 
     class Later(TyperCommand):
-        """Stands in the list of commands; everything else is asked of the command itself."""
+        """The entry in the list of commands; the command itself is built when it is called."""
 
         def whole(self) -> Any:
             """The command itself."""

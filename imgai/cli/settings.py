@@ -1,6 +1,6 @@
 """Settings: what the user's imgai.toml and that of the current folder set.
 
-What counts more comes later: the option's own default, the user's file, the folder's file, a variable, what is typed.
+Later ones override earlier ones: the option's default, the user's file, the folder's file, a variable, what is typed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def user_file() -> Path | None:
 
 
 def files() -> list[Path]:
-    """The files that are read if they are there, the one that counts more last."""
+    """The files that are read if they are there; the last overrides the others."""
     own, here = user_file(), Path(NAME)
     return [here] if own is None else [own, here]
 

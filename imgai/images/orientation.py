@@ -43,8 +43,8 @@ def noted(exif: bytes | None, xmp: bytes | None) -> int:
 
 def noted_in_xmp(xmp: bytes | None) -> int:
     """What XMP says; 1 if it says nothing."""
-    found = _XMP.search(xmp or b"")
-    return int(found[2]) if found else 1
+    match = _XMP.search(xmp or b"")
+    return int(match[2]) if match else 1
 
 
 def reset(exif: bytes) -> bytes | None:

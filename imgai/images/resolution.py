@@ -44,8 +44,8 @@ def is_measured(description: str) -> bool:
 
 def imagej_unit(description: str) -> float | None:
     """The unit of an ImageJ description, in inches; None if it names none that is a length."""
-    found = _IMAGEJ_UNIT.search(description)
-    return _INCHES.get(found[1].strip()) if found else None
+    match = _IMAGEJ_UNIT.search(description)
+    return _INCHES.get(match[1].strip()) if match else None
 
 
 def is_layout(description: str) -> bool:

@@ -76,11 +76,11 @@ def _flat(row: Row, top: int, ids: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _object(row: Row, top: int, ids: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"path": row.path, "width": row.width, "height": row.height}
-    found["labels"] = [dict(_named(label, score, ids)) for label, score in row.scores[:top]]
+    entry: dict[str, Any] = {"path": row.path, "width": row.width, "height": row.height}
+    entry["labels"] = [dict(_named(label, score, ids)) for label, score in row.scores[:top]]
     if row.margin is not None:
-        found["margin"] = row.margin
-    return {**found, "error": row.error} if row.error else found
+        entry["margin"] = row.margin
+    return {**entry, "error": row.error} if row.error else entry
 
 
 def _named(label: str, score: float, ids: Mapping[str, str]) -> Iterator[tuple[str, Any]]:

@@ -14,13 +14,13 @@ from imgai.plugin import Page, Rendered
 
 def render(page: Page) -> Iterator[Rendered]:
     """A TIFF of one channel, compressed without loss."""
-    found: Map = page.output
+    map_: Map = page.output
     file = io.BytesIO()
     options: dict[str, Any] = (
         {"resolution": page.sample.metadata.dpi, "resolutionunit": "INCH"} if page.sample.metadata.dpi else {}
     )
     tifffile.imwrite(
-        file, found.values[0].numpy(), photometric="minisblack", compression="zlib", metadata=None, software=False,
+        file, map_.values[0].numpy(), photometric="minisblack", compression="zlib", metadata=None, software=False,
         **options,
     )  # fmt: skip
-    yield Rendered(file.getvalue(), page.suffix or ".tif", record={} if found.unit is None else {"unit": found.unit})
+    yield Rendered(file.getvalue(), page.suffix or ".tif", record={} if map_.unit is None else {"unit": map_.unit})

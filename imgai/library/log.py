@@ -1,4 +1,4 @@
-"""A run's words as log records, for a program that runs imgai."""
+"""A run's messages as log records, for a program that runs imgai."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOG = logging.getLogger("imgai")
 
 
 class Log(Console):
-    """What a command would tell on stderr goes to the logger ``imgai``; nothing is printed."""
+    """What a command would print on stderr goes to the logger ``imgai``; nothing is printed."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)

@@ -87,14 +87,14 @@ class Result:
     @cached_property
     def map(self) -> Tensor | None:
         """A value for each pixel. Shape: ``(H, W)`` float32."""
-        found = self.sample.maps.get(self._spec.name)
-        return None if found is None else found.values[0]
+        carried = self.sample.maps.get(self._spec.name)
+        return None if carried is None else carried.values[0]
 
     @cached_property
     def data(self) -> Mapping[str, Any] | None:
         """What the model says, as JSON has it; places in it are in pixels of the image."""
-        found = self.sample.data.get(self._spec.name)
-        return None if found is None else found.value
+        carried = self.sample.data.get(self._spec.name)
+        return None if carried is None else carried.value
 
     @cached_property
     def record(self) -> Mapping[str, Any]:

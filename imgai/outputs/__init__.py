@@ -33,8 +33,8 @@ _TYPES = {
 def output_of(output: Output) -> OutputType:
     """What the host does with what models of this output return."""
     module, _, name = _TYPES[output].partition(":")
-    found: OutputType = getattr(importlib.import_module(module), name)()
-    return found
+    instance: OutputType = getattr(importlib.import_module(module), name)()
+    return instance
 
 
 def resized(sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:

@@ -59,8 +59,8 @@ class MapOutput(OutputType):
         return rows.to("cpu", torch.float32, copy=True)
 
     def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
-        found = Map(result, step.model.unit, step.model.range)
-        return dataclasses.replace(sample, maps={**sample.maps, step.name: found})
+        map_ = Map(result, step.model.unit, step.model.range)
+        return dataclasses.replace(sample, maps={**sample.maps, step.name: map_})
 
     def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
         maps = {
@@ -93,10 +93,10 @@ class MapOutput(OutputType):
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
         """The least, the largest and the mean value."""
-        found = sample.maps[name]
-        values = found.values
+        map_ = sample.maps[name]
+        values = map_.values
         numbers = {"minimum": float(values.min()), "maximum": float(values.max()), "mean": float(values.mean())}
-        return {**numbers, "unit": found.unit}
+        return {**numbers, "unit": map_.unit}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
         """``map``: the least, the largest and the mean value of all pages, and the unit."""

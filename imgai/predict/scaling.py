@@ -1,4 +1,4 @@
-"""Bring pictures to a size: up by the networks of a family, then down to the pixel."""
+"""Bring pictures to a size: enlarge by the networks of a family, then resize to the exact size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scaling:
     """One family of models as ``Sample -> Sample``.
 
     Each picture is taken by the smallest network that suffices (if none does, by the largest and then
-    once more), and what is too large then is resized, antialiased. A picture that is to shrink meets no network.
+    once more), and what is too large then is resized, antialiased. A picture that is to shrink is resized alone.
 
     members: the models, the smallest scale first.
     """
@@ -46,11 +46,11 @@ class Scaling:
         self.batch = max((step.batch for step in self.passes), default=1)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Bring one sample to its size. Raises what went wrong."""
+        """Bring one sample to its size. Raises the error if that failed."""
         result = next(self.stream([sample]))
         if isinstance(result, Failure):
             raise result.error
-        assert result is not None  # nothing asked for it
+        assert result is not None  # None comes of None alone
         return result
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:

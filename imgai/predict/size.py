@@ -1,4 +1,4 @@
-"""The size that a person asks of a picture."""
+"""The size that a picture is to have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgai.options import LARGEST, SizeOptions
 class Size(SizeOptions):
     """The size that is asked for; the image's shape is kept.
 
-    Raises UsageError for nothing at all, and for what cannot hold together.
+    Raises UsageError where no size is given, and where two of them contradict each other.
     """
 
     def __post_init__(self) -> None:

@@ -56,11 +56,11 @@ class Step:
         self._output = output_of(task.output)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Predict one sample. Raises what went wrong."""
+        """Predict one sample. Raises the error if that failed."""
         result = next(self.stream([sample]))
         if isinstance(result, Failure):
             raise result.error
-        assert result is not None  # nothing asked for it
+        assert result is not None  # None comes of None alone
         return result
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
@@ -154,7 +154,7 @@ class Step:
             if not _out_of_memory(error):
                 if len(items) == 1:
                     return [failed(items[0].work, error)]
-                # Which of them it was shows when each goes alone.
+                # Predict each alone, to learn which of them fails.
                 return [answer for item in items for answer in self._outputs([item])]
         # Outside of `except`, so that the traceback no longer holds the tensors of what failed.
         _give_back(self.device)
@@ -177,7 +177,7 @@ class Step:
             )
         self.tile = min(self.tile, side // 2)
         if item.work.predictor.survey is not None and item.work.notes is None:
-            self._survey(item.work)  # it was one tile, and is no longer
+            self._survey(item.work)  # the image was one tile until now
             if item.work.error is not None:
                 return item.work.error
         whole = Item(item.work, item.pixels)  # parts of it are placed within this tile

@@ -1,7 +1,7 @@
 """Cut an image into equal tiles that overlap, and blend what comes back without a seam.
 
 Neighbours fade into each other linearly over the middle of what they share; the outer third of the
-declared overlap, where a convolution saw padding instead of picture, counts for nothing.
+declared overlap, where a convolution saw padding instead of picture, has weight 0.
 """
 
 from __future__ import annotations
@@ -142,8 +142,8 @@ class _Axis:
 
     def profile(self, index: int, scale: int, device: torch.device) -> Tensor:
         """The weight of each row (or column) of a tile; those of all tiles sum to 1. Shape: ``(tile * scale,)``."""
-        found = self._profiles.get((index, scale))
-        if found is None:
+        weights = self._profiles.get((index, scale))
+        if weights is None:
             mine = self._raw(index)
             total = mine.clone()
             start = self.starts[index]
@@ -151,9 +151,9 @@ class _Axis:
                 if other != index and abs(theirs - start) < self.tile:
                     low, high = max(start, theirs), min(start, theirs) + self.tile
                     total[low - start : high - start] += self._raw(other)[low - theirs : high - theirs]
-            found = (mine / total).to(torch.float32).repeat_interleave(scale).to(device)
-            self._profiles[index, scale] = found
-        return found
+            weights = (mine / total).to(torch.float32).repeat_interleave(scale).to(device)
+            self._profiles[index, scale] = weights
+        return weights
 
     def _raw(self, index: int) -> Tensor:
         start = self.starts[index]

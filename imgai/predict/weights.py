@@ -78,7 +78,7 @@ def _cached(weights: Weights) -> Path:
 
 
 def _fetch(weights: Weights) -> Path:
-    """Download beside the place in the cache, verify, then rename: another process sees all or nothing.
+    """Download to a temporary name in the cache, verify, then rename: other processes see a complete file or none.
 
     Raises PluginError for whatever the server or the disk does, and after `_TOTAL` seconds.
     """
@@ -131,7 +131,7 @@ def _check_address(address: str) -> None:
 
 
 class _Careful(urllib.request.HTTPRedirectHandler):
-    """Follows a server to another address only where that would be fetched from too."""
+    """Follows a redirect only to an address that would be accepted by itself."""
 
     def redirect_request(self, *given: Any) -> urllib.request.Request | None:
         _check_address(given[-1])

@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: beside its place, then renamed into it."""
+"""Write a file completely or not at all: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgai.errors import InputError
 
 
 class DiskFull(InputError):
-    """Nothing more can be written; the run ends."""
+    """The disk is full; the run ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class _Checked(io.BufferedIOBase):
             self._file.flush()
 
     def close(self) -> None:
-        """Whoever closes it was given it: the file stays open until it is checked."""
+        """Encoders close what they are given; the file stays open until it is checked."""
         self.flush()
 
     def finish(self) -> tuple[int, str]:

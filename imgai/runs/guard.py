@@ -13,7 +13,7 @@ from imgai.runs.names import Plan, key_of
 from imgai.runs.record import Key
 from imgai.runs.records import Records
 
-_NAMED = 3  # files that a refusal names
+_NAMED = 3  # the most files that a refusal names
 
 
 class Inputs:
@@ -81,19 +81,19 @@ class Guard:
 
         of_run: those that are made of all inputs together.
         """
-        found = []
+        refused = []
         for paths, all_inputs in ((targets, False), (of_run, True)):
             for path, kind in paths:
                 if os.path.lexists(path):
                     if path in self._inputs:
                         raise UsageError(f"{path} is an input, and would be overwritten", "choose another --out")
                     if why := self._stranger(path, kind, of_run=all_inputs):
-                        found.append((path, why))
-        if found:
-            names = ", ".join(str(path) for path, _ in found[:_NAMED]) + (", ..." if len(found) > _NAMED else "")
-            count = f"{len(found)} files" if len(found) > 1 else "a file"
+                        refused.append((path, why))
+        if refused:
+            names = ", ".join(str(path) for path, _ in refused[:_NAMED]) + (", ..." if len(refused) > _NAMED else "")
+            count = f"{len(refused)} files" if len(refused) > 1 else "a file"
             raise UsageError(
-                f"{count} would be overwritten: {names} ({found[0][1]})", "name another folder, or add --overwrite"
+                f"{count} would be overwritten: {names} ({refused[0][1]})", "name another folder, or add --overwrite"
             )
 
 

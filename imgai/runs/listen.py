@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Listener:
-    """Hears the events of a run. A subclass defines the methods that it needs; the others do nothing.
+    """Receives the events of a run. A subclass defines the methods that it needs; the others do nothing.
 
     All but `decoded` and `predicted` are called from the thread that iterates over the run, listener after listener in
     the run's order.
@@ -29,7 +29,7 @@ class Listener:
         """A dry run would do this input."""
 
     def decoded(self, job: Job, sample: Sample) -> None:
-        """A page was read. Called by threads that decode, several at once; what it raises, its input fails of."""
+        """A page was read. Called from decoding threads, several at once; an exception fails the input."""
 
     def predicted(self, job: Job, sample: Sample) -> None:
         """A page went through all steps and is not written yet. Called by threads that encode, as `decoded` is."""

@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 
 class Stdin(io.RawIOBase):
-    """Standard input, of which the beginning was looked at, and for which nobody waits once the run stops."""
+    """Standard input. Its first block may be looked at in advance, and reading ends when the run stops."""
 
     def __init__(self, file: BinaryIO | None = None) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Stdin(io.RawIOBase):
         self._stop = Event()
 
     def stop(self) -> None:
-        """Whoever reads, or waits for something to read, gets `Stopped` from now on."""
+        """Every read, also one that waits, raises `Stopped` from now on."""
         self._stop.set()
 
     def is_tar(self) -> bool:
@@ -67,7 +67,7 @@ class Stdin(io.RawIOBase):
         return len(part)
 
     def picture(self, most: int) -> bytes:
-        """All that comes. Raises InputError before it has read much if that is no picture, or is too large.
+        """The whole content. Raises InputError early if it is no picture or too large.
 
         most: bytes that a picture may have.
         """
@@ -83,7 +83,7 @@ class Stdin(io.RawIOBase):
         return b"".join(parts)
 
     def _some(self, size: int) -> bytes:
-        """What is there, not all that was asked for: a picture must not wait for the next one."""
+        """Read what is available, which may be less: a picture must not wait for the next one."""
         if self._given is None and sys.stdin is None:
             raise UsageError("standard input is closed", "name files or folders")
         file = self._given or sys.stdin.buffer
@@ -137,7 +137,7 @@ class Stdin(io.RawIOBase):
                     head = content.read(HEAD)
                     if not (name.suffix.lower() in picture_suffixes() or sniff(head)):
                         continue  # as in a folder: no picture
-                    # Its name here is of our making: a member's own may be longer than a file system takes.
+                    # A generated name: the member's own may be longer than the file system allows.
                     path = folder / f"{number:08d}"
                     try:
                         with path.open("xb") as file:
@@ -160,7 +160,7 @@ def _leaves(name: str) -> bool:
 
 
 class _Counted(io.RawIOBase):
-    """A file that cannot seek, and knows all the same how far it is."""
+    """A file that cannot seek; its position is counted by what was written."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
@@ -229,7 +229,7 @@ def _heard() -> Iterator[None]:
 
 
 def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Who made a file is nobody's business on the other side."""
+    """The member without its user and group."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member

@@ -62,7 +62,7 @@ class Records:
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
     def load(self) -> None:
-        """Read what earlier runs wrote. A line torn by a killed run is passed over, what is no file is set aside."""
+        """Read what earlier runs wrote. An incomplete line of a killed run is skipped; what is no file is set aside."""
         if not self.keep:
             return
         try:
@@ -90,7 +90,7 @@ class Records:
         return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(key))
 
     def outputs(self, key: Key) -> list[dict[str, Any]]:
-        """What an input became in an earlier run; nothing, if it became none."""
+        """The outputs of an input in an earlier run; empty if there are none."""
         known = self._known.get(key)
         outputs: list[dict[str, Any]] = [] if known is None else json.loads(known[1])
         return outputs
@@ -153,7 +153,7 @@ class Records:
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
-                # A line that a killed run tore gets its end here, so that it takes no good one with it.
+                # An incomplete last line of a killed run is ended, so that this record is a line of its own.
                 content = (b"" if file.read(1) == b"\n" else b"\n") + content
             if file.write(content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -172,7 +172,7 @@ class Records:
             os.close(descriptor)
             raise OSError(errno.EINVAL, "it is no file")
         if flags & os.O_APPEND and status.st_nlink > 1:
-            # Somebody's other name of it, or a backup made of links: from here on they are two files.
+            # Another hard link to the records, as backups make them: from here on they are two files.
             with os.fdopen(descriptor, "rb") as file:
                 commit(self.path, lambda copy: [copy.write(block) for block in iter(lambda: file.read(1 << 20), b"")])
             descriptor = os.open(self.path, flags | _SAFE, 0o666)
@@ -240,7 +240,7 @@ class Records:
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, of which none may fill the memory; the last only if it is whole."""
+    """The lines of a file, of limited length; the last only if it is complete."""
     while line := file.readline(_LONGEST):
         if not line.endswith(b"\n"):
             if len(line) < _LONGEST:

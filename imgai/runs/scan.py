@@ -1,4 +1,4 @@
-"""From what a person named to the list of inputs."""
+"""From the names on the command line to the list of inputs."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ def scan(
 
     Raises UsageError for a name that means nothing.
     """
-    found: dict[object, Input] = {}
+    inputs: dict[object, Input] = {}
     for name in _expanded(named, null):
         for item in _inputs(name, avoid, made, tell, Counter() if unread is None else unread):
-            found.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
-    return list(found.values())
+            inputs.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
+    return list(inputs.values())
 
 
 def _expanded(named: Sequence[str], null: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Go on: take what comes into folders, when it has stopped growing."""
+"""Watch folders: process each file that arrives once it has stopped growing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOK = 500
 
 
 def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> int:
-    """Do what is there, then whatever comes, until SIGINT or SIGTERM; the work in hand is finished then.
+    """Process the files that are there, then those that arrive, until SIGINT or SIGTERM; the work in hand is finished.
 
     Returns the exit code: 0 if all inputs were done, 1 if some failed.
     Raises what `run` raises, and UsageError if what is named is no folder or watchfiles is missing.
@@ -57,7 +57,7 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
 
 
 class _State:
-    """What is known from one look to the next.
+    """What is kept between two scans of the folders.
 
     once: no records are kept, so what was taken is remembered here.
     seen: of each file that failed or was taken once, its size and time then. growing: some files were.
@@ -103,7 +103,7 @@ class _State:
             self.seen[os.fspath(path)] = (status.st_size, status.st_mtime_ns)
 
     def listen(self, folders: list[Path]) -> None:
-        """Hear of changes from now on, also of those that come during a run."""
+        """Watch for changes from now on, also during a run."""
         known = {folder: _identity(folder) for folder in folders}
         if self._looks is not None and known == self._known:
             return
@@ -120,13 +120,13 @@ class _State:
             debounce=LOOK // 2,
         )
         try:
-            next(looks, None)  # before this it hears nothing
+            next(looks, None)  # earlier changes are not reported
         except OSError:
             return
         self._looks = looks
 
     def wait(self) -> None:
-        """Return when something may have come, or it is time to end."""
+        """Wait until files may have arrived or the run is to end."""
         if self._looks is None or self.growing:
             self.growing = False
             self.stop.wait(LOOK / 1000)

@@ -36,7 +36,7 @@ class Given:
         return dataclasses.replace(self, values={**self.values, **defaults, **typed})
 
     def of(self, params: type[Params], **others: object) -> Params:
-        """Those values that are fields of the dataclass, as an instance of it. others: of its further fields."""
+        """An instance of the dataclass, with the values of its fields. others: values of further fields."""
         return picked(params, self.values, **others)
 
 

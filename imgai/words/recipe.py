@@ -24,7 +24,7 @@ _STEP_ALONE = ("task", "keep")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A recipe that was read and found right.
+    """A recipe, read and checked.
 
     keep: the names of the steps whose masks are kept. defaults: the values of the run's options that it sets.
     """
@@ -100,7 +100,7 @@ def _read_step(file: TomlFile, index: int, table: dict[str, Any], recipe: Recipe
 
 
 def _check_together(file: TomlFile, where: str, step: Asked, registry: Registry) -> None:
-    """Note what is wrong with a step whose options are right one by one."""
+    """Note options that are right by themselves and do not fit together."""
     try:
         spec_of(step, registry)
         outputs_of(step, registry, Path("labels.csv"))  # where labels go is the run's

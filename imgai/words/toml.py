@@ -1,4 +1,4 @@
-"""TOML files of options: read, checked, and everything that is wrong told with its line."""
+"""TOML files of options: read and checked, with the line of every mistake."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What listens to a run: one file for each thing that happens when an input is finished, or at the end."""
+"""The listeners of a run, one file each."""

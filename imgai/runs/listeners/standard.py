@@ -29,20 +29,20 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
     options, console = run.options, run.console
     if options.dry_run:
         return [*([Lines(console)] if options.json else []), Words(console, json=options.json)]
-    found: list[Listener] = []
+    chosen: list[Listener] = []
     if kinds := of_run(options.outputs.kinds):
-        found.append(Merged(kinds, run.records))
+        chosen.append(Merged(kinds, run.records))
     if options.report is not None or options.contact is not None:
         from imgai.runs.listeners.report import Report  # and with it torch
 
-        found.append(Report(options.report, options.contact, console))
+        chosen.append(Report(options.report, options.contact, console))
     if not run.exact:
-        found.append(Keep(run.records, console))
+        chosen.append(Keep(run.records, console))
     if options.json:
-        found.append(Lines(console))
+        chosen.append(Lines(console))
     if run.stdout is not None:
-        found.append(Send(run.stdout, run.out, console))
+        chosen.append(Send(run.stdout, run.out, console))
     if run.specs[-1].task.output in PRINTED:
-        found.append(Labels(collect))
-    found.append(Words(console, json=options.json))
-    return [*found, Progress(console)]
+        chosen.append(Labels(collect))
+    chosen.append(Words(console, json=options.json))
+    return [*chosen, Progress(console)]

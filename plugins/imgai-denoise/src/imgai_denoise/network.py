@@ -39,8 +39,8 @@ class Block(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.second(F.relu(self.first(x)))
-        return x + found
+        change: Tensor = self.second(F.relu(self.first(x)))
+        return x + change
 
 
 def blocks(width: int, count: int) -> nn.Sequential:

@@ -72,13 +72,13 @@ class Eye(nn.Module):
         flat = picture.flatten(2).float()
         centred = flat - flat.mean(2, keepdim=True)
         colours = centred @ centred.transpose(1, 2) / flat.shape[2]
-        found = [flat.mean(2), colours.flatten(1) * 4]
+        parts = [flat.mean(2), colours.flatten(1) * 4]
         x = F.relu6(self.stem(picture * (255 / 128) - 127 / 128))
-        found += _glance(x)
+        parts += _glance(x)
         for block in self.blocks:
             x = block(x)
-            found += _glance(x)
-        style: Tensor = self.last(F.relu(self.wide(F.relu(self.narrow(torch.cat(found, dim=1))))))
+            parts += _glance(x)
+        style: Tensor = self.last(F.relu(self.wide(F.relu(self.narrow(torch.cat(parts, dim=1))))))
         return style
 
     def initialize(self, classifier: Any) -> None:
