@@ -24,7 +24,7 @@ from imgai.registry import load_registry
 from imgai.predict.weights import find
 from imgai_classify.efficientnet_lite import load_weights
 model = load_registry().model("classify", "imagenet")
-network = load_weights(find(model.weights), "imagenet")
+network = load_weights(find(model.weights))
 class Pictures(Dataset):
     def __init__(self, folder):
         self.paths = sorted(Path(folder).glob("*.jpg"))

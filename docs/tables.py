@@ -10,6 +10,7 @@ from pathlib import Path
 
 from imgai.params import Option, row_of
 from imgai.registry import load_registry
+from imgai.training.settings import train_options
 from imgai.words.command import machine_options, run_options
 from imgai.words.steps import step_options
 
@@ -40,7 +41,18 @@ def tables() -> dict[str, str]:
     """Every table by its name: ``every-task`` has the options that all share, that of a task those of its own."""
     registry = load_registry()
     own = {name: table(step_options(task, registry)) for name, task in registry.tasks.items()}
-    return {"every-task": table([*run_options(), *machine_options()]), **own}
+    return {"every-task": table([*run_options(), *machine_options()]), **own, "train": short(train_options()[1:])}
+
+
+def short(options: list[Option]) -> str:
+    """A table of options that no variable sets."""
+    lines = ["| option | takes | default | what it does |", "| --- | --- | --- | --- |"]
+    for each in options:
+        _, takes, default, text = row_of(each)
+        negated = f", `--no-{each.key}`" if each.type is bool and each.traits.negatable else ""
+        flags = f"`{each.flag}`{negated}" + (f", `{each.traits.short}`" if each.traits.short else "")
+        lines.append(f"| {flags} | {'' if each.type is bool else takes} | {default} | {text} |")
+    return "\n".join(lines) + "\n"
 
 
 def filled(page: str) -> str:

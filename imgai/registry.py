@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from imgai import trained
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import FIELDS_OF, NEEDED_BY, Format, Kind, Model, NoParams, Output, Task, param_of
@@ -34,6 +35,7 @@ class Registry:
         self._models: dict[tuple[str, str], Model] = {}
         self._kinds: dict[tuple[Output, str], Kind] = {}
         self._owners: dict[str, Plugin] = {}
+        self._origins: dict[str, Model] = {}
         plugins = list(plugins)
         if not any(plugin.host for plugin in plugins):
             plugins.insert(0, host())
@@ -85,8 +87,8 @@ class Registry:
     def members(self, task: str, name: str | None = None) -> tuple[Model, ...]:
         """The one model of that name, or all of the family of that name, the smallest scale first.
 
-        What follows a slash in the name of a model that has variants is not looked at. The path of a file is the
-        model that the file holds.
+        What follows a slash in the name of a model that has variants is not looked at. A name that no plugin has is
+        looked for among the models that the user has trained; the path of a file is the model that it holds.
         Raises UsageError with the nearest names, PluginError for a file that cannot be used.
         """
         wanted = name or self.task(task).default_model
@@ -97,6 +99,8 @@ class Registry:
             return (self._models[task, head],)
         if found := tuple(model for model in self.models(task) if model.family == wanted):
             return found
+        if (own := self._trained(task, wanted)) is not None:
+            return (own,)
         if is_path(wanted):
             return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), self.members(task)[-1]),)
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
@@ -116,10 +120,55 @@ class Registry:
             raise UsageError(f"--as cannot be {name!r}", hint) from None
 
     def owner(self, model: Model) -> Plugin:
-        """The plugin that declared a model; of one that is read from a file, one that is called after that."""
+        """The plugin that declared a model; of one that the user has trained, the plugin whose code loads it.
+
+        Of one that was read from a file of another kind, a plugin that is called after it.
+        """
+        model = self.origin(model)
         if self._models.get((model.task, model.name)) == model or model.weights is None:
             return self._owners[f"{model.task}/{model.name}"]
         return Plugin(model.name, model.weights.file, "")
+
+    def origin(self, model: Model) -> Model:
+        """The plugin's model whose code loads this one: itself, unless the user has trained it."""
+        return self._origins.get(model.weights.file, model) if model.weights is not None else model
+
+    def trained(self) -> list[Model | PluginError]:
+        """The models that the user has trained, by name; of a file that cannot be used, why not."""
+        found: list[Model | PluginError] = []
+        for path in trained.files():
+            try:
+                if (declared := trained.declaration(path)) is not None:
+                    found.append(self._declared(path, declared))
+            except PluginError as error:
+                found.append(error)
+        return found
+
+    def _trained(self, task: str, wanted: str) -> Model | None:
+        """The model of the user's of that name, or that a file holds; None if there is none.
+
+        Raises PluginError for a file that cannot be used, UsageError for a model of another task.
+        """
+        path = Path(wanted) if wanted.endswith(trained.SUFFIX) else trained.find(wanted)
+        if path is None or not path.is_file() or (declared := trained.declaration(path)) is None:
+            return None
+        if declared["task"] != task:
+            words = f"{path.name} is a model of {declared['task']}, not of {task}"
+            raise UsageError(words, f"use it with: imgai {declared['task']} --model {wanted}")
+        return self._declared(path, declared)
+
+    def _declared(self, path: Path, declared: dict[str, Any]) -> Model:
+        """The model of a file. Raises PluginError where the model that loads it is not installed."""
+        base, task = declared["base"], declared["task"]
+        origin = self._models.get((task, base.get("model")))
+        if origin is None:
+            plugin = base.get("plugin") or "a plugin"
+            words = f"{path} is loaded by {task}/{base.get('model')} of {plugin}, which is not installed"
+            raise PluginError(words, f"pip install {plugin}")
+        model = trained.declare(path, declared, origin)
+        assert model.weights is not None
+        self._origins[model.weights.file] = origin
+        return model
 
     def _note_if_broken(self, plugin: Plugin) -> bool:
         if plugin.broken:

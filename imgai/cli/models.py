@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Annotated
 
 import typer
 
+from imgai import trained
+from imgai.cli.command import exit_code
 from imgai.cli.export import add_export
 from imgai.cli.settings import Settings
 from imgai.cli.show import describe, find_models, megabytes, millions, print_facts
+from imgai.errors import EXIT_OK, PluginError, UsageError
 from imgai.registry import Registry
 
 
@@ -35,7 +39,29 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         """Show all that a model declares: licence, size, parameters, place of the weights, options."""
         raise typer.Exit(_info(registry, name, json_))
 
+    @models.command("remove")
+    def remove(name: Annotated[str, typer.Argument(help="A model that you have trained.")]) -> None:
+        """Delete a model that you have trained, with all that its training wrote."""
+        raise typer.Exit(exit_code(lambda: _remove(registry, name)))
+
     add_export(models, registry)
+
+
+def _remove(registry: Registry, name: str) -> int:
+    path = trained.find(name)
+    if path is None:
+        owners = [registry.owner(model).distribution for model in registry.models() if model.name == name]
+        if owners:
+            raise UsageError(f"{name} is a model of {owners[0]}", f"pip uninstall {owners[0]} takes away all of it")
+        names = [own.stem for own in trained.files()]
+        hint = f"there is {', '.join(names)}" if names else f"{trained.folder()} holds none"
+        raise UsageError(f"you have trained no model called {name!r}", hint)
+    if path.parent == trained.folder():
+        path.unlink()
+    else:
+        shutil.rmtree(path.parent)
+    typer.echo(f"removed {path}", err=True)
+    return EXIT_OK
 
 
 def _info(registry: Registry, name: str, as_json: bool) -> int:
@@ -49,7 +75,11 @@ def _info(registry: Registry, name: str, as_json: bool) -> int:
 
 
 def _list(registry: Registry, as_json: bool) -> None:
-    models = registry.models()
+    models, own = registry.models(), registry.trained()
+    models += [model for model in own if not isinstance(model, PluginError)]
+    for error in own:
+        if isinstance(error, PluginError):
+            typer.echo(f"warning: {error}", err=True)
     if as_json:
         for model in models:
             typer.echo(json.dumps(describe(registry, model)))
@@ -69,7 +99,7 @@ def _list(registry: Registry, as_json: bool) -> None:
             model.summary,
             model.license,
             millions(model.parameters),
-            megabytes(model.weights.size) if model.weights else "none",
+            megabytes(model.weights.size) if model.weights else "to be trained" if model.untrained else "none",
         )
     console = Console()
     console.print(table)

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
+from imgai import trained
 from imgai.errors import PluginError, UsageError
 from imgai.params import as_table
 from imgai.plugin import Model, Weights
@@ -52,6 +53,11 @@ def _place(weights: Weights) -> Path | None:
 
 def find_models(registry: Registry, name: str) -> tuple[Model, ...]:
     """The model of that name or in that file, or the members of the family of that name."""
+    own = Path(name) if name.endswith(trained.SUFFIX) and Path(name).is_file() else trained.find(name)
+    if own is not None and (declared := trained.declaration(own)) is not None:
+        offered = [model for model in registry.models() if name in (model.name, model.family)]
+        if not offered:  # a plugin's name wins
+            return (registry.model(declared["task"], name),)
     if is_path(name):
         return (_held(registry, Path(name)),)
     if "/" in name:

@@ -45,6 +45,7 @@ def _options(task: Task, registry: Registry) -> list[Option]:
 
 
 def _help(task: Task, registry: Registry) -> str:
-    named = {model.family or model.name: model.summary for model in reversed(registry.models(task.name))}
+    offered = [model for model in registry.models(task.name) if not model.untrained]
+    named = {model.family or model.name: model.summary for model in reversed(offered)}
     models = "\n".join(f"- {name}: {summary}" for name, summary in reversed(named.items()))
     return f"{task.summary}\n\nModels, the default first:\n\n{models}"

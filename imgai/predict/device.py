@@ -75,7 +75,7 @@ def choose_precision(asked: str, device: torch.device, *, bfloat16: bool = False
     if asked == "auto":
         if device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 7:
             return torch.float16
-        return torch.bfloat16 if device.type == "cpu" and bfloat16 and _multiplies_bfloat16() else torch.float32
+        return torch.bfloat16 if device.type == "cpu" and bfloat16 and multiplies_bfloat16() else torch.float32
     try:
         precision = _PRECISIONS[asked]
     except KeyError:
@@ -120,7 +120,7 @@ def _absent(name: str) -> DeviceError:
     return DeviceError(f"there is no device {name!r}{build}", f"--device takes auto or {there}; see: imgai doctor")
 
 
-def _multiplies_bfloat16() -> bool:
+def multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions that multiply bfloat16 (AVX512-BF16, AMX)."""
     ask = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot say
     found = ask() if ask else {}

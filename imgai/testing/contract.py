@@ -64,7 +64,7 @@ class PluginContract:
     @classmethod
     def _steps(cls, registry: Registry) -> list[Step]:
         steps = []
-        for model in cls._models():
+        for model in (each for each in cls._models() if not each.untrained):
             task = registry.task(model.task)
             model_params = (model.params or NoParams)(**cls.model_params.get(model.name, {}))
             steps.append(load_step(task, model, model_params=model_params))

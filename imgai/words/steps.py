@@ -51,7 +51,7 @@ def step_options(task: Task, registry: Registry) -> list[Option]:
     """The options of a step: its model, what is written, the size, the task's params and its models'."""
     models = registry.models(task.name)
     (model,) = options_of(StepOptions, "Run")
-    names = dict.fromkeys(each.family or each.name for each in models)
+    names = dict.fromkeys(each.family or each.name for each in models if not each.untrained)
     options = [
         dataclasses.replace(model, suggested=tuple(names)),
         *written_options(task.output, registry),
@@ -150,6 +150,9 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
     task, values = asked.task, asked.values
     models = registry.models(task.name)
     members = registry.members(task.name, values.get("model") or _implied(models, values))
+    if members[0].untrained:
+        words = f"the model {members[0].name} has learned nothing yet, and cannot be run"
+        raise UsageError(words, f"train it: imgai train {task.name} FOLDER --from {members[0].name} --name NAME")
     return StepSpec(
         task=task,
         model=members[0],

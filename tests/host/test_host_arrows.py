@@ -22,7 +22,7 @@ PLUGIN_TESTS = [
 LEVELS = (
     {"errors"},
     {"plugin", "bounded", "console", "hidden", "plural"},
-    {"hookspecs", "params", "sample", "options", "discovery", "registry"},
+    {"hookspecs", "params", "sample", "options", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},
     {"predict"},

@@ -138,20 +138,20 @@ def test_labels_are_1000_and_each_is_one_folder() -> None:
 
 
 def test_declarations_match_the_files() -> None:
-    for name, model in MODELS.items():
+    for model in MODELS.values():
         assert model.weights is not None
-        network = load_weights(weights_file(model.weights), name)
+        network = load_weights(weights_file(model.weights))
         assert sum(parameter.numel() for parameter in network.parameters()) == model.parameters
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
-    small = MODELS["imagenet"].weights
-    assert small is not None
-    with pytest.raises(RuntimeError, match="Missing key"):
-        load_weights(weights_file(small), "imagenet-accurate")
     save_file({"stem.weight": torch.zeros(32, 3, 3, 3)}, tmp_path / "other.safetensors")
+    with pytest.raises(RuntimeError, match="of 0 blocks is none of imagenet, imagenet-accurate"):
+        load_weights(tmp_path / "other.safetensors")
+    blocks = {f"blocks.{index}.project.weight": torch.zeros(1) for index in range(16)}
+    save_file(blocks, tmp_path / "other.safetensors")
     with pytest.raises(RuntimeError, match="Missing key"):
-        load_weights(tmp_path / "other.safetensors", "imagenet")
+        load_weights(tmp_path / "other.safetensors")
     bare = dataclasses.replace(MODELS["imagenet"], weights=None)
     with pytest.raises(ValueError, match="needs its weights"):
         load(LoadContext(model=bare, device=CPU, weights=None))

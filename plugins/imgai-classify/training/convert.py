@@ -87,7 +87,7 @@ def main() -> None:
         network, source = converted(name)
         file = options.out / f"{name}.safetensors"
         save(network, file)
-        kept = load_weights(file, name)
+        kept = load_weights(file)
         x = torch.rand(16, 3, side, side, generator=torch.Generator().manual_seed(0)) * 2 - 1
         with torch.inference_mode():
             published, exact, ours = (each(x) for each in (source, network, kept))

@@ -134,11 +134,11 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     any_style = options.model == "any"
     paintings = [open_picture(path, LONG) for path in sorted(options.paintings.iterdir())]
-    features = Features(load_weights(WEIGHTS, "imagenet"))
+    features = Features(load_weights(WEIGHTS))
     network = StyleNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     source: nn.Module = Eye() if any_style else Table(len(paintings))
     if any_style:
-        source.initialize(load_weights(WEIGHTS, "imagenet"))  # type: ignore[operator]
+        source.initialize(load_weights(WEIGHTS))  # type: ignore[operator]
     styles = Styles(paintings, known if any_style else None)
     both = nn.ModuleDict({"network": network, "source": source})
     if options.start:

@@ -32,7 +32,7 @@ class Features(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.network = load_weights(weights, "imagenet").requires_grad_(False)
+        self.network = load_weights(weights).requires_grad_(False)
         self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: Tensor, taps: tuple[int, ...] = TAPS) -> list[Tensor]:

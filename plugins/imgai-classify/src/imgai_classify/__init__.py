@@ -39,6 +39,7 @@ def imagenet(name: str, summary: str, side: int, sha256: str, size: int, paramet
         summary=summary,
         license="Apache-2.0",
         load="imgai_classify.efficientnet_lite:load",
+        train="imgai_classify.efficientnet_lite:train",
         weights=Weights(
             file=f"imgai_classify:weights/{name}.safetensors",
             sha256=sha256,
@@ -73,6 +74,17 @@ MODELS = (
     ),
 )
 
+CNN = Model(
+    name="cnn",
+    task=TASK.name,
+    summary="A small network that has learned nothing yet, to train on your own pictures.",
+    license="Apache-2.0",
+    load="imgai_classify.cnn:load",
+    train="imgai_classify.cnn:train",
+    untrained=True,
+    labels=("a", "b"),
+    input_size=(128, 128),
+)
 TIMM = Model(
     name="timm",
     task=TASK.name,
@@ -101,4 +113,4 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
     """Return its models, the default first."""
-    return (*MODELS, TIMM, ZERO_SHOT)
+    return (*MODELS, CNN, TIMM, ZERO_SHOT)

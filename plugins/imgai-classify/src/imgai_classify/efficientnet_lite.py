@@ -18,9 +18,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from imgai.plugin import LoadContext, Predictor
+from imgai.plugin import LoadContext, Predictor, Trainable, TrainContext, take_over
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 STAGES: tuple[tuple[int, int, int, int, int], ...] = (
@@ -75,32 +76,33 @@ class InvertedResidual(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Shape: ``(B, 3, H, W)`` normalised images to ``(B, 1000)`` logits.
+    """Shape: ``(B, 3, H, W)`` normalised images to ``(B, K)`` logits.
 
-    width, depth: how much wider and deeper than Lite0.
+    width, depth: how much wider and deeper than Lite0. classes: K. dropout: the part of the features that is left out
+    at random while it is trained.
     """
 
-    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, depth: float = 1.0, classes: int = CLASSES, dropout: float = 0.0) -> None:
         super().__init__()
         self.stem = SameConv(3, STEM, 3, 2)
         blocks: list[nn.Module] = []
         channels = STEM
-        for place, (repeats, kernel, stride, expansion, plain) in enumerate(STAGES):
+        for repeats, (_, kernel, stride, expansion, plain) in zip(_repeats(depth), STAGES, strict=True):
             out = _round(plain * width)
-            outermost = place in (0, len(STAGES) - 1)
-            for index in range(repeats if outermost else math.ceil(repeats * depth)):
+            for index in range(repeats):
                 blocks.append(InvertedResidual(channels, out, kernel, stride if index == 0 else 1, expansion))
                 channels = out
         self.blocks = nn.Sequential(*blocks)
         self.head = SameConv(channels, HEAD, 1)
-        self.classifier = nn.Linear(HEAD, CLASSES)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(HEAD, classes)
 
     def features(self, x: Tensor) -> Tensor:
         """What the classifier takes the mean of. Shape: ``(B, 3, H, W)`` to ``(B, 1280, H / 32, W / 32)``."""
         return F.relu6(self.head(self.blocks(F.relu6(self.stem(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.features(x).mean((2, 3)))
+        logits: Tensor = self.classifier(self.dropout(self.features(x).mean((2, 3))))
         return logits
 
     def cam(self, x: Tensor, label: int) -> Tensor:
@@ -113,32 +115,54 @@ class EfficientNetLite(nn.Module):
         return torch.einsum("bchw,c->bhw", self.features(x), self.classifier.weight[label]).clamp_min(0)
 
 
+def _repeats(depth: float) -> list[int]:
+    """How many blocks each stage has. The first and the last stay as they are."""
+    inside = [math.ceil(repeats * depth) for repeats, *_ in STAGES[1:-1]]
+    return [STAGES[0][0], *inside, STAGES[-1][0]]
+
+
 def _round(channels: float) -> int:
     """To a multiple of 8, and never by more than a tenth downwards."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
 
-def load_weights(file: Path, name: str) -> EfficientNetLite:
-    """The network of a file. Raises RuntimeError if the weights are those of another network.
+def tensors_of(file: Path) -> dict[str, Tensor]:
+    """The tensors of a file, in float32.
 
-    Kernels are kept as whole numbers of 24 bits, in two parts, with a step for each output channel. Those of 16 bits,
-    and half precision, changed logits by several thousandths.
+    Those that are shipped are kept as whole numbers of 24 bits, in two parts, with a step for each output channel.
+    Those of 16 bits, and half precision, changed logits by several thousandths.
     """
     state = load_file(file)
-    network = EfficientNetLite(*SIZES[name])
     for key in [key.removesuffix(".step") for key in state if key.endswith(".step")]:
         high, low, step = (state.pop(part) for part in (key, f"{key}.low", f"{key}.step"))
         levels = high.to(torch.int32) * 256 + low.to(torch.int32)  # 24 bits: float32 holds them exactly
         state[key] = levels.to(torch.float32) * step.view(-1, *[1] * (high.ndim - 1))
+    return state
+
+
+def of_tensors(state: Mapping[str, Tensor], classes: int, dropout: float = 0.0) -> EfficientNetLite:
+    """A network of the size that the tensors are of. They are not loaded."""
+    blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
+    for width, depth in SIZES.values():
+        if sum(_repeats(depth)) == len(blocks):
+            return EfficientNetLite(width, depth, classes, dropout)
+    raise RuntimeError(f"an EfficientNet-Lite of {len(blocks)} blocks is none of {', '.join(SIZES)}")
+
+
+def load_weights(file: Path) -> EfficientNetLite:
+    """The network of a file. Raises RuntimeError if the weights are those of another network."""
+    state = tensors_of(file)
+    head = state.get("classifier.bias")
+    network = of_tensors(state, CLASSES if head is None else len(head))
     network.load_state_dict(state)
     return network.eval()
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load either model.
+    """Load either model, or what was trained from it.
 
-    Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, 1000)`` probabilities, which sum to 1
+    Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, K)`` probabilities, which sum to 1
 
     Raises:
         ValueError: the context names no weights.
@@ -146,8 +170,27 @@ def load(context: LoadContext) -> Predictor:
     """
     if context.weights is None:
         raise ValueError(f"the model {context.model.name} needs its weights")
-    network = load_weights(context.weights, context.model.name).to(context.device)
-    normalize = Normalize(mean=torch.full((3,), MEAN), std=torch.full((3,), DEVIATION)).to(context.device)
+    return predictor(load_weights(context.weights).to(context.device), context.device)
+
+
+def predictor(network: EfficientNetLite, device: torch.device) -> Predictor:
+    """What stands around the network."""
+    normalize = Normalize(mean=torch.full((3,), MEAN), std=torch.full((3,), DEVIATION)).to(device)
     return Predictor(
         preprocess=normalize, network=network, postprocess=lambda logits: logits.softmax(1), explain=network.cam
+    )
+
+
+def train(context: TrainContext) -> Trainable:
+    """The network with a classifier for other labels."""
+    if context.weights is None:
+        raise ValueError(f"the model {context.model.name} needs its weights")
+    state = tensors_of(context.weights)
+    network = of_tensors(state, len(context.model.labels or ()), context.params.dropout)
+    take_over(network, state)
+    return Trainable(
+        predictor=predictor(network.to(context.device), context.device),
+        loss="ce",
+        is_head=lambda name: name.startswith("classifier."),
+        rate=1e-3,
     )

@@ -72,6 +72,20 @@ MODELS = (
         tile=512,
         overlap=64,
     ),
+    Model(
+        name="unet",
+        task="segment",
+        summary="A U-Net that has learned nothing yet, to train on your own pictures.",
+        license="Apache-2.0",
+        load="imgai_segment.unet:load",
+        train="imgai_segment.unet:train",
+        untrained=True,
+        labels=("foreground",),
+        multiple_of=16,
+        minimum=32,
+        tile=512,
+        overlap=64,
+    ),
 )
 
 

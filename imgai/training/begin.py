@@ -1,0 +1,172 @@
+"""From the options of a training to the network that it begins with."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from imgai.errors import ImgaiError, PluginError, UsageError
+from imgai.params import options_of, picked, read
+from imgai.plugin import Model, NoParams, Task, Trainable, TrainContext, TrainParams
+from imgai.predict.weights import find
+from imgai.registry import Registry
+from imgai.training.dataset import Dataset
+from imgai.training.layouts.mask import ONE_CLASS, ONE_OBJECT
+from imgai.training.settings import TrainOptions
+
+SIDE = 256
+"""The side of crops, where the model takes pictures of any size and nobody says."""
+_PIXELS = {True: 4 * 256 * 256, False: 16 * 224 * 224}
+"""How many pixels a step takes on a CPU, of a model that is tiled, and of one with one input size."""
+_GPU = 4
+_LARGEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a training begins with.
+
+    base: the declaration of the model that it begins with. model: of the one that comes of it. params: the base's own
+    params. network: what is trained. size: the side of what it sees. fresh: it begins with a new head.
+    """
+
+    task: Task
+    base: Model
+    model: Model
+    trainable: Trainable
+    network: nn.Module
+    size: int
+    params: Any
+    fresh: bool
+
+
+def base_of(registry: Registry, task: Task, asked: str | None) -> Model:
+    """The model to begin with, by name or, where none is named, the task's first that can be trained.
+
+    Raises UsageError for one that cannot be.
+    """
+    able = [model for model in registry.models(task.name) if model.train is not None]
+    if not able:
+        raise UsageError(f"no model of {task.name} can be trained", "see: imgai models")
+    if asked is None:
+        return able[0]
+    members = [model for model in registry.members(task.name, asked) if model.train is not None]
+    if not members:
+        names = ", ".join(dict.fromkeys(model.name for model in able))
+        raise UsageError(f"the model {asked} of {task.name} cannot be trained", f"--from takes {names}")
+    if len(members) > 1:
+        names = ", ".join(model.name for model in members)
+        raise UsageError(f"{asked} is several models", f"begin --from one of them: {names}")
+    return members[0]
+
+
+def labels_of(dataset: Dataset, base: Model) -> tuple[str, ...]:
+    """What the classes are called: as in the data set; where that has no name for its only one, as the base has it."""
+    nameless = dataset.labels in ((ONE_CLASS,), (ONE_OBJECT,))
+    if nameless and base.labels is not None and len(base.labels) == 1 and not base.untrained:
+        return base.labels
+    return dataset.labels
+
+
+def side_of(base: Model, dataset: Dataset, asked: int | None) -> int:
+    """The side of what the network sees while it learns: a multiple of what the model needs."""
+    if base.input_size is not None:
+        side = asked or max(base.input_size)
+    else:
+        shorter = sorted(min(example.size) for example in dataset.parts["train"])
+        side = asked or min(SIDE, shorter[len(shorter) // 2] if shorter else SIDE)
+    step = base.multiple_of
+    return max(step, -(-base.minimum // step) * step, round(side / step) * step)
+
+
+def batch_of(base: Model, size: int, device: torch.device, pictures: int) -> int:
+    """How many pictures or crops a step takes."""
+    pixels = _PIXELS[base.input_size is None] * (_GPU if device.type == "cuda" else 1)
+    most = pictures if base.input_size is not None else pictures // 2  # so that an epoch has some steps
+    return max(2, min(_LARGEST, round(pixels / (size * size)), most))
+
+
+def begin(
+    task: Task,
+    base: Model,
+    asked: str,
+    name: str,
+    dataset: Dataset,
+    options: TrainOptions,
+    device: torch.device,
+) -> Begun:
+    """Build the network. asked: the base as it was named, with its variant.
+
+    Raises UsageError for what cannot be, PluginError for a model that cannot be loaded.
+    """
+    assert base.train is not None
+    torch.manual_seed(options.seed)
+    size = side_of(base, dataset, options.size)
+    params = _params(base, asked)
+    changes: dict[str, Any] = {"labels": labels_of(dataset, base)} if dataset.labels else {}
+    if base.input_size is not None and options.size is not None:
+        changes["input_size"] = (size, size)
+    changes |= {"name": name, "label_ids": None, "family": None, "weights": None, "variant": None}
+    model = dataclasses.replace(base, **changes, untrained=False, bfloat16=False)
+    context = TrainContext(
+        model=model,
+        device=device,
+        weights=None if base.weights is None else find(base.weights),
+        params=TrainParams(size=size, width=options.width, dropout=options.dropout),
+        model_params=params,
+    )
+    trainable = _call(base.train, context, task)
+    network = trainable.predictor.network
+    if not isinstance(network, nn.Module):
+        raise PluginError(f"{base.train} must return a Trainable whose network is a torch.nn.Module")
+    model = trainable.predictor.model or model
+    count = sum(each.numel() for each in network.parameters())
+    if not count:
+        raise PluginError(f"the network of {base.name} has no parameters to train")
+    fresh = model.labels != base.labels or base.untrained
+    model = dataclasses.replace(model, parameters=count, summary=f"Trained from {asked or base.name}.")
+    network.requires_grad_(True)
+    if options.freeze:
+        _freeze(network, trainable, base)
+    return Begun(task, base, model, trainable, network, size, params, fresh)
+
+
+def _call(function: str, context: TrainContext, task: Task) -> Trainable:
+    module, _, name = function.partition(":")
+    try:
+        trainable = getattr(importlib.import_module(module), name)(context)
+    except (ImgaiError, KeyboardInterrupt):
+        raise
+    except ImportError as error:
+        raise PluginError(str(error)) from error
+    except BaseException as error:  # a plugin that exits while it is imported
+        text = " ".join(str(error).split())
+        raise PluginError(f"{task.name} cannot be trained by {function}: {type(error).__name__}: {text}") from error
+    if not isinstance(trainable, Trainable):
+        raise PluginError(f"{function} must return a Trainable, not {type(trainable).__name__}")
+    return trainable
+
+
+def _params(base: Model, asked: str | None) -> Any:
+    """The base's own params; of one that has variants, with the one that was named."""
+    params = base.params or NoParams
+    _, _, variant = (asked or "").partition("/")
+    if not (variant and base.variant):
+        return params()
+    (option,) = (each for each in options_of(params) if each.name == base.variant)
+    return picked(params, {base.variant: read(option, variant)})
+
+
+def _freeze(network: nn.Module, trainable: Trainable, base: Model) -> None:
+    """Leave the head alone to be trained."""
+    if trainable.is_head is None:
+        raise UsageError(f"--freeze: {base.name} does not say what its head is", "leave out --freeze")
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(trainable.is_head(name))
+    if not any(each.requires_grad for each in network.parameters()):
+        raise UsageError(f"--freeze: nothing of {base.name} is left to be trained", "leave out --freeze")

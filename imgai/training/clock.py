@@ -1,0 +1,58 @@
+"""How far a training is, by steps or by the time that it has used, and what that makes of the rate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+WARM, RISE = 50, 0.05
+"""The rate rises in this many steps, or in this part of the training, whichever is shorter."""
+FLOOR = 0.01
+"""What is left of the rate at the end of its cosine."""
+
+
+class Clock:
+    """Counts the seconds that a training has used, over all of its runs.
+
+    steps: how many it takes at most; minutes: how long it takes at most. Whichever comes first ends it; one of them is
+    given.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int | None,
+        minutes: float | None,
+        used: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """used: seconds that earlier runs of this training took."""
+        if steps is None and minutes is None:
+            raise ValueError("a training ends after a number of steps or after some time")
+        self.steps = steps
+        self.minutes = minutes
+        self._now = now
+        self._begun = now() - used
+
+    @property
+    def used(self) -> float:
+        """Seconds so far."""
+        return self._now() - self._begun
+
+    def progress(self, step: int) -> float:
+        """How far the training is before this step, 0 to 1; at 1 it is over."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = self.used / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def left(self, step: int) -> float | None:
+        """Seconds until the end, as far as can be told."""
+        done = self.progress(step)
+        return self.used * (1 - done) / done if done > 0 else None
+
+
+def factor(progress: float, step: int) -> float:
+    """What the rate is multiplied by: a warm-up, then half a cosine (Loshchilov and Hutter, "SGDR", ICLR 2017)."""
+    rise = min(1.0, max((step + 1) / WARM, progress / RISE))
+    return rise * (FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * progress)))

@@ -1,0 +1,86 @@
+"""``imgai train --search N``: short runs with several rates and sizes; the best is taken for the whole training."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from imgai import hidden
+from imgai.console import Console
+from imgai.registry import load_registry
+from imgai.trained import SUFFIX, declaration
+from imgai.training.prepare import Job, prepare, with_options, work
+from imgai.training.settings import MINUTES, remembered
+from imgai.training.tell import Teller
+from imgai.training.world import World, together
+
+SHARE = 0.25
+"""Of the whole training, that all short runs take together."""
+_SPREAD = 10.0
+"""How many times the usual rate the highest rate is, and the lowest the other way."""
+_SIZES = (0.75, 1.0, 1.5)
+
+
+def search(job: Job, devices: list[torch.device], teller: Teller) -> Job:
+    """The training with the rate, and the size where nobody said one, that did best in short runs."""
+    count = job.options.search
+    rng = np.random.default_rng((job.options.seed, 5))
+    usual = _usual(job, devices)
+    best: tuple[float, dict[str, Any]] | None = None
+    for number in range(count):
+        changes = _tried(number, count, usual, job, rng)
+        score = _short(job, changes, devices)
+        told = ", ".join(f"{name} {value:.3g}" for name, value in changes.items())
+        teller.event("search", number=number + 1, of=count, score=score, **changes)
+        teller.say(f"search {number + 1} of {count}: {told}: {'no figure' if score is None else f'{score:.4f}'}")
+        if score is not None and (best is None or score > best[0]):
+            best = (score, changes)
+    if best is None:
+        teller.warn("no short run gave a figure; the usual rate and size are taken")
+        return job
+    taken = with_options(job, **best[1])
+    return dataclasses.replace(taken, remembered=remembered(taken.options))
+
+
+def _usual(job: Job, devices: list[torch.device]) -> tuple[float, int, bool]:
+    """The rate and the size that are taken where nobody says, and whether the size may be chosen."""
+    with hidden.folder_for_a_while() as folder:
+        options = dataclasses.replace(job.options, head_first=False)
+        trial = dataclasses.replace(job, folder=folder, options=options)
+        quiet = Teller(Console(quiet=True))
+        prepared = prepare(trial, load_registry(), World(devices[0]), quiet)
+    rate = max(group["highest"] for group in prepared.learner.optimizer.param_groups)
+    free = job.options.size is None and prepared.begun.base.input_size is None
+    return rate, prepared.begun.size, free
+
+
+def _tried(
+    number: int, count: int, usual: tuple[float, int, bool], job: Job, rng: np.random.Generator
+) -> dict[str, Any]:
+    """What a short run is done with. Rates are spread evenly on a logarithmic scale; the first is the usual one."""
+    rate, size, free = usual
+    place = 0.0 if number == 0 else 2 * (number - 0.5) / max(1, count - 1) - 1
+    changes: dict[str, Any] = {"rate": float(rate * _SPREAD**place)}
+    if free and number:
+        changes["size"] = max(32, round(size * float(rng.choice(_SIZES)) / 32) * 32)
+    return changes
+
+
+def _short(job: Job, changes: dict[str, Any], devices: list[torch.device]) -> float | None:
+    """The best score of a short run."""
+    options, count = job.options, job.options.search
+    ends: dict[str, Any] = {}
+    if options.epochs:
+        ends["epochs"] = max(1, round(SHARE * options.epochs / count))
+    if options.minutes or not options.epochs:
+        ends["minutes"] = SHARE * (options.minutes or MINUTES) / count
+    with hidden.folder_for_a_while() as folder:
+        trial = dataclasses.replace(with_options(job, **changes, **ends, tensorboard=False, json=False), folder=folder)
+        together(devices, partial(work, trial, True, False))
+        path = folder / f"{job.name}{SUFFIX}"
+        declared = declaration(path) if path.is_file() else None
+        return None if declared is None else declared["score"]

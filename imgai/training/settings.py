@@ -1,0 +1,157 @@
+"""The options of ``imgai train``, declared once: for the command line, for --settings and for what a run remembers."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from imgai.params import Option, option, options_of
+
+OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "muon")
+MINUTES = 20.0
+"""How long a training takes where nobody says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """The pictures, and what is made of them."""
+
+    group: str | None = option(
+        None, "Pictures for whose name this finds the same text stay on one side of the split.", metavar="REGEX"
+    )
+    size: int | None = option(
+        None, "Side of what the network sees while it learns, in pixels.", minimum=16, shown="chosen"
+    )
+    batch: int | None = option(None, "Pictures, or crops, in a step.", minimum=1, shown="chosen")
+    augment: str = option("light", "How far pictures are varied.", choices=("none", "light", "strong"))
+    balance: str = option(
+        "auto",
+        "What evens out rare classes; auto shows them more often from 3:1 on.",
+        choices=("auto", "none", "weights", "oversample", "undersample"),
+    )
+    max_pixels: int = option(
+        200_000_000,
+        "Refuse images with more pixels.",
+        minimum=1,
+        base=1000,
+        unit="a number of pixels, as 500M",
+        metavar="PIXELS",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOptions:
+    """Where a training begins."""
+
+    from_: str | None = option(
+        None, "The model to begin with: a name, or the path of a file; see: imgai models.", metavar="MODEL"
+    )
+    width: int | None = option(None, "Channels of the first stage, of a network that has it.", minimum=1)
+    dropout: float = option(
+        0.0, "Part of the features left out at random, of a network that has it.", minimum=0, maximum=0.9
+    )
+    freeze: bool = option(False, "Train the head alone.")
+    head_first: bool | None = option(
+        None, "Train a new head first, on features that are computed once.", negatable=True, shown="on a CPU"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningOptions:
+    """How it learns, and for how long."""
+
+    epochs: int | None = option(None, "End after this many rounds of all pictures.", minimum=1)
+    minutes: float | None = option(
+        None, "End after this long, if --epochs have not ended it.", minimum=0.01, shown=f"{MINUTES:g} without --epochs"
+    )
+    patience: int | None = option(None, "End after this many measurements without a better one.", minimum=1)
+    loss: str | None = option(
+        None,
+        "The loss: ce, focal, dice, bce, tversky, l1, charbonnier, ssim; or several: dice+bce.",
+        shown="the model's",
+    )
+    label_smoothing: float = option(0.0, "Part of the certainty taken from labels.", minimum=0, maximum=0.5)
+    optimizer: str = option("adamw", "The optimizer.", choices=OPTIMIZERS)
+    rate: float | None = option(None, "The highest learning rate.", minimum=0, shown="the model's")
+    weight_decay: float = option(0.01, "How strongly weights are drawn to zero.", minimum=0)
+    l1: float = option(0.0, "Weight of the sum of absolute weights in the loss.", minimum=0)
+    ema: bool = option(True, "Keep a moving average of the weights.", negatable=True)
+    amp: str = option(
+        "auto",
+        "Compute in bfloat16 where it is faster.",
+        choices=("auto", "bf16", "off"),
+    )
+    seed: int = option(0, "Begins all random numbers.", minimum=0)
+    search: int = option(0, "Try this many rates and sizes in short runs first.", minimum=0, shown="none")
+    devices: str = option(
+        "auto", "What it runs on: auto, cpu, cuda; several joined by commas share the work: cuda:0,cuda:1 or cpu,cpu."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultOptions:
+    """What comes of it, and what is told."""
+
+    name: str | None = option(None, "What the model is called; it is then one of your models.")
+    out: Path | None = option(None, "Write to this folder, and not among your models.", short="-o", metavar="FOLDER")
+    license: str = option("unstated", "The licence of what is trained, for its header and its card.", metavar="SPDX")
+    tensorboard: bool = option(False, "Also write events for TensorBoard.")
+    resume: bool = option(False, "Go on with a training that was ended.", scope="typed")
+    overwrite: bool = option(False, "Replace a model of that name.", scope="typed")
+    dry_run: bool = option(
+        False, "Say what would be done and how long an epoch takes, and train nothing.", scope="typed"
+    )
+    settings: Path | None = option(None, "A TOML file of these options.", metavar="FILE", scope="typed")
+    json: bool = option(False, "Print one event a line on stdout.", scope="typed")
+    quiet: bool = option(False, "Print nothing but errors.", short="-q", scope="typed")
+    verbose: bool = option(False, "Print more.", short="-v", scope="typed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(DataOptions, NetworkOptions, LearningOptions, ResultOptions):
+    """Everything that ``imgai train TASK FOLDER`` is told."""
+
+    folder: Path = option(help="The pictures, with what is right for each.", metavar="FOLDER", argument=True)
+
+
+_PANELS: tuple[tuple[type[Any], str], ...] = (
+    (NetworkOptions, "Where it begins"),
+    (LearningOptions, "Learning"),
+    (DataOptions, "Pictures"),
+    (ResultOptions, "Results"),
+)
+_LATER = frozenset(("folder", "epochs", "minutes", "patience", "devices", "name", "out"))
+"""What may be said anew, or is the run's own business, where a training goes on."""
+
+
+def train_options() -> list[Option]:
+    """The options in the order in which ``--help`` shows them."""
+    folder = next(each for each in options_of(TrainOptions) if each.name == "folder")
+    return [folder, *(each for params, panel in _PANELS for each in options_of(params, panel))]
+
+
+def kept_options() -> list[Option]:
+    """Those that a settings file may hold, and that a training remembers."""
+    return [each for each in train_options() if each.traits.scope != "typed" and each.name != "folder"]
+
+
+def remembered(options: TrainOptions) -> dict[str, Any]:
+    """What a training must know of its options to go on, as JSON has it."""
+    values = {each.name: getattr(options, each.name) for each in kept_options()}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def differing(options: TrainOptions, before: dict[str, Any], typed: frozenset[str]) -> list[str]:
+    """The names of what was typed otherwise than in the training that is to go on."""
+    now = remembered(options)
+    return sorted(name for name in typed & now.keys() if name not in _LATER and now[name] != before.get(name))
+
+
+def resumed(options: TrainOptions, before: dict[str, Any], typed: frozenset[str]) -> TrainOptions:
+    """The options of a training that goes on: as they were, but for what may be said anew."""
+    known = {field.name for field in dataclasses.fields(TrainOptions)}
+    old = {name: value for name, value in before.items() if name in known and name not in ("name", "out")}
+    again = {name: getattr(options, name) for name in typed & _LATER if name in old}
+    return dataclasses.replace(options, **{**old, **again})

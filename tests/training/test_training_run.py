@@ -1,0 +1,311 @@
+"""``imgai train`` from a folder to a model that runs as any other."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+import imgai
+from imgai.errors import PluginError, UsageError
+from imgai.plugin import Model
+from imgai.registry import load_registry
+from imgai.runs.commit import hash_of
+from imgai.trained import declaration
+
+Train = Callable[..., int]
+SMALL = {"from_": "unet", "width": 4, "size": 32, "batch": 4}
+
+
+def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "imgai", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200", **environment},
+    )
+
+
+def test_what_is_trained_finds_what_it_was_shown_and_runs_everywhere(
+    train: Train, squares: Path, models: Path, tmp_path: Path
+) -> None:
+    assert train("segment", squares, name="squares", epochs=25, **SMALL) == 0
+    folder = models / "squares"
+    beside = {"squares.safetensors", "log.jsonl", "results.csv", "curves.png", "validation.png", "card.md"}
+    assert beside <= {path.name for path in folder.iterdir()}
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    assert float(rows[-1]["dice"]) > 0.75 > float(rows[0]["dice"])
+    losses = [row["loss"] for row in map(json.loads, (folder / "log.jsonl").open()) if "loss" in row]
+    assert losses == sorted(losses, reverse=True)
+    assert losses
+    declared = declaration(folder / "squares.safetensors")
+    assert declared is not None
+    assert declared["base"]["plugin"] == "imgai-segment"
+    assert declared["measures"]["dice"] == max(float(row["dice"]) for row in rows)
+    with safe_open(folder / "squares.safetensors", "pt") as file:
+        assert not [name for name in file.keys() if "running" in name], "normalisation is folded in"  # noqa: SIM118
+    for image in Image.open(folder / "curves.png"), Image.open(folder / "validation.png"):
+        image.load()
+    assert "*to be said by its owner*" in (folder / "card.md").read_text()
+
+    # The library, a chain, a path: the same mask.
+    picture = squares / "images" / "0.png"
+    by_name = imgai.load("segment", model="squares")(picture)
+    by_path = imgai.load(f"segment --model {folder / 'squares.safetensors'}")(picture)
+    assert torch.equal(by_name.masks["foreground"], by_path.masks["foreground"])
+    answer = shell("chain", str(picture), "-o", str(tmp_path / "out"), "segment --model squares --as mask")
+    assert answer.returncode == 0, answer.stderr
+    found = np.asarray(Image.open(tmp_path / "out" / "0.png")) > 127
+    right = np.asarray(Image.open(squares / "masks" / "0.png")) > 127
+    assert 2 * (found & right).sum() / (found.sum() + right.sum()) > 0.75
+
+
+def test_other_weights_under_the_same_name_are_another_model_to_a_run(
+    train: Train, squares: Path, models: Path, tmp_path: Path
+) -> None:
+    list(imgai.run("segment --model nuclei", squares / "images", tmp_path / "first"))  # no user's model is needed
+    train("segment", squares, name="again", epochs=1, **SMALL)
+    inputs, out = squares / "images" / "0.png", tmp_path / "out"
+    run = lambda: [record["status"] for record in imgai.run("segment --model again", inputs, out)]  # noqa: E731
+    assert [run(), run()] == [["done"], ["skipped"]]
+    train("segment", squares, name="again", epochs=2, overwrite=True, **SMALL)
+    assert run() == ["done"]
+
+
+def test_a_new_head_is_trained_first_and_the_classifier_runs(train: Train, stripes: Path, models: Path) -> None:
+    assert train("classify", stripes, name="stripes", epochs=1, from_="imagenet", size=64) == 0
+    declared = declaration(models / "stripes" / "stripes.safetensors")
+    assert declared is not None
+    assert declared["measures"]["top1"] == 1.0
+    assert (models / "stripes" / "confusion.png").is_file()
+    result = imgai.load("classify", model="stripes")(stripes / "down" / "1.png")
+    assert next(iter(result.scores)) == "down"
+
+
+def test_a_small_network_learns_classes_from_nothing(train: Train, stripes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "my Stripes"
+    assert train("classify", stripes, out=out, epochs=40, from_="cnn", width=4, size=32, batch=8) == 0
+    declared = declaration(out / "my-stripes.safetensors")
+    assert declared is not None
+    assert declared["measures"]["top1"] == 1.0
+    assert declared["model"]["labels"] == ["across", "down"]
+
+
+def final(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return {**state["network"], **{f"average {name}": value for name, value in state["average"].items()}}
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(train: Train, squares: Path, models: Path) -> None:
+    options = {**SMALL, "epochs": 20, "dropout": 0.2, "augment": "strong"}
+    train("segment", squares, name="whole", **options)
+    words = [f"--{name.rstrip('_')}={value}" for name, value in options.items()]
+    command = ["train", "segment", str(squares), "--name", "killed", "--devices", "cpu", "-q", *words]
+    rng, checkpoint = random.Random(int(time.time())), models / "killed" / "checkpoint.pt"
+    for resume in ((), ("--resume",)):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        process = subprocess.Popen(
+            [sys.executable, "-m", "imgai", *command, *resume], env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        while process.poll() is None and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() in (-signal.SIGKILL, 0)
+    assert train("segment", squares, name="killed", resume=True) == 0
+    one, other = final(models / "whole"), final(models / "killed")
+    assert one.keys() == other.keys()
+    assert max(float((one[name].double() - other[name].double()).abs().max()) for name in one) == 0
+    whole, killed = (load_file(models / name / f"{name}.safetensors") for name in ("whole", "killed"))
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    steps = [row["step"] for row in map(json.loads, (models / "killed" / "log.jsonl").open())]
+    assert steps == sorted(steps)
+
+
+def test_resuming_with_other_numbers_is_refused(train: Train, squares: Path) -> None:
+    train("segment", squares, name="rest", epochs=1, **SMALL)
+    with pytest.raises(UsageError, match="--rate was None in the training that goes on"):
+        train("segment", squares, name="rest", resume=True, rate=0.5)
+    with pytest.raises(UsageError, match="holds a model or a training already; go on with --resume"):
+        train("segment", squares, name="rest", epochs=1, **SMALL)
+    (squares / "images" / "0.png").unlink()
+    with pytest.raises(UsageError, match="has changed since that training began"):
+        train("segment", squares, name="rest", resume=True)
+    with pytest.raises(UsageError, match="there is no training to go on with"):
+        train("segment", squares, name="other", resume=True)
+
+
+def test_a_signal_ends_it_with_the_best_so_far(squares: Path, models: Path) -> None:
+    command = ["train", "segment", str(squares), "--name", "long", "--devices", "cpu", "--minutes", "30", "--json"]
+    words = [f"--{name.rstrip('_')}={value}" for name, value in SMALL.items()]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "imgai", *command, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(json.loads(line))
+        if seen[-1]["event"] == "step":
+            process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    assert seen[-1]["event"] == "end"
+    assert seen[-1]["ending"] == "stopped"
+    assert hash_of(models / "long" / "long.safetensors")
+    assert (models / "long" / "card.md").is_file()
+
+
+def test_two_processes_train_one_model(train: Train, squares: Path, models: Path) -> None:
+    assert train("segment", squares, name="pair", epochs=10, **{**SMALL, "batch": 2, "devices": "cpu,cpu"}) == 0
+    rows = list(map(json.loads, (models / "pair" / "log.jsonl").open()))
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert rows[-1]["step"] == 20, "each process takes its own half of every round"
+    assert losses[-1] < losses[0]
+    assert (models / "pair" / "pair.safetensors").is_file()
+
+
+def test_a_rehearsal_writes_nothing_and_tells_how_long(
+    train: Train, squares: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("segment", squares, dry_run=True, json=True, epochs=3, **SMALL) == 0
+    plan = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert plan["event"] == "plan"
+    assert plan["steps_an_epoch"] == 2
+    assert plan["seconds_an_epoch"] > 0
+    assert not models.exists()
+
+
+def test_names_that_cannot_be(train: Train, squares: Path) -> None:
+    with pytest.raises(UsageError, match="subject is a model of imgai-segment"):
+        train("segment", squares, name="subject", epochs=1)
+    with pytest.raises(UsageError, match="cannot be called 'My Model'"):
+        train("segment", squares, name="My Model", epochs=1)
+    with pytest.raises(UsageError, match="what the model is to be called"):
+        train("segment", squares, epochs=1)
+    with pytest.raises(UsageError, match="zero-shot of classify cannot be trained; --from takes imagenet"):
+        train("classify", squares, name="a", from_="zero-shot")
+
+
+def test_a_model_that_has_learned_nothing_is_not_run(squares: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has learned nothing yet"):
+        imgai.load("segment", model="unet")
+    listed = shell("segment", "--help").stdout
+    assert "subject" in listed
+    assert "unet" not in listed
+
+
+def bad(kind: str, good: bytes) -> bytes:
+    size = int.from_bytes(good[:8], "little")
+    header = json.loads(good[8 : 8 + size])
+    about = json.loads(header["__metadata__"]["imgai"])
+    if kind == "cut off":
+        return good[: len(good) // 2]
+    if kind == "empty":
+        return b""
+    if kind == "no such file":
+        return good[:8] + b"{" * size + good[8 + size :]
+    if kind == "not installed":
+        about["base"] = {"model": "other", "plugin": "imgai-other"}
+    elif kind == "another version":
+        about["schema"] = 99
+    elif kind == "labels":
+        about["model"]["labels"] = ["a", "b", "c"]
+    elif kind == "code":
+        about["model"]["load"] = "os:abort"
+    header["__metadata__"]["imgai"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + good[8 + size :]
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a trained model."""
+    from imgai_segment.unet import UNet
+    from safetensors.torch import save
+
+    about = {
+        "schema": 1,
+        "task": "segment",
+        "name": "mine",
+        "base": {"model": "unet", "plugin": "imgai-segment", "version": "0"},
+        "model": {"labels": ["vessel"]},
+    }
+    network = UNet((2, 4), 1)
+    return bytes(save(dict(network.state_dict()), {"imgai": json.dumps(about)}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("cut off", "is damaged|cut off"),
+        ("empty", "cut off"),
+        ("no such file", "no file of weights"),
+        ("not installed", "other of imgai-other, which is not installed; pip install imgai-other"),
+        ("another version", "another version of imgai"),
+        ("labels", "cannot be loaded by imgai_segment.unet:load"),
+    ],
+)
+def test_files_that_cannot_be_used_say_why_in_one_line(
+    kind: str, words: str, good: bytes, models: Path, tmp_path: Path
+) -> None:
+    path = models / "mine" / "mine.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bad(kind, good))
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    for model in ("mine", str(path)):
+        with pytest.raises(PluginError, match=words) as caught:
+            imgai.load("segment", model=model)(tmp_path / "a.png")
+        assert "\n" not in str(caught.value)
+        assert caught.value.exit_code == 3
+
+
+def test_a_header_names_no_code(good: bytes, models: Path, tmp_path: Path) -> None:
+    path = models / "mine.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bad("code", good))
+    model = load_registry().model("segment", "mine")
+    assert model.load == "imgai_segment.unet:load"
+    assert model.labels == ("vessel",)
+
+
+def test_models_of_the_user_are_listed_and_removed(good: bytes, models: Path) -> None:
+    path = models / "mine" / "mine.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(good)
+    (models / "broken.safetensors").write_bytes(b"no")
+    listed = shell("models")
+    assert listed.returncode == 0, listed.stderr
+    assert "mine" in listed.stdout
+    assert "broken.safetensors" in listed.stderr
+    assert "vessel" in shell("models", "info", "mine").stdout
+    assert shell("models", "remove", "subject").returncode == 2
+    assert shell("models", "remove", "../mine").returncode == 2
+    removed = shell("models", "remove", "mine")
+    assert removed.returncode == 0, removed.stderr
+    assert not path.parent.exists()
+    assert shell("models", "remove", "mine").returncode == 2
+
+
+def test_a_plugins_name_wins(good: bytes, models: Path) -> None:
+    path = models / "nuclei" / "nuclei.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(good)
+    model: Model = load_registry().model("segment", "nuclei")
+    assert model.labels == ("nucleus",)
