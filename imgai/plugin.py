@@ -212,6 +212,8 @@ class Model:
     longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
         to it (antialiased) and what comes back is enlarged (bicubic). None: every image at its own size.
     fraction: with `longest`: the largest part of an image's own sides that the model works at, 1 being all of them.
+    dpi: of a MASK model without an input_size, for pictures of pages: the dots per inch that it reads best at. A
+        picture of another resolution is brought to it, and the mask back, with strokes as the picture has them.
     overview: how large a view of what is worked at `Predictor.survey` is given: (H, W), whatever the image's shape, or
         the longer side at most, in the image's shape.
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
@@ -247,6 +249,7 @@ class Model:
     crop: float | None = None
     longest: int | None = None
     fraction: float = 1.0
+    dpi: int | None = None
     overview: tuple[int, int] | int | None = None
     multiple_of: int = 1
     minimum: int = 1
@@ -297,6 +300,8 @@ class Model:
             raise ValueError(f"model {self.name}: train must read 'package.module:function', not {self.train!r}")
         if self.untrained and (self.train is None or self.weights is not None):
             raise ValueError(f"model {self.name}: untrained is of a model with train and without weights")
+        if self.dpi is not None and (self.dpi < 1 or self.input_size is not None or self.auxiliary):
+            raise ValueError(f"model {self.name}: dpi is of a model without an input_size and without auxiliary")
         if self.auxiliary < 0:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:
@@ -397,6 +402,7 @@ class Rendered:
     record: further JSON-able entries about this file for the record.
     name: the whole name of a file that every page makes alike (``classes.txt``); it is written once a run, into the
         output folder. "" for all others.
+    notes: what a person should know of how it was made, a line each.
     """
 
     content: bytes | Callable[[BinaryIO], object]
@@ -404,6 +410,7 @@ class Rendered:
     label: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -556,6 +563,7 @@ class LoadContext:
 FIELDS_OF: Mapping[str, Output] = {
     "scale": Output.IMAGE,
     "auxiliary": Output.MASK,
+    "dpi": Output.MASK,
     "unit": Output.MAP,
     "range": Output.MAP,
 }

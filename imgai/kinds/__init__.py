@@ -50,6 +50,22 @@ class ObjectsParams(MaskParams):
 
 
 @dataclass(frozen=True, slots=True)
+class PageParams(MaskParams):
+    """The options of pages in black and white."""
+
+    dewarp: bool = param(False, "Show a sheet that was photographed at an angle from above, and nothing beside it.")
+    crop_page: bool = param(False, "Cut the picture to the sheet that it shows.")
+    deskew: bool = param(False, "Turn the page so that its lines are level.")
+
+
+@dataclass(frozen=True, slots=True)
+class InkParams(PageParams):
+    """The options of ``ink``."""
+
+    ink: str = param("tiff", "Format of pages in black and white.", choices=("tiff", "png", "pdf"))
+
+
+@dataclass(frozen=True, slots=True)
 class LabelsParams(ObjectsParams):
     """The options of ``labels``."""
 
@@ -211,6 +227,26 @@ MASK = (
         once="run",
         merge="imgai.kinds.measured:merge",
         params=TableParams,
+    ),
+    Kind(
+        name="ink",
+        of=Output.MASK,
+        summary="Black on white in 1 bit: a TIFF in Group 4, with all pages of the input.",
+        render="imgai.kinds.ink:render",
+        suffixes=(".tif", ".png", ".pdf"),
+        once="input",
+        params=InkParams,
+    ),
+    Kind(
+        name="pdf",
+        of=Output.MASK,
+        summary="One pages.pdf of all inputs, black on white: a page for each picture.",
+        render="imgai.kinds.ink:fragment",
+        suffixes=(".pdf",),
+        once="run",
+        stem="pages",
+        merge="imgai.kinds.ink:merge",
+        params=PageParams,
     ),
     Kind(
         name="rois",

@@ -12,7 +12,9 @@ from torch import Tensor
 from imgai.errors import InputError
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize, to_float
+from imgai.images.guided import enlarged
 from imgai.images.resize import bicubic, resize
+from imgai.images.sheet import size_at
 from imgai.outputs import OutputType, StepContext, View, resized
 from imgai.outputs.base import Place
 from imgai.plugin import Model
@@ -137,6 +139,8 @@ class TiledWork(Work):
         model = step.model
         if model.longest is not None:
             self._image = resize(self._image, fitted(sample.height, sample.width, model.longest, model.fraction))
+        elif model.dpi is not None and (size := size_at(sample, model.dpi)) != (sample.height, sample.width):
+            self._image = resize(self._image, size)
         height, width = self._image.shape[-2:]
         self._grid = make_grid(model, height, width, tile)
         self._blender = Blender(self._grid, self._finish, model.scale) if output.dense else None
@@ -153,6 +157,9 @@ class TiledWork(Work):
             self._result = self.output.joined(self._answers, self.sample, self.step)
         elif self.model.longest is not None and tuple(self._result.shape[-2:]) != size:
             self._result = self._enlarged(self._result, size)
+        elif self.model.dpi is not None and tuple(self._result.shape[-2:]) != size:
+            small = to_float(self._image[0]).to(self._result.device)
+            self._result = enlarged(to_float(self._result), small, self._seen())
         self._blender = None  # it refers to this work: without it the image is freed at once, not by the collector
         return super().result()
 

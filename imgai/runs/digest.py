@@ -18,10 +18,11 @@ _VERSION = 1
 """Of what is hashed. Raise it only where outputs of earlier versions must be made again."""
 
 
-def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str) -> str:
+def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str, dpi: float | None = None) -> str:
     """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
 
     base: what their paths below the output folder begin with; other inputs of the run may change it.
+    dpi: what every picture is said to have.
     """
     if item.path is None or item.stream:
         return ""
@@ -47,6 +48,8 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
         ],
         "outputs": _what_counts(options),
     }
+    if dpi is not None:
+        what["dpi"] = dpi
     if options.kinds or any(spec.keep for spec in specs):
         what["base"] = base
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]

@@ -6,6 +6,7 @@ is in flight between them. torch is imported here and below, so import this modu
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import queue
 import sys
@@ -188,6 +189,8 @@ class Stages:
                 if sample is None:
                     self._budget.give_back(size)
                     break
+                if (dpi := self._options.dpi) is not None:
+                    sample.metadata = dataclasses.replace(sample.metadata, dpi=(dpi, dpi))
                 job.note(sample)
                 self._show("decoded", job, sample)
                 whole = sample.source.page + 1 >= sample.source.pages

@@ -77,6 +77,8 @@ class Writer:
         once = kind.kind.once == "page"
         number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
         for each in files(kind.kind, page if once else pages):
+            with job.lock:
+                job.words += [f"{job.plan.input.name}: {words}" for words in each.notes]
             if each.name:
                 self._write_shared(job, kind, each)
                 continue

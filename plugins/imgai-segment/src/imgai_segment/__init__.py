@@ -71,6 +71,8 @@ MODELS = (
         minimum=32,
         tile=512,
         overlap=64,
+        dpi=200,
+        revision=2,
     ),
     Model(
         name="unet",

@@ -1,0 +1,89 @@
+"""The ``ink`` and ``pdf`` kinds: a page in black on white, level and cut to the sheet where that is asked for."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from imgai.images.depth import to_float
+from imgai.images.sheet import sheet_dpi, stated_dpi
+from imgai.kinds.bilevel import Coded, Sheet, as_png, as_tiff, coded, write_pdf
+from imgai.kinds.sheet import corners_of, cut_out, flattened, lean_of, upright
+from imgai.outputs.mask import Mask
+from imgai.plugin import Page, Rendered
+
+
+def render(pages: Iterable[Page]) -> Iterator[Rendered]:
+    """One TIFF or PDF of all pages, or a PNG for each of them."""
+    rest = iter(pages)
+    first = next(rest)
+    suffix = first.suffix or {"tiff": ".tif", "png": ".png", "pdf": ".pdf"}[first.params.ink]
+    several = first.sample.source.pages > 1
+    notes: list[str] = []
+
+    def sheets() -> Iterator[tuple[Page, Sheet]]:
+        yield first, sheet_of(first, notes)
+        for page in rest:
+            yield page, sheet_of(page, notes)
+
+    if suffix == ".png":
+        for page, sheet in sheets():
+            label = f"p{page.sample.source.page + 1:04d}" if several else None
+            yield Rendered(as_png(sheet), ".png", label, notes=tuple(notes))
+            notes.clear()
+        return
+    if suffix == ".pdf":
+        file = io.BytesIO()
+        write_pdf((_coded(sheet) for _, sheet in sheets()), file)
+        yield Rendered(file.getvalue(), ".pdf", notes=tuple(notes))
+        return
+    content = as_tiff(sheet for _, sheet in sheets())
+    yield Rendered(content, ".tif", notes=tuple(notes))
+
+
+def fragment(page: Page) -> dict[str, Any]:
+    """A page of ``pdf``, kept until the run ends."""
+    found = _coded(sheet_of(page, []))
+    content = base64.b64encode(found.content).decode("ascii")
+    return {"width": found.width, "height": found.height, "points": found.points, "content": content}
+
+
+def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:
+    """One PDF of all pages of all inputs, in their order."""
+    write_pdf(
+        (
+            Coded(each["width"], each["height"], base64.b64decode(each["content"]), tuple(each["points"]))
+            for _, each in fragments
+        ),
+        file,
+    )
+
+
+def sheet_of(page: Page, notes: list[str]) -> Sheet:
+    """The ink of a page: what is asked for is done to the soft mask, which is cut at the threshold then.
+
+    notes: is given what could not be done.
+    """
+    mask: Mask = page.output
+    soft = np.asarray(mask.values[: len(mask.labels)].amax(dim=0).numpy())
+    params = page.params
+    if params.dewarp or params.crop_page:
+        corners = corners_of(to_float(page.sample.image[0]).mean(dim=0).cpu().numpy())
+        if corners is None:
+            where = f" on page {page.sample.source.page + 1}" if page.sample.source.pages > 1 else ""
+            notes.append(f"no sheet is told from what is around it{where}; all of the picture is kept")
+        else:
+            soft = flattened(soft, corners) if params.dewarp else cut_out(soft, corners)
+    if params.deskew and (lean := lean_of(soft)):
+        soft = upright(soft, lean)
+    return Sheet(soft >= max(1, round(params.threshold * 255)), stated_dpi(page.sample))
+
+
+def _coded(sheet: Sheet) -> Coded:
+    """A page of a PDF has a size: where no resolution is known, its longer side is that of A4."""
+    dpi = sheet_dpi(*sheet.ink.shape)
+    return coded(sheet, (dpi, dpi))
