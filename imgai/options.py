@@ -12,6 +12,8 @@ from imgai.plugin import Output
 if TYPE_CHECKING:
     from imgai.predict.spec import KindSpec
 
+METHODS = ("gradcam", "occlusion", "integrated-gradients", "uncertainty")
+"""How a picture can be explained; the second and third by captum."""
 KEPT = 20
 """The most labels of an image: as many are kept in the record."""
 LARGEST = 8.0
@@ -72,7 +74,7 @@ class ScoresOptions:
     )
     link: bool = option(False, "With --sort-into: link instead of copying.", trusted=True)
     write_xmp: bool = option(False, "Write the labels as keywords into FILE.xmp beside each file.", trusted=True)
-    explain: str | None = option(None, "Show for each image which parts speak for its label.", choices=("gradcam",))
+    explain: str | None = option(None, "Show for each image which parts speak for its label.", choices=METHODS)
     explain_label: str | None = option(None, "Explain this label instead of the best.", metavar="LABEL")
 
 

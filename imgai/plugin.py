@@ -600,8 +600,8 @@ class Predictor:
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
         to numbered objects ``(H, W)`` int32, 0 the background. None: connected components. A sample carries it,
         so it can be pickled: a module's function, or a `functools.partial` of one.
-    explain: for SCORES models, preprocessed images ``(B, C, h, w)`` and the index of a label to where they
-        speak for it, ``(B, y, x)`` from 0 on, at any size. None: the model cannot say.
+    explain: for SCORES models, and MASK models with an `input_size`, preprocessed images ``(B, C, h, w)`` and the
+        index of a label to where they speak for it, ``(B, y, x)`` from 0 on, at any size. None: the model cannot say.
     model: the declaration, where parts of it (labels, input_size, crop) are known only when the model is loaded.
     """
 

@@ -143,6 +143,16 @@ class ColorParams:
     color_map: str = param("viridis", "The colours.", choices=("viridis", "plasma", "cividis", "turbo"))
 
 
+@dataclass(frozen=True, slots=True)
+class HeatParams:
+    """The options of ``heat`` of masks."""
+
+    explain: str | None = param(
+        None, "Show what speaks for a class (gradcam) or where the mask wavers.", choices=("gradcam", "uncertainty")
+    )
+    explain_label: str | None = param(None, "Explain this class instead of the largest.", metavar="LABEL")
+
+
 IMAGE = (
     Kind(
         name="image",
@@ -256,6 +266,14 @@ MASK = (
         suffixes=(".zip",),
         once="input",
         params=ObjectsParams,
+    ),
+    Kind(
+        name="heat",
+        of=Output.MASK,
+        summary="The picture in grey, and in colour where it speaks for the class, or where the mask wavers.",
+        render="imgai.kinds.heat:render",
+        suffixes=(".jpg",),
+        params=HeatParams,
     ),
 )
 

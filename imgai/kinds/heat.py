@@ -1,4 +1,4 @@
-"""The ``heat`` kind of scores: the picture in grey, and in colour where it speaks for a label."""
+"""The ``heat`` kind of scores and masks: the picture in grey, and in colour where it speaks for a label."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from imgai.errors import UsageError
 from imgai.images import to_pixels
 from imgai.kinds.paint import encoded, on_paper
+from imgai.outputs.mask import Mask
 from imgai.outputs.scores import Scores
 from imgai.plugin import Page, Rendered
 from imgai.sample import Sample
@@ -23,23 +24,29 @@ _MOST = 0.6
 
 def render(page: Page) -> Iterator[Rendered]:
     """A JPEG. The label that it explains is in the record, and not in the file's name."""
-    scores: Scores = page.output
-    yield Rendered(heat(page.sample, scores), ".jpg", record={"label": scores.labels[scores.explained]})
+    found: Scores | Mask = page.output
+    yield Rendered(heat(page.sample, found), ".jpg", record={"label": found.labels[found.explained]})
 
 
-def heat(sample: Sample, scores: Scores) -> bytes:
+def heat(sample: Sample, found: Scores | Mask) -> bytes:
     """A JPEG: the picture in grey, and over the part that the network saw the heat in colour."""
-    if scores.heat is None:
-        raise UsageError("the scores were not explained, so there is no heat map", "ask for --explain gradcam")
-    assert scores.seen is not None
-    top, left, height, width = scores.seen
+    if found.heat is None:
+        raise UsageError("nothing was explained, so there is no heat map", "ask for --explain gradcam")
+    top, left, height, width = seen_by(sample, found)
     pixels = on_paper(to_pixels(sample))
     grey = np.asarray(Image.fromarray(pixels).convert("L"))
     shown = np.repeat(grey[..., None], 3, axis=2)
-    values = F.interpolate(scores.heat[None, None], (height, width), mode="bicubic").clamp_(0, 1)
+    values = F.interpolate(found.heat[None, None], (height, width), mode="bicubic").clamp_(0, 1)
     colors = ApplyColorMap(ColorMap("plasma", num_colors=256))(values)[0].permute(1, 2, 0)
     weight = (_MOST * values[0, 0].sqrt())[..., None]
     part = torch.from_numpy(shown[top : top + height, left : left + width].copy()).float()
     mixed = part * (1 - weight) + 255 * colors * weight
     shown[top : top + height, left : left + width] = mixed.add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
     return encoded(shown, sample, ".jpg")
+
+
+def seen_by(sample: Sample, found: Scores | Mask) -> tuple[int, int, int, int]:
+    """The part of the image that a heat map is of: top, left, height and width in pixels."""
+    if isinstance(found, Scores) and found.seen is not None:
+        return found.seen
+    return 0, 0, sample.height, sample.width

@@ -13,6 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from imgai.images.shrink import shrunk
+from imgai.kinds.heat import seen_by
 from imgai.kinds.levels import normalized
 from imgai.kinds.paint import COLORS
 from imgai.outputs.boxes import Boxes
@@ -100,6 +101,8 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
         "doubt": min(1.0, half_sure / covered),
         "empty": not any(areas.values()),
     }
+    if found.heat is not None:
+        return View(over=_heat(sample, found, asked), **common)
     if asked.passes:
         cut = shrunk(sample, max(asked.size)).convert("RGB").resize(asked.size)
         cut.putalpha(Image.fromarray(np.ascontiguousarray(soft[: len(found.labels)].max(0))))
@@ -160,12 +163,13 @@ def _scores(sample: Sample, found: Scores, asked: Asked) -> View:
     return View(over=over, labels=labels, doubt=1 - best[1], empty=best[1] < asked.counting.threshold)
 
 
-def _heat(sample: Sample, found: Scores, asked: Asked) -> Image.Image:
+def _heat(sample: Sample, found: Scores | Mask, asked: Asked) -> Image.Image:
     assert found.heat is not None
-    assert found.seen is not None
     width, height = asked.size
     down, across = height / sample.height, width / sample.width
-    top, left, tall, wide = (round(n * f) for n, f in zip(found.seen, (down, across, down, across), strict=True))
+    top, left, tall, wide = (
+        round(n * f) for n, f in zip(seen_by(sample, found), (down, across, down, across), strict=True)
+    )
     tall, wide = max(1, min(tall, height - top)), max(1, min(wide, width - left))
     values = F.interpolate(found.heat[None, None], (tall, wide), mode="bicubic").clamp_(0, 1)
     layer_ = _colored(values, "plasma")

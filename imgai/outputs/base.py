@@ -24,7 +24,7 @@ class StepContext:
 
     name: what the sample carries the result under.
     quantized: an image is given back at the depth of its file, not in float.
-    explain: of SCORES, the label to show where the image speaks for; "" for the best; None shows nothing.
+    explain: the label to show where the image speaks for; "" for the best; None shows nothing. explain_by: how.
     """
 
     model: Model
@@ -32,6 +32,7 @@ class StepContext:
     name: str
     quantized: bool = False
     explain: str | None = None
+    explain_by: str = "gradcam"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class OutputType:
 
     tiled: ClassVar[bool] = True
     """Whether a model may leave out `input_size`; the host then cuts tiles."""
+    varies: ClassVar[bool] = False
     dense: ClassVar[bool] = True
     """Whether the model returns a value for each pixel; overlapping tiles are then blended."""
     reduced: ClassVar[bool] = False
@@ -141,6 +143,13 @@ class OutputType:
     def carried(self, sample: Sample, name: str) -> Any:
         """What the sample carries of the step of that name: the sample itself where its image is the result."""
         return getattr(sample, self.field)[name] if self.field else sample
+
+    def wavering(self, sample: Sample, variants: Sequence[tuple[Sample, tuple[int, ...]]], name: str) -> Sample:
+        """The sample with a map of how much the answers to its variants differ, where `varies` is true.
+
+        variants: samples after the step of that name, with the axes that they are mirrored along.
+        """
+        raise NotImplementedError
 
     def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
         """The sample with its results of this output brought from one size (H, W) of the image to another."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -22,6 +23,8 @@ from imgai.sample import Sample
 if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
 
+_HEAT = 768
+"""Pixels along the longer side of a map of how much a mask wavers."""
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
@@ -32,21 +35,25 @@ class Mask:
     values: ``(K + auxiliary, H, W)`` uint8 on the CPU; 255 is 1.0.
     labels: the names of the K classes.
     instances: the model's `Predictor.instances`, which tells touching objects apart; None: connected components.
+    heat: where the image speaks for the class `explained`, or where the mask wavers, ``(y, x)`` float32 in [0, 1], of
+        the whole image.
     """
 
     values: Tensor
     labels: tuple[str, ...]
     instances: Callable[[np.ndarray, float], np.ndarray] | None = None
+    heat: Tensor | None = None
+    explained: int = 0
     _numbered: dict[Counting, list[tuple[str, np.ndarray]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __getstate__(self) -> tuple[Any, ...]:
         """Without the numbers, which are larger than the mask and follow from it."""
-        return self.values, self.labels, self.instances
+        return self.values, self.labels, self.instances, self.heat, self.explained
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.values, self.labels, self.instances = state
+        self.values, self.labels, self.instances, self.heat, self.explained = state
         self._numbered = {}
 
     def inside(self, index: int, threshold: float) -> np.ndarray:
@@ -99,6 +106,7 @@ class MaskOutput(OutputType):
     """Held in 8 bits on the CPU, row by row as tiles are finished."""
 
     field: ClassVar[str] = "masks"
+    varies: ClassVar[bool] = True
 
     def problem(self, model: Model, images: Tensor, returned: object) -> str:
         if not isinstance(returned, Tensor):
@@ -119,14 +127,31 @@ class MaskOutput(OutputType):
         return list(returned.clamp(0, 1))
 
     def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
-        return upsample(view.without_bars(answer), view.without_bars(view.small), view.image)
+        values = upsample(view.without_bars(answer), view.without_bars(view.small), view.image)
+        return values if step.explain is None else _explained(values, answer, view, step)
 
     def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
         return quantize(rows, 8).cpu()
 
     def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
-        mask = Mask(result.cpu(), step.model.labels or (), step.predictor.instances)
+        values, heat, explained = result if isinstance(result, tuple) else (result, None, 0)
+        mask = Mask(values.cpu(), step.model.labels or (), step.predictor.instances, heat, explained)
         return dataclasses.replace(sample, masks={**sample.masks, step.name: mask})
+
+    def wavering(self, sample: Sample, variants: Sequence[tuple[Sample, tuple[int, ...]]], name: str) -> Sample:
+        mask = sample.masks[name]
+        count, factor = len(mask.labels), min(1.0, _HEAT / max(sample.height, sample.width))
+        size = max(1, round(sample.height * factor)), max(1, round(sample.width * factor))
+        found = [
+            F.interpolate(
+                each.masks[name].values[None, :count].flip(axes).float(), size, mode="bilinear", antialias=True
+            )
+            for each, axes in [(sample, ()), *variants]
+        ]
+        spread = torch.cat(found).std(0, correction=0).amax(0) / 127.5
+        return dataclasses.replace(
+            sample, masks={**sample.masks, name: dataclasses.replace(mask, heat=spread.clamp(0, 1))}
+        )
 
     def resized(self, sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
         masks = {}
@@ -172,3 +197,12 @@ class MaskOutput(OutputType):
         if any("objects" in note for note in notes):
             line["objects"] = {label: count for label, count in total.items() if count}
         return line
+
+
+def _explained(values: Tensor, answer: Tensor, view: View, step: StepContext) -> tuple[Tensor, Tensor, int]:
+    """The mask with a map of where the image speaks for a class, that asked for or the one that covers most."""
+    from imgai.outputs.explain import heat
+
+    labels = step.model.labels or ()
+    index = labels.index(step.explain) if step.explain else int(answer[: len(labels)].mean((1, 2)).argmax())
+    return values, view.without_bars(heat(step, view.small[None], index)[None])[0], index

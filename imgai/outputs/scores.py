@@ -105,9 +105,8 @@ def best(pages: Sequence[Scores]) -> dict[str, float]:
 
 def _explained(scores: Scores, view: View, step: StepContext) -> Scores:
     """The scores with a map of where the image speaks for a label."""
+    from imgai.outputs.explain import heat
+
     index = scores.labels.index(step.explain) if step.explain else int(scores.values.argmax())
-    assert step.predictor.explain is not None  # it was asked for when the model was loaded
-    heat = step.predictor.explain(step.predictor.preprocess(view.small[None]), index)[0].detach().float().cpu()
-    heat = heat / heat.max().clamp_min(1e-12)
     seen = (int(view.top), int(view.left), int(view.height), int(view.width))
-    return dataclasses.replace(scores, heat=heat, explained=index, seen=seen)
+    return dataclasses.replace(scores, heat=heat(step, view.small[None], index), explained=index, seen=seen)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from imgai.predict.scaling import Scaling
 from imgai.predict.step import Step
+from imgai.predict.uncertain import Uncertain
 from imgai.sample import Failure, Sample
 
 
 class Chain:
     """Steps in order. Images stay on the device between them; what each found goes with the sample."""
 
-    def __init__(self, steps: Sequence[Step | Scaling]) -> None:
+    def __init__(self, steps: Sequence[Step | Scaling | Uncertain]) -> None:
         if not steps:
             raise ValueError("a chain has at least one step")
         self.steps = tuple(steps)

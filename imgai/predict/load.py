@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 from functools import partial
 
 import torch
@@ -12,19 +13,22 @@ from torch import nn
 from imgai.errors import ImgaiError, PluginError, UsageError
 from imgai.images.decode import read_image
 from imgai.outputs import StepContext, output_of
+from imgai.outputs.explain import NEEDS_CAPTUM
 from imgai.plugin import LoadContext, Model, Predictor
 from imgai.predict.machine import CPU, Placement
 from imgai.predict.scaling import Scaling
 from imgai.predict.size import Size
 from imgai.predict.spec import StepSpec
 from imgai.predict.step import Step
+from imgai.predict.uncertain import Uncertain
 from imgai.predict.weights import find
 
 
-def load(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = False) -> Step | Scaling:
+def load(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = False) -> Step | Scaling | Uncertain:
     """Load what was asked for: one model, or the models of a family that bring pictures to a size."""
     if spec.size is None:
-        return load_step(spec, placement, quantized=quantized)
+        step = load_step(spec, placement, quantized=quantized)
+        return Uncertain(step) if spec.explain is not None and _varies(spec) else step
     return load_scaling(spec, spec.size, placement, quantized=quantized)
 
 
@@ -37,8 +41,15 @@ def load_step(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = F
     predictor = load_predictor(spec, spec.model, placement.device)
     model = predictor.model or spec.model
     if spec.explain is not None:
-        _check_explains(model, predictor, spec.explain)
-    return Step(spec.task, [StepContext(model, predictor, spec.name, quantized, spec.explain)], placement)
+        _check_explains(spec, model, predictor, spec.explain)
+    explain = None if _varies(spec) else spec.explain
+    context = StepContext(model, predictor, spec.name, quantized, explain, spec.explain_by)
+    return Step(spec.task, [context], placement)
+
+
+def _varies(spec: StepSpec) -> bool:
+    """Whether what wavers is seen by predicting whole pictures again."""
+    return spec.explain_by == "uncertainty" and output_of(spec.task.output).varies
 
 
 def load_scaling(spec: StepSpec, size: Size, placement: Placement = CPU, *, quantized: bool = False) -> Scaling:
@@ -84,9 +95,15 @@ def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predic
     return _prepared(predictor)
 
 
-def _check_explains(model: Model, predictor: Predictor, label: str) -> None:
-    if predictor.explain is None:
-        raise UsageError(f"the model {model.name} cannot explain its scores", "leave out --explain, or use another")
+def _check_explains(spec: StepSpec, model: Model, predictor: Predictor, label: str) -> None:
+    by = spec.explain_by
+    if by in NEEDS_CAPTUM:
+        if importlib.util.find_spec("captum") is None:
+            raise UsageError(f"--explain {by} needs captum", "pip install 'imgai[explain]'")
+    elif not _varies(spec) and (predictor.explain is None or model.input_size is None):
+        what = spec.task.output.value
+        hint = "--explain uncertainty shows where it wavers" if output_of(spec.task.output).varies else "use another"
+        raise UsageError(f"the model {model.name} cannot explain its {what} by {by}", hint)
     labels = model.labels or ()
     if label and label not in labels:
         near = difflib.get_close_matches(label, labels, n=1, cutoff=0.4)

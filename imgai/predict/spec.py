@@ -40,7 +40,7 @@ class StepSpec:
     name: what its masks and scores are kept under; two steps of one task have two names.
     keep: what of it is written beside the last step's output; None is nothing.
     version: of the distribution that the model comes from: where there are no weights, its code is all there is.
-    explain: of scores, the label to show where a picture speaks for, "" for the best; None shows nothing.
+    explain: the label to show where a picture speaks for, "" for the best; None shows nothing. explain_by: how.
     max_pixels: of a picture that a param names.
     """
 
@@ -53,6 +53,7 @@ class StepSpec:
     name: str = ""
     keep: Keep | None = None
     explain: str | None = None
+    explain_by: str = "gradcam"
     max_pixels: int = DEFAULT_MAX_PIXELS
     version: str = ""
 

@@ -43,6 +43,7 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
                 **({"revisions": revisions} if (revisions := _revisions(spec)) else {}),
                 **({"keep": {"name": spec.keep.name, "kinds": _kinds(spec.keep.kinds)}} if spec.keep else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
+                **({"explain_by": spec.explain_by} if spec.explain_by != "gradcam" else {}),
             }
             for spec in specs
         ],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
-from imgai.options import PRINTED, KindOptions, OutputOptions, SizeOptions, StepOptions
+from imgai.options import METHODS, PRINTED, KindOptions, OutputOptions, SizeOptions, StepOptions
 from imgai.params import Option, option_name, options_of, picked, plain, read
 from imgai.plugin import Kind, Model, NoParams, Output, Task
 from imgai.predict.size import Size
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
 
 _OUTPUT = "Output"
+_HEAT = "heat"
+"""The kind that shows what --explain found."""
 _SIZES = frozenset(field.name for field in dataclasses.fields(SizeOptions))
 
 
@@ -162,6 +164,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         model_params=_model_values(members[0], models, values),
         name=name,
         explain=_explained(values),
+        explain_by=str(values.get("explain") or METHODS[0]),
         version=registry.owner(members[0]).version,
     )
 
@@ -186,9 +189,12 @@ def _kinds_of(asked: Asked, registry: Registry) -> list[Kind]:
     """The kinds that are written: those asked for, once each, or the usual one; of what is printed, heat maps alone."""
     output = asked.task.output
     if output in PRINTED:
-        return [registry.kind(output, "heat")] if "explain" in asked.values else []
+        return [registry.kind(output, _HEAT)] if "explain" in asked.values else []
     names = dict.fromkeys(asked.values.get("as_", ()))
-    return [registry.kind(output, name) for name in names] or registry.kinds(output)[:1]
+    kinds = [registry.kind(output, name) for name in names] or registry.kinds(output)[:1]
+    if "explain" in asked.values and _HEAT not in names:
+        kinds.append(registry.kind(output, _HEAT))  # who wants an explanation wants to see it
+    return kinds
 
 
 def _without_kind(asked: Asked, registry: Registry) -> dict[str, list[Kind]]:
@@ -211,7 +217,7 @@ def _names(model: Model) -> set[str]:
 
 def _explained(values: Mapping[str, Any]) -> str | None:
     """The label to explain, "" for the best; None if nothing is."""
-    if "explain" in values:
+    if "explain" in values or _HEAT in values.get("as_", ()):
         return str(values.get("explain_label", ""))
     if "explain_label" in values:
         raise UsageError("--explain-label is for --explain", "add --explain gradcam")

@@ -21,7 +21,7 @@ from PIL import Image
 from imgai.errors import InputError, UsageError
 from imgai.images import read
 from imgai.options import Machine
-from imgai.plugin import LoadContext, Predictor
+from imgai.plugin import LoadContext, Output, Predictor
 from imgai.predict.spec import StepSpec
 from imgai.runs import OutputOptions, RunOptions, Summary, run
 from imgai.runs.names import Plan
@@ -54,7 +54,9 @@ def go(inputs: list[Path], out: Path | None, *, spec: StepSpec | None = None, **
     names = [str(path) for path in inputs]
     run_options = {key: options.pop(key) for key in ("force", "json") if key in options}
     table = out if out is not None and out.suffix in (".csv", ".jsonl") else None
-    outputs = OutputOptions(named_kinds(*options.pop("kinds", ())), **{"threshold": 0.0, "table": table, **options})
+    outputs = OutputOptions(
+        named_kinds(*options.pop("kinds", ()), of=Output.SCORES), **{"threshold": 0.0, "table": table, **options}
+    )
     settings = RunOptions(inputs=names, out=out, outputs=outputs, machine=Machine(device="cpu"), **run_options)
     return run([spec or StepSpec(fake.WEIGH, fake.MEAN)], settings, words), words
 

@@ -145,3 +145,12 @@ def test_declaration_matches_the_network_and_the_file() -> None:
     assert declared.parameters == sum(value.numel() for value in subject.Subject().parameters())
     assert declared.weights.size == WEIGHTS.stat().st_size
     assert declared.weights.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+
+
+def test_what_speaks_for_the_subject_lies_on_it(predictor: Predictor) -> None:
+    images, inside = person(0.5)
+    assert predictor.explain is not None
+    heat = predictor.explain(predictor.preprocess(images), 0)
+    assert heat.shape == (1, subject.SIZE // 32, subject.SIZE // 32)
+    on_image = F.interpolate(heat[None], inside.shape, mode="bilinear")[0, 0]
+    assert on_image[inside.bool()].mean() > 3 * on_image[~inside.bool()].mean()

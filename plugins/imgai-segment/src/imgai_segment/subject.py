@@ -10,6 +10,7 @@ evidence for ImageNet's classes lies (Zhou et al., "Learning Deep Features for D
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -96,9 +97,16 @@ class Subject(nn.Module):
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Return the decoder's features from 1/2 (32 channels) to 1/32 of the size (128)."""
+        return self.finer(*self.coarsest(images))
+
+    def coarsest(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The encoder's features from 1/2 to 1/16 of the size, and the decoder's at 1/32, ``(B, 128, h, w)``."""
         *skips, deep, head = self.encoder(images)
         x = self.context(torch.cat((deep, head, self.activation(head)), 1))
-        x = self.blocks[4](F.relu(x + self.whole(head.mean((2, 3)))[:, :, None, None]))
+        return skips, self.blocks[4](F.relu(x + self.whole(head.mean((2, 3)))[:, :, None, None]))
+
+    def finer(self, skips: list[Tensor], x: Tensor) -> list[Tensor]:
+        """The decoder's features of all levels, from what `coarsest` returns."""
         levels = [x]
         for index in (3, 2, 1, 0):
             skip = self.laterals[index](skips[index])
@@ -119,6 +127,20 @@ class Mask(nn.Module):
         return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False).sigmoid()
 
 
+def explain(network: Subject, images: Tensor, label: int) -> Tensor:
+    """Seg-Grad-CAM (Vinogradova et al., AAAI 2020, arXiv:2002.11434): where the features speak for what is inside.
+
+    Shape: ``(B, 3, h, w)`` to ``(B, h / 32, w / 32)``
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        skips, features = network.coarsest(images.clone())
+        features = features.detach().requires_grad_()
+        logits = network.out(network.finer([skip.detach() for skip in skips], features)[0])
+        inside = (logits.detach() > 0).float()
+        (slope,) = torch.autograd.grad((logits * inside).sum(), features)
+    return (features.detach() * slope.mean((2, 3), keepdim=True)).sum(1).clamp_min(0)
+
+
 def load(context: LoadContext) -> Predictor:
     """Load the model to ``context.device``.
 
@@ -134,4 +156,5 @@ def load(context: LoadContext) -> Predictor:
     network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     network.requires_grad_(False).eval()
     normalize = Normalize(torch.tensor(MEAN), torch.tensor(STD)).to(context.device)
-    return Predictor(network.to(memory_format=torch.channels_last), normalize, Mask())  # type: ignore[call-overload]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Predictor(network, normalize, Mask(), explain=partial(explain, network))
