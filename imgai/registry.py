@@ -16,6 +16,8 @@ from imgai.plugin import FIELDS_OF, NEEDED_BY, Format, Kind, Model, NoParams, Ou
 
 _FOREIGN = "imgai.predict.foreign"
 """What makes a model of a file. Imported by name: it is above this one."""
+_ZOO = "imgai.predict.zoo"
+"""What knows the models that are fetched by name."""
 _FILES = (".pth", ".pt", ".ckpt", ".safetensors", ".param", ".onnx")
 """What the names of such files end in; a file with another name is read too, if it is there."""
 
@@ -103,6 +105,9 @@ class Registry:
             return (own,)
         if is_path(wanted):
             return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), self.members(task)[-1]),)
+        if (path := import_module(_ZOO).path_of(task, wanted)) is not None:
+            model = import_module(_FOREIGN).declare(path, self.task(task), self.members(task)[-1])
+            return (dataclasses.replace(model, name=wanted),)
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 

@@ -13,6 +13,7 @@ from imgai.cli.command import exit_code
 from imgai.cli.export import add_export
 from imgai.cli.settings import Settings
 from imgai.cli.show import describe, find_models, megabytes, millions, print_facts
+from imgai.cli.zoo import add_zoo, remove_fetched
 from imgai.errors import EXIT_OK, PluginError, UsageError
 from imgai.registry import Registry
 
@@ -40,15 +41,20 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         raise typer.Exit(_info(registry, name, json_))
 
     @models.command("remove")
-    def remove(name: Annotated[str, typer.Argument(help="A model that you have trained.")]) -> None:
-        """Delete a model that you have trained, with all that its training wrote."""
+    def remove(
+        name: Annotated[str, typer.Argument(help="A model that you have trained, fetched or imported.")],
+    ) -> None:
+        """Delete a model that you have trained, with all that its training wrote, or a fetched or imported one."""
         raise typer.Exit(exit_code(lambda: _remove(registry, name)))
 
     add_export(models, registry)
+    add_zoo(models, registry)
 
 
 def _remove(registry: Registry, name: str) -> int:
     path = trained.find(name)
+    if path is None and remove_fetched(name):
+        return EXIT_OK
     if path is None:
         owners = [registry.owner(model).distribution for model in registry.models() if model.name == name]
         if owners:

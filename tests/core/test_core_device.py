@@ -126,8 +126,8 @@ def test_weights_are_fetched_once(server: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("other", "is not the weights that the plugin declares"),
-        ("long", "is not the weights that the plugin declares"),
+        ("other", "what came is not the file that was published"),
+        ("long", "what came is not the file that was published"),
         ("short", "it broke off after 9 of 7000 bytes"),
         *((name[1:], "cannot be fetched") for name in BROKEN if name not in ("/away", "/file")),
         ("away", "over https alone, not from http://example.invalid/good"),
@@ -137,11 +137,12 @@ def test_weights_are_fetched_once(server: str) -> None:
 def test_what_is_not_what_was_declared_is_thrown_away(
     server: str, name: str, why: str, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgai.predict.weights._TOTAL", 0.6)
+    monkeypatch.setattr("imgai.predict.fetch._TOTAL", 0.6)
+    monkeypatch.setattr("imgai.predict.fetch._WAIT", 0.0)
     with pytest.raises(PluginError, match=why) as caught:
         find(weights(f"{server}/{name}.safetensors"))
     assert "\n" not in str(caught.value)
-    assert not [path for path in cache.rglob("*") if path.is_file()]
+    assert not [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".part"]
 
 
 def test_a_network_that_fails_says_where_to_put_the_file(server: str) -> None:

@@ -143,7 +143,7 @@ def huge_layer(path: Path) -> None:
 
 BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("text.pth", text, "is no file of a model"),
-    ("page.safetensors", page, "is damaged or no file of a model"),
+    ("page.safetensors", page, "is no file of weights"),
     ("empty.pth", empty, "is empty"),
     ("truncated.pth", truncated, "is damaged or no file of a model"),
     ("truncated-old.pth", truncated_old, "is damaged or no file of a model"),
@@ -157,9 +157,9 @@ BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("script.pt", script, "is a TorchScript program"),
     ("bomb.pth", bomb, "unpacks to far more than its size"),
     ("huge.pth", huge_tensor, "claims more numbers than the file holds"),
-    ("header.safetensors", huge_header, "is damaged or no file of a model"),
-    ("lies.safetensors", header_of_lies, "is damaged or no file of a model"),
-    ("cut.safetensors", cut_tensors, "is damaged or no file of a model"),
+    ("header.safetensors", huge_header, "is no file of weights"),
+    ("lies.safetensors", header_of_lies, "is damaged"),
+    ("cut.safetensors", cut_tensors, "is damaged"),
     ("alone.param", graph_alone, "needs alone.bin beside it"),
     ("short.param", short_numbers, "is damaged"),
     ("lstm.param", other_graph, "which is neither RRDBNet nor SRVGGNetCompact"),

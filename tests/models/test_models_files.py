@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 import imgai
 from imgai.errors import PluginError, UsageError
+from imgai.library.ask import _registry
 from tests.models.conftest import answer, as_image, command, compact, dncnn, write_ncnn
 
 
@@ -109,7 +110,7 @@ def test_runs_are_done_again_when_the_file_changes_alone(tmp_path: Path, cat: Pa
     path, out = tmp_path / "x2.safetensors", tmp_path / "out"
 
     def run() -> list[str]:
-        imgai.library.ask._registry.cache_clear()
+        _registry.cache_clear()
         return [record["status"] for record in imgai.run(f"super-resolve --model {path}", cat, out)]
 
     save_file(compact(), path)

@@ -1,0 +1,230 @@
+"""Models that are fetched by name, and files that got a name: what there is, where it is, what may be done with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from imgai.errors import PluginError, UsageError
+from imgai.predict.fetch import Tell, Wanted, fetch
+from imgai.predict.foreign.content import identity
+
+_TABLE = Path(__file__).parents[1] / "zoo.toml"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PERMISSIVE = {
+    *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Unlicense", "WTFPL", "Zlib"),
+    *("CC0-1.0", "CC-BY-3.0", "CC-BY-4.0", "MPL-2.0"),
+}
+_SHARED = {"CC-BY-SA-3.0", "CC-BY-SA-4.0", "GPL-2.0", "GPL-3.0", "AGPL-3.0", "LGPL-3.0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that can be fetched, or that was imported.
+
+    task, name: as commands have them. url: empty for an imported one. sha256, size: of the file.
+    license: SPDX, or empty if unknown. source: who says so.
+    """
+
+    task: str
+    name: str
+    sha256: str
+    size: int
+    url: str = ""
+    license: str = ""
+    architecture: str = ""
+    scale: int = 0
+    author: str = ""
+    source: str = ""
+    file: str = ""
+
+    @property
+    def permissive(self) -> bool:
+        """Whether its licence lets everybody use it for everything, with no more than a notice."""
+        return self.license in _PERMISSIVE
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it may be fetched without a word: neither for some uses alone, nor under unknown terms."""
+        return self.permissive or self.license in _SHARED
+
+    @property
+    def path(self) -> Path:
+        """Where its file is, or would be."""
+        if self.file:
+            return _folder() / self.file
+        suffix = Path(self.url.partition("?")[0]).suffix.lower()
+        return _folder() / self.task / f"{self.name}{suffix}"
+
+
+def entries(task: str | None = None) -> list[Entry]:
+    """Everything that there is, of one task or of all: imported, synchronised, and imgai's own list."""
+    found: dict[tuple[str, str], Entry] = {}
+    for entry in (*_kept("imported"), *_kept("openmodeldb"), *_listed()):
+        if task is None or entry.task == task:
+            found.setdefault((entry.task, entry.name), entry)
+    return sorted(found.values(), key=lambda entry: (entry.task, entry.name))
+
+
+def entry(name: str) -> Entry:
+    """The one of that name, ``NAME`` or ``TASK/NAME``. Raises UsageError with the nearest name."""
+    import difflib
+
+    task, slash, last = name.rpartition("/")
+    known = entries(task if slash else None)
+    matching = [each for each in known if each.name == last]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        words = " or ".join(f"{each.task}/{each.name}" for each in matching)
+        raise UsageError(f"several tasks have a model called {name!r}", f"say which: {words}")
+    near = difflib.get_close_matches(last, [each.name for each in known], n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else "see: imgai models list"
+    raise UsageError(f"no model to fetch is called {name!r}", hint)
+
+
+def path_of(task: str, name: str) -> Path | None:
+    """The file of the model of that name, None if there is no such model.
+
+    Raises UsageError for one that is to be fetched first.
+    """
+    found = next((each for each in entries(task) if each.name == name), None)
+    if found is None:
+        return None
+    if not found.path.is_file():
+        words = f"{found.size / 1e6:.0f} MB, {found.license or 'unknown licence'}"
+        raise UsageError(f"{name} is not fetched yet ({words})", f"imgai models fetch {task}/{name}")
+    return found.path
+
+
+def bring(wanted: Entry, tell: Tell = lambda came, size: None) -> Path:
+    """Fetch a model's file, unless it is there. Raises PluginError if that cannot be."""
+    if not wanted.url:
+        raise PluginError(f"{wanted.name} was imported, and its file {wanted.path} is gone", "import it again")
+    return fetch(Wanted(wanted.url, wanted.sha256, wanted.size), wanted.path, tell)
+
+
+def is_sound(fetched: Entry) -> bool:
+    """Whether the file is the one that was published."""
+    return fetched.path.stat().st_size == fetched.size and identity(fetched.path) == fetched.sha256
+
+
+def take(file: Path, name: str, task: str, license: str = "") -> Entry:
+    """Keep a copy of a file under a name, with what has to be beside it. Raises UsageError for a name that is taken."""
+    from imgai.predict.foreign.content import files_of
+
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a model", "use lower-case words and digits joined by dashes")
+    if any(each.name == name for each in entries(task)):
+        raise UsageError(f"{task} has a model called {name!r} already", "choose another name, or remove that one")
+    target = Path("imported") / task / f"{name}{file.suffix.lower()}"
+    (_folder() / target).parent.mkdir(parents=True, exist_ok=True)
+    for each in files_of(file):
+        shutil.copyfile(each, (_folder() / target).with_suffix(each.suffix.lower()))
+    made = Entry(task, name, identity(file), file.stat().st_size, license=license, source=str(file), file=str(target))
+    _keep("imported", [*_kept("imported"), made])
+    return made
+
+
+def remove(gone: Entry) -> int:
+    """Delete a model's files. Returns how many bytes that frees."""
+    from imgai.predict.foreign.content import files_of
+
+    freed = 0
+    for path in (*files_of(gone.path), gone.path.with_name(f"{gone.path.name}.part")):
+        if path.is_file():
+            freed += path.stat().st_size
+            path.unlink()
+    if gone.file:
+        _keep("imported", (each for each in _kept("imported") if (each.task, each.name) != (gone.task, gone.name)))
+    return freed
+
+
+def synchronise(content: bytes, tasks: Iterable[str]) -> tuple[int, int]:
+    """Take the models of a catalogue in OpenModelDB's schema. Returns how many, and how many were left out.
+
+    content: JSON, a model by its id. Left out are those without an address or a digest, those whose task is not
+    known, and those that are not of this scheme. Raises PluginError for what is no such catalogue.
+    """
+    try:
+        catalogue = json.loads(content)
+    except (ValueError, RecursionError):
+        raise PluginError("the catalogue is no JSON", "name a catalogue of OpenModelDB") from None
+    if not isinstance(catalogue, dict) or not catalogue:
+        raise PluginError("the catalogue holds no models by id", "name a catalogue of OpenModelDB")
+    known = set(tasks)
+    found = [made for id_, model in catalogue.items() if (made := _read(str(id_), model)) and made.task in known]
+    if not found:
+        raise PluginError("the catalogue holds no model that can be used", "name a catalogue of OpenModelDB")
+    _keep("openmodeldb", found)
+    return len(found), len(catalogue) - len(found)
+
+
+def _read(id_: str, model: Any) -> Entry | None:
+    """A model of OpenModelDB; None if it cannot be fetched and checked."""
+    try:
+        scale = int(model["scale"])
+        usable = [each for each in model["resources"] if each["type"] in ("pth", "safetensors", "onnx")]
+        usable.sort(key=lambda each: ("safetensors", "pth", "onnx").index(each["type"]))
+        for resource in usable:
+            urls = [url for url in resource["urls"] if url.startswith("https://")]
+            direct = [url for url in urls if Path(url).suffix.lower() in (".pth", ".safetensors", ".onnx")]
+            if not direct or not re.fullmatch(r"[0-9a-f]{64}", resource["sha256"]) or int(resource["size"]) <= 0:
+                continue
+            author = model.get("author") or ""
+            return Entry(
+                task="super-resolve" if scale > 1 else "denoise",
+                name="-".join(re.findall(r"[a-z0-9]+", id_.lower())),
+                sha256=resource["sha256"],
+                size=int(resource["size"]),
+                url=direct[0],
+                license=str(model.get("license") or ""),
+                architecture=str(model.get("architecture") or ""),
+                scale=scale,
+                author=author if isinstance(author, str) else ", ".join(map(str, author)),
+                source="OpenModelDB",
+            )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return None
+
+
+def _listed() -> Iterator[Entry]:
+    """The models of imgai's own list."""
+    for task, models in tomllib.loads(_TABLE.read_text(encoding="utf-8")).items():
+        for name, values in models.items():
+            yield Entry(task=task, name=name, **values)
+
+
+def _folder() -> Path:
+    from imgai.predict.weights import cache_folder
+
+    return cache_folder() / "zoo"
+
+
+def _kept(name: str) -> list[Entry]:
+    """The entries of a list in the cache; none if it is not there or damaged."""
+    known = {field.name for field in fields(Entry)}
+    try:
+        held = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))
+        return [Entry(**{key: value for key, value in each.items() if key in known}) for each in held]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
+
+
+def _keep(name: str, kept: Iterable[Entry]) -> None:
+    from imgai import hidden
+
+    content = json.dumps([asdict(each) for each in kept], indent=1).encode()
+    _folder().mkdir(parents=True, exist_ok=True)
+    file, half = hidden.create(_folder())
+    with file:
+        file.write(content)
+    half.replace(_folder() / f"{name}.json")
+    hidden.forget(half)
