@@ -169,6 +169,26 @@ def test_a_sheet_is_told_from_the_desk_and_seen_from_above() -> None:
     assert around[200, 150] == 255
 
 
+def photographed(width: float, height: float, tilt: tuple[float, float], focal: float = 1.2) -> np.ndarray:
+    """The corners of a sheet as a camera sees them that is tilted in two ways by degrees; 1200 x 900 pixels."""
+    a, b = np.radians(tilt)
+    turn = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    turn = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]]) @ turn
+    sheet = np.array([(-width, -height, 0), (width, -height, 0), (width, height, 0), (-width, height, 0)]) / 2
+    seen = sheet @ turn.T + (0.05, -0.03, 3.5)
+    return 1200 * focal * seen[:, :2] / seen[:, 2:] + (600, 450)
+
+
+@pytest.mark.parametrize(
+    "tilt", [(0.0, 0.0), (25.0, 20.0), (-20.0, 30.0), (15.0, -35.0), (2.0, 1.0), (0.0, 35.0), (-30.0, 0.0)]
+)
+def test_a_sheet_comes_out_in_the_shape_that_it_has(tilt: tuple[float, float]) -> None:
+    focal = 1.2 if min(map(abs, tilt)) else 0.75  # where it cannot be told, that of a telephone
+    for width, height in ((1.0, 1.414), (1.414, 1.0), (1.0, 1.0)):
+        above = flattened(np.zeros((900, 1200), dtype=np.uint8), photographed(width, height, tilt, focal))
+        assert above.shape[1] / above.shape[0] == pytest.approx(width / height, rel=0.02), (width, height)
+
+
 @pytest.mark.parametrize("light", [np.full((300, 200), 0.9), on_a_desk(0.35, 0.3), np.zeros((300, 200))])
 def test_a_scan_without_a_desk_has_no_sheet_to_cut_out(light: np.ndarray) -> None:
     assert corners_of(light) is None
