@@ -265,6 +265,17 @@ class SizeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class NormalizeOptions:
+    """Which range of values a model of microscopy is shown: "auto", "none", or two numbers of the file."""
+
+    normalize: str = option(
+        "auto",
+        "The range of values that the network is shown stretched, where the picture uses a small part of its scale.",
+        metavar="auto|none|LOW,HIGH",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class KindOptions:
     """In which ways an output is written. as_: names of kinds."""
 
@@ -289,6 +300,7 @@ GROUPS = (
     CompareOptions,
     StepOptions,
     SizeOptions,
+    NormalizeOptions,
     KindOptions,
     TableOptions,
     ScoresOptions,

@@ -223,6 +223,10 @@ class Model:
     variant: the field of `params` that is set by what follows a slash: ``--model NAME/VARIANT``.
     unit: of a MAP model, what its values count ("m"); None: relative.
     range: of a MAP model, the least and the largest value that it gives; None: unknown.
+    normalize: of a model of microscopy, two parts of the scale, over 0 and up to 1. Of a picture whose values use less
+        than the first (a camera's 12 bits in 16, say), the range that is used is stretched to the second, for the
+        network alone. It is found once for all pages that share a scale, and ``--normalize`` says otherwise. Not for
+        IMAGE models. ``(1, 1)`` stretches every picture to all of the scale; None takes each as it is.
     bfloat16: a CPU with bfloat16 instructions may run the network in it unless ``--precision`` says otherwise; for
         networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
@@ -261,6 +265,7 @@ class Model:
     auxiliary: int = 0
     unit: str | None = None
     range: tuple[float, float] | None = None
+    normalize: tuple[float, float] | None = None
     bfloat16: bool = False
     params: type[Any] | None = None
     revision: int = 1
@@ -286,6 +291,8 @@ class Model:
             raise ValueError(f"model {self.name}: fit='letterbox' is of a model with an input_size and without crop")
         if self.range is not None and not self.range[0] < self.range[1]:
             raise ValueError(f"model {self.name}: range is a smaller and a larger number, not {self.range}")
+        if self.normalize is not None and not all(0 < part <= 1 for part in self.normalize):
+            raise ValueError(f"model {self.name}: normalize is two numbers over 0 and up to 1, not {self.normalize}")
         if self.label_ids is not None and len(self.label_ids) != len(self.labels or ()):
             raise ValueError(f"model {self.name}: label_ids are as many as labels")
         if self.variant is not None and self.variant not in {
@@ -384,12 +391,16 @@ class Page:
     output: what the step returned: a mask, scores, boxes, a map or data; of ``Output.IMAGE`` the sample itself.
     params: the values of the kind's options, an instance of `Kind.params`.
     suffix: what the name of the file is to end in, where the user named the file; else "".
+    range: of a model that declares `normalize`, the ends of the range of values that was stretched for it, as parts of
+        the scale, 0 black and 1 white; None where the picture was seen as it is. A kind that shows the picture shows
+        it stretched alike.
     """
 
     sample: Sample
     output: Any
     params: Any = NoParams()
     suffix: str = ""
+    range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +439,8 @@ class Metadata:
         None: once).
     poster: what programs show that know no animation; no frame of it.
     full: (height, width) of the picture that was read, upright; also where it was decoded smaller.
+    values: the numbers of the file that became 0 and the largest of the pixels; None: 0, and 255 or 65535.
+    series: pages of one number share a scale (a stack, a time series); those of other numbers (other channels) do not.
     notes: what a person should know of how it was read; the host fills it in.
     pixel_size: micrometres across and down, where the file tells what a pixel measures (OME, ImageJ, DICOM).
     """
@@ -446,6 +459,8 @@ class Metadata:
     loop: int | None = None
     poster: bool = False
     full: tuple[int, int] | None = None
+    values: tuple[float, float] | None = None
+    series: int = 0
     notes: tuple[str, ...] = ()
     pixel_size: tuple[float, float] | None = None
 
@@ -568,6 +583,8 @@ FIELDS_OF: Mapping[str, Output] = {
     "range": Output.MAP,
 }
 """Fields of `Model` that are for models of one output alone."""
+NOT_OF: Mapping[str, Output] = {"normalize": Output.IMAGE}
+"""Fields of `Model` that are for models of every other output."""
 NEEDED_BY: Mapping[Output, str] = {Output.MASK: "labels"}
 """The field of `Model` that models of an output cannot do without."""
 

@@ -12,7 +12,7 @@ from typing import Any
 from imgai import trained
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.plugin import FIELDS_OF, NEEDED_BY, Format, Kind, Model, NoParams, Output, Task, param_of
+from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Format, Kind, Model, NoParams, Output, Task, param_of
 
 _FOREIGN = "imgai.predict.foreign"
 """What makes a model of a file. Imported by name: it is above this one."""
@@ -215,6 +215,8 @@ class Registry:
             of, value = FIELDS_OF.get(field.name, task.output), getattr(model, field.name)
             if of is not task.output and value != field.default:
                 return f"its model {model.name!r} declares {field.name}={value!r}, which is for models of {of.value}"
+            if NOT_OF.get(field.name) is task.output and value != field.default:
+                return f"its model {model.name!r} declares {field.name}={value!r}, and returns {task.output.value}"
         needed = NEEDED_BY.get(task.output)
         if needed is not None and not getattr(model, needed):
             return f"its model {model.name!r} returns {task.output.value} and declares no {needed}"

@@ -11,6 +11,7 @@ from imgai.plugin import Metadata as Metadata
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.images.contrast import Range
     from imgai.outputs.boxes import Boxes
     from imgai.outputs.data import Data
     from imgai.outputs.map import Map
@@ -42,6 +43,8 @@ class Sample:
     alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
     masks, scores, boxes, maps, data: what steps returned beside the image, by the name of the step.
     target: (H, W) in pixels that the step under way brings the image to.
+    range: the range of values that the pages use which share this one's scale; None where it was not looked for.
+    ranges: by the name of the step, the range that was stretched for its network.
     edited: a step has changed the image; until then it is what the file holds, to the bit.
     """
 
@@ -54,6 +57,8 @@ class Sample:
     boxes: dict[str, Boxes] = field(default_factory=dict)
     maps: dict[str, Map] = field(default_factory=dict)
     data: dict[str, Data] = field(default_factory=dict)
+    range: Range | None = None
+    ranges: dict[str, Range] = field(default_factory=dict)
     target: tuple[int, int] | None = None
     edited: bool = False
 

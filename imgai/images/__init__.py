@@ -9,7 +9,7 @@ from imgai.images.formats import DEFAULT_MAX_PIXELS, format_of_suffix, sniff, wr
 
 if TYPE_CHECKING:
     from imgai.images.codecs.png import encode_png
-    from imgai.images.decode import make_sample, read
+    from imgai.images.decode import make_sample, ranges_of, read
     from imgai.images.header import probe
     from imgai.images.write import metadata_of, to_pixels, write_image
 
@@ -20,6 +20,7 @@ __all__ = [
     "make_sample",
     "metadata_of",
     "probe",
+    "ranges_of",
     "read",
     "sniff",
     "to_pixels",
@@ -33,6 +34,7 @@ _LATER = {
     "make_sample": "decode",
     "metadata_of": "write",
     "probe": "header",
+    "ranges_of": "decode",
     "read": "decode",
     "to_pixels": "write",
     "write_image": "write",

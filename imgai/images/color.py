@@ -47,6 +47,18 @@ def keeps_values(dtype: np.dtype[Any]) -> bool:
     return dtype in (np.uint8, np.uint16, np.bool_)
 
 
+def scale_of(dtype: np.dtype[Any], ends: tuple[float, float] | None) -> tuple[float, float]:
+    """The numbers that become 0 and the largest of the pixels, of numbers of that type; see `scaled`."""
+    if keeps_values(dtype):
+        return 0.0, float(1 if dtype == np.bool_ else np.iinfo(dtype).max)
+    low, high = ends or (0.0, 1.0)
+    if np.issubdtype(dtype, np.integer) and low >= 0 and high <= 65535:
+        return 0.0, 65535.0
+    if np.issubdtype(dtype, np.floating) and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    return low, high
+
+
 def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
     """Numbers of any type as uint8 or uint16.
 
@@ -57,11 +69,9 @@ def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
         return values
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
-    low, high = ends or (0.0, 1.0)
-    if np.issubdtype(values.dtype, np.integer) and low >= 0 and high <= 65535:
+    low, high = scale_of(values.dtype, ends)
+    if np.issubdtype(values.dtype, np.integer) and (low, high) == (0.0, 65535.0):
         return values.astype(np.uint16)
-    if np.issubdtype(values.dtype, np.floating) and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
     share = (np.nan_to_num(values.astype(np.float64), nan=low, posinf=high, neginf=low) - low) / max(high - low, 1e-300)
     return np.asarray(share.clip(0, 1) * 65535 + 0.5).astype(np.uint16)
 

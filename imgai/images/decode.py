@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +16,7 @@ from torch import Tensor
 
 from imgai.errors import InputError, UsageError
 from imgai.images.alpha import bleed
+from imgai.images.contrast import Range, Values
 from imgai.images.depth import to_float
 from imgai.images.formats import DEFAULT_MAX_PIXELS, formats, function
 from imgai.images.header import check_pixels, probe, reasons
@@ -31,12 +35,14 @@ def read(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     least: int | None = None,
     header: Header | None = None,
+    ranges: Mapping[int, Range] = MappingProxyType({}),
 ) -> Iterator[Sample]:
     """One sample for each page or frame, decoded as it is asked for.
 
     least: a JPEG may be decoded smaller, if both of its sides stay at least this long (pixels); in the cosine
         domain that costs less than decoding all and shrinking it. None: as it is.
     header: what `probe` said of the file; None: it is asked here.
+    ranges: the range of values of each series of pages, as `ranges_of` finds it.
 
     The orientation is applied, 16 bits and grey are kept, palettes become RGB, CMYK becomes sRGB, an
     animation's frames are whole pictures. Raises InputError, with the reason in one line, for a file
@@ -51,7 +57,30 @@ def read(
             check_pixels(picture.pixels.shape[1], picture.pixels.shape[0], name, max_pixels)
             place = dataclasses.replace(origin, page=page, pages=max(header.pages, page + 1))
             metadata = dataclasses.replace(picture.metadata, notes=picture.notes)
-            yield make_sample(picture.pixels, picture.alpha, place, metadata)
+            sample = make_sample(picture.pixels, picture.alpha, place, metadata)
+            sample.range = ranges.get(metadata.series)
+            yield sample
+
+
+def ranges_of(source: Path | bytes, header: Header, *, goes_on: Callable[[], bool] = lambda: True) -> dict[int, Range]:
+    """The range of values that each series of pages uses, by its number; of a file of one page nothing.
+
+    All pages are decoded for it, one at a time. What cannot be read ends it: who reads the pages again tells why.
+
+    goes_on: asked before each page; if it says no, that is all.
+    """
+    if header.pages < 2:
+        return {}
+    values: dict[tuple[int, np.dtype[Any]], Values] = {}
+    with contextlib.suppress(Exception):
+        for picture in function(formats()[header.format].read)(source, None):
+            if not goes_on():
+                break
+            pixels = picture.pixels
+            counted = values.setdefault((picture.metadata.series, pixels.dtype), Values(pixels.dtype))
+            counted.add(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
+    found = {series: each.range() for (series, _), each in values.items()}
+    return {series: range_ for series, range_ in found.items() if range_ is not None}
 
 
 def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:

@@ -15,7 +15,7 @@ from imgai.plugin import Page, Rendered
 
 def render(page: Page) -> Iterator[Rendered]:
     """A JPEG, or a PNG where the file is named so. Each class has a colour."""
-    image = Image.fromarray(np.ascontiguousarray(on_paper(to_pixels(page.sample))))
+    image = Image.fromarray(np.ascontiguousarray(on_paper(to_pixels(page.sample), page.range)))
     draw = ImageDraw.Draw(image)
     shorter = min(image.size)
     line, font = max(1, round(shorter / 250)), ImageFont.load_default(size=max(10, shorter / 40))

@@ -15,7 +15,9 @@ from imgai.sample import Sample
 
 def page_of(kind: Kind, sample: Sample, step: str, params: Any = NoParams(), suffix: str = "") -> Page:
     """What a kind is given of a sample. step: the name of the step whose output is written."""
-    return Page(sample, output_of(kind.of).carried(sample, step), params, suffix)
+    used = sample.ranges.get(step)
+    ends = None if used is None else (used.low, used.high)
+    return Page(sample, output_of(kind.of).carried(sample, step), params, suffix, ends)
 
 
 def load(kind: Kind) -> None:

@@ -32,7 +32,7 @@ def overlay(page: Page) -> np.ndarray:
     # By bands of rows, so that no float copy of the whole picture is made.
     bands = [slice(top, top + _BAND) for top in range(0, given.shape[0], _BAND)]
     for rows in bands:
-        pixels[rows] = on_paper(given[rows])
+        pixels[rows] = on_paper(given[rows], page.range)
     del given
     by_object = mask.instances is not None
     thickness = max(1, round(min(pixels.shape[:2]) / 400))

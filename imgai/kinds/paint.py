@@ -30,9 +30,16 @@ def encoded(pixels: np.ndarray, sample: Sample, suffix: str) -> bytes:
     return file.getvalue()
 
 
-def on_paper(pixels: np.ndarray) -> np.ndarray:
-    """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8."""
+def on_paper(pixels: np.ndarray, ends: tuple[float, float] | None = None) -> np.ndarray:
+    """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8.
+
+    ends: what is shown black and white, as parts of the scale; None: 0 and 1.
+    """
     values = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
+    if ends is not None:
+        low, high = ends
+        colors = values[..., :-1] if values.shape[2] in (2, 4) else values
+        colors[:] = ((colors - 255 * low) / (high - low)).clip(0, 255)
     if values.shape[2] in (2, 4):
         alpha = values[..., -1:] / 255
         values = values[..., :-1] * alpha + 255 * (1 - alpha)

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from imgai.errors import UsageError
+from imgai.predict.normalize import AUTO
 
 if TYPE_CHECKING:
     from imgai.library.result import Result
@@ -70,7 +71,8 @@ class Chain:
 
         steps = self._loaded()
         begun = time.monotonic()
-        for sample in samples(picture, self._max_pixels):
+        ranged = any(spec.normalizes and spec.normalize == AUTO for spec in self._asked.specs)
+        for sample in samples(picture, self._max_pixels, ranged=ranged):
             if alone and sample.source.pages > 1:
                 words = f"{sample.source.name} has {sample.source.pages} pages"
                 raise UsageError(words, "take them one by one: for result in chain.pages(x)")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from imgai.errors import UsageError
-from imgai.images import make_sample, read
+from imgai.images import make_sample, probe, ranges_of, read
 from imgai.images.depth import quantize
 from imgai.sample import Metadata, Sample, Source
 
@@ -23,19 +23,21 @@ NAME = "image"
 _DEPTHS = {torch.uint8: 8, torch.uint16: 16}
 
 
-def samples(picture: Any, max_pixels: int) -> Iterator[Sample]:
+def samples(picture: Any, max_pixels: int, *, ranged: bool = False) -> Iterator[Sample]:
     """The pages of a picture, decoded as they are asked for.
 
     picture: a path, bytes of a file, a PIL image (its current frame), an array ``(H, W[, C])`` or a tensor
         ``(C, H, W)``, C being 1, 3 or 4 with alpha last; uint8, uint16, or float in [0, 1], which is held in 16 bits.
 
+    ranged: look for the range of values that the pages of a file share.
+
     Raises InputError for a file that cannot be read, UsageError for what is no picture.
     """
     if isinstance(picture, (str, Path)):
         path = Path(picture)
-        yield from read(path, Source(path, path.name), max_pixels=max_pixels)
+        yield from _of_file(path, Source(path, path.name), max_pixels, ranged=ranged)
     elif isinstance(picture, (bytes, bytearray, memoryview)):
-        yield from read(bytes(picture), Source(None, NAME), max_pixels=max_pixels)
+        yield from _of_file(bytes(picture), Source(None, NAME), max_pixels, ranged=ranged)
     elif isinstance(picture, np.ndarray):
         yield _of_tensor(torch.from_numpy(_copied(picture)))
     elif isinstance(picture, Tensor):
@@ -50,6 +52,12 @@ def samples(picture: Any, max_pixels: int) -> Iterator[Sample]:
         raise UsageError(
             f"a {type(picture).__name__} is no picture", "give a path, bytes, a PIL image, an array or a tensor"
         )
+
+
+def _of_file(content: Path | bytes, origin: Source, max_pixels: int, *, ranged: bool) -> Iterator[Sample]:
+    header = probe(content, origin.name, max_pixels=max_pixels)
+    ranges = ranges_of(content, header) if ranged else {}
+    yield from read(content, origin, max_pixels=max_pixels, header=header, ranges=ranges)
 
 
 def _copied(array: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ class StepContext:
     name: what the sample carries the result under.
     quantized: an image is given back at the depth of its file, not in float.
     explain: the label to show where the image speaks for; "" for the best; None shows nothing. explain_by: how.
+    normalize: "auto", "none" or the ends of a range in the file's numbers, for a model that declares `normalize`.
     """
 
     model: Model
@@ -33,6 +34,7 @@ class StepContext:
     quantized: bool = False
     explain: str | None = None
     explain_by: str = "gradcam"
+    normalize: str | tuple[float, float] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from imgai.images.formats import DEFAULT_MAX_PIXELS
 from imgai.plugin import Kind, Model, NoParams, Task
+from imgai.predict.normalize import AUTO, NONE, Normalize
 from imgai.predict.size import Size
 
 
@@ -41,6 +42,7 @@ class StepSpec:
     keep: what of it is written beside the last step's output; None is nothing.
     version: of the distribution that the model comes from: where there are no weights, its code is all there is.
     explain: the label to show where a picture speaks for, "" for the best; None shows nothing. explain_by: how.
+    normalize: the range that the network is shown, of a model that declares `normalize`.
     max_pixels: of a picture that a param names.
     """
 
@@ -54,6 +56,7 @@ class StepSpec:
     keep: Keep | None = None
     explain: str | None = None
     explain_by: str = "gradcam"
+    normalize: Normalize = AUTO
     max_pixels: int = DEFAULT_MAX_PIXELS
     version: str = ""
 
@@ -65,6 +68,11 @@ class StepSpec:
     def models(self) -> tuple[Model, ...]:
         """Every model that may be needed."""
         return self.members or (self.model,)
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether the network may be shown a range of the values."""
+        return self.model.normalize is not None and self.normalize != NONE
 
     @property
     def model_name(self) -> str:

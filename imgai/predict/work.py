@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from imgai.outputs import OutputType, StepContext, View, resized
 from imgai.outputs.base import Place
 from imgai.plugin import Model
 from imgai.predict.managed import Managed
+from imgai.predict.stretched import stretched
 from imgai.predict.tiling import Blender, Grid, Window
 from imgai.sample import Sample
 
@@ -50,14 +52,15 @@ class Item:
 class Work:
     """What is under way for one sample in one step.
 
-    sample: in the colours that networks see.
-
+    sample: in the colours that networks see, and in the range that this one is shown.
     notes: what the predictor's survey said of the image, ``(N,)``; None where there was none.
     error: set when an item of it failed; the others of it are then of no use.
     """
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext) -> None:
-        self._colors = Managed(sample)
+        self._given = sample
+        seen, self._range = stretched(sample, step)
+        self._colors = Managed(seen)
         self.sample = self._colors.sample
         self.output = output
         self.step = step
@@ -95,6 +98,10 @@ class Work:
         before = (self.sample.height, self.sample.width)
         sample = self.output.add(self.sample, self._result, self.step)
         sample = self._colors.back(sample, quantized=self.step.quantized)
+        if self._range is not None:  # the stretched image was for the network alone
+            ranges = {**sample.ranges, self.step.name: self._range}
+            given = self._given
+            sample = dataclasses.replace(sample, image=given.image, metadata=given.metadata, ranges=ranges)
         size = (sample.height, sample.width)
         return resized(sample, before, size)
 

@@ -42,6 +42,7 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
                 **({"version": spec.version} if spec.version and not all(m.weights for m in spec.models) else {}),
                 **({"revisions": revisions} if (revisions := _revisions(spec)) else {}),
                 **({"keep": {"name": spec.keep.name, "kinds": _kinds(spec.keep.kinds)}} if spec.keep else {}),
+                **({"normalize": spec.normalize} if spec.model.normalize is not None else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
                 **({"explain_by": spec.explain_by} if spec.explain_by != "gradcam" else {}),
             }

@@ -39,6 +39,7 @@ class Job:
         self.shelves: dict[tuple[str, str], Shelf] = {}
         self.fragments: dict[str, list[dict[str, Any]]] = {}
         self.notes: dict[str, dict[int, Any]] = {}  # by step, by page: what the record tells of its output
+        self.ranges: dict[str, dict[int, tuple[float, float]]] = {}  # by step, by page: what was stretched
         self.words: list[str] = []  # what a person should know though all went well
         self.size: tuple[int, int, int] | None = None  # width, height, pages
         self.format = ""
@@ -88,6 +89,11 @@ class Job:
         """Keep what the record tells of one page's output of a step."""
         with self.lock:
             self.notes.setdefault(step, {})[page] = note
+
+    def note_range(self, step: str, page: int, ends: tuple[float, float]) -> None:
+        """Keep the range of values, in the numbers of the file, that was stretched of a page for a step."""
+        with self.lock:
+            self.ranges.setdefault(step, {})[page] = ends
 
     def noted(self, step: str) -> list[Any]:
         """The notes of a step, page by page."""

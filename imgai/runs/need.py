@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from imgai.images import probe
 from imgai.images.formats import format_of_suffix, formats
+from imgai.images.space import space_of
 from imgai.images.write import check_size
 from imgai.outputs import output_of
 from imgai.outputs.base import Footprint
@@ -14,7 +15,9 @@ from imgai.plugin import Header
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.names import Plan
 from imgai.runs.targets import targets
+from imgai.sample import Sample
 
+_DEEP = 2  # bytes of 16 bits
 _CHANNELS = 4  # three of the picture, one of its alpha
 
 
@@ -54,6 +57,25 @@ def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
     The last picture is held at the depth that is written, not in float.
     """
     return _page(header, specs).size
+
+
+def bytes_beside(sample: Sample, specs: Sequence[StepSpec]) -> int:
+    """How many bytes a decoded page takes besides `bytes_of`: what its header does not tell.
+
+    Of a picture whose colours are not sRGB, networks see a copy of 16 bits, and what they make of it has 16 bits
+    too; so has the copy with a range of values stretched.
+    """
+    planes = 1 if sample.metadata.gray else 3
+    page = planes * sample.height * sample.width
+    size = _DEEP * page if any(spec.normalizes for spec in specs) else 0
+    if space_of(sample.metadata.icc, planes) is None:
+        return size
+    made = Footprint(sample.height, sample.width, _DEEP, _DEEP * page)
+    for spec in specs:
+        output = output_of(spec.task.output)
+        if not output.field:  # it takes the place of the image
+            output.weigh(made, spec, last=True)
+    return size + made.size
 
 
 def _page(header: Header, specs: Sequence[StepSpec]) -> Footprint:

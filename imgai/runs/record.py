@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgai.errors import ImgaiError
+from imgai.images.contrast import numbers
 from imgai.outputs import output_of
 from imgai.outputs.counting import Counting, counting_of
 from imgai.params import to_dict
@@ -86,7 +87,8 @@ def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:
     }
     if job.size is not None:
         record["width"], record["height"], record["pages"] = job.size
-    record |= _results(specs, {each.name: job.noted(each.name) for each in specs})
+    ranges = {step: [ends for _, ends in sorted(pages.items())] for step, pages in job.ranges.items()}
+    record |= _results(specs, {each.name: job.noted(each.name) for each in specs}, ranges)
     if job.error is not None:
         record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
         if isinstance(job.error, ImgaiError) and job.error.hint:
@@ -121,7 +123,8 @@ def record_of_page(
         "height": height,
         "pages": sample.source.pages,
     }
-    return record | _results(specs, {name: [] if note is None else [note] for name, note in notes.items()})
+    ranges = {step: [numbers(used, sample.metadata)] for step, used in sample.ranges.items()}
+    return record | _results(specs, {name: [] if note is None else [note] for name, note in notes.items()}, ranges)
 
 
 def counting_by(kinds: Sequence[KindSpec]) -> Counting:
@@ -150,14 +153,20 @@ def to_line(record: dict[str, Any]) -> str:
 def _params(spec: StepSpec) -> dict[str, Any]:
     size = {} if spec.size is None else dataclasses.asdict(spec.size)
     asked = {name: value for name, value in size.items() if value is not None}
+    if spec.model.normalize is not None:
+        asked["normalize"] = spec.normalize if isinstance(spec.normalize, str) else list(spec.normalize)
     return {**to_dict(spec.params), **to_dict(spec.model_params), **asked}
 
 
-def _results(specs: Sequence[StepSpec], notes: Mapping[str, list[Any]]) -> dict[str, Any]:
-    """What the steps returned for an input. notes: of all of its pages, by the name of the step."""
+def _results(
+    specs: Sequence[StepSpec], notes: Mapping[str, list[Any]], ranges: Mapping[str, list[tuple[float, float]]]
+) -> dict[str, Any]:
+    """What the steps returned for an input. notes, ranges: of all of its pages, by the name of the step."""
     lines = {
         spec.name: output_of(spec.task.output).line(notes[spec.name]) if notes[spec.name] else {} for spec in specs
     }
+    for step, ends in ranges.items():
+        lines[step] |= {"normalized": _normalized(ends)}
     if len(specs) == 1:
         return lines[specs[0].name]
     steps = [
@@ -166,6 +175,12 @@ def _results(specs: Sequence[StepSpec], notes: Mapping[str, list[Any]]) -> dict[
         for each in specs
     ]
     return {**lines[specs[-1].name], "steps": steps}
+
+
+def _normalized(ranges: Sequence[tuple[float, float]]) -> list[list[float]]:
+    """The ranges of pages, one alone where all of them have the same."""
+    rounded = [[float(f"{end:.6g}") for end in ends] for ends in ranges]
+    return rounded[:1] if all(ends == rounded[0] for ends in rounded) else rounded
 
 
 def order_of(output: dict[str, Any]) -> tuple[Any, ...]:

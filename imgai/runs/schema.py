@@ -41,6 +41,7 @@ class StepRecord(TypedDict):
     scores: NotRequired[dict[str, float]]
     objects: NotRequired[dict[str, int]]
     map: NotRequired[dict[str, Any]]
+    normalized: NotRequired[list[list[float]]]
     data: NotRequired[Any]
 
 
@@ -66,6 +67,7 @@ class InputRecord(TypedDict):
     scores: NotRequired[dict[str, float]]
     objects: NotRequired[dict[str, int]]
     map: NotRequired[dict[str, Any]]
+    normalized: NotRequired[list[list[float]]]
     data: NotRequired[Any]
     steps: NotRequired[list[StepRecord]]
     error: NotRequired[str]

@@ -12,19 +12,22 @@ import queue
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
 import torch
 
 from imgai.errors import ImgaiError, InputError, PluginError
-from imgai.images import probe, read
+from imgai.images import probe, ranges_of, read
+from imgai.plugin import Header
 from imgai.predict.chain import Chain
+from imgai.predict.normalize import AUTO
 from imgai.predict.spec import StepSpec
 from imgai.runs.budget import Budget
 from imgai.runs.commit import DiskFull
 from imgai.runs.job import Job
-from imgai.runs.need import bytes_of, check_result, least_side
+from imgai.runs.need import bytes_beside, bytes_of, check_result, least_side
 from imgai.runs.options import RunOptions
 from imgai.runs.pipe import Stdin, Stopped
 from imgai.runs.write import Writer
@@ -175,13 +178,15 @@ class Stages:
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
             check_result(header, job.plan, self._specs)
             size = bytes_of(header, self._specs)
-            pages = read(content, origin, max_pixels=self._options.max_pixels, least=self._least, header=header)
+            pages: Iterator[Sample] | None = None
             whole = False
             while True:
                 if self._dropping or not self._budget.take(size):
                     job.dropped = not whole  # the run is broken off: this input is neither done nor failed
                     break
                 try:
+                    if pages is None:
+                        pages = self._pages(content, origin, header)
                     sample = next(pages, None)
                 except BaseException:
                     self._budget.give_back(size)
@@ -194,13 +199,22 @@ class Stages:
                 job.note(sample)
                 self._show("decoded", job, sample)
                 whole = sample.source.page + 1 >= sample.source.pages
-                self._decoded.put((job, sample, size))
+                more = bytes_beside(sample, self._specs)
+                self._budget.add(more)
+                self._decoded.put((job, sample, size + more))
         except Stopped:
             job.dropped = True
         except Exception as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
         if job.finish_decoding():
             self._finish(job)
+
+    def _pages(self, content: Path | bytes, origin: Source, header: Header) -> Iterator[Sample]:
+        """The pages of an input, with the range of values that they share, where a network is shown one."""
+        wanted = any(spec.normalizes and spec.normalize == AUTO for spec in self._specs)
+        ranges = ranges_of(content, header, goes_on=lambda: not self._dropping) if wanted else {}
+        most = self._options.max_pixels
+        return read(content, origin, max_pixels=most, least=self._least, header=header, ranges=ranges)
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
         """What is decoded; None whenever nothing is, so that no work item waits for one that may not come.

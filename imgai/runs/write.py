@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from imgai.images.contrast import numbers
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of
@@ -45,6 +46,8 @@ class Writer:
             note = output_of(spec.task.output).note(sample, spec.name, counting_by(kinds))
             if note is not None:
                 job.note_output(spec.name, sample.source.page, note)
+            if (used := sample.ranges.get(spec.name)) is not None:
+                job.note_range(spec.name, sample.source.page, numbers(used, sample.metadata))
             for each in kinds:
                 page = page_of(
                     each.kind, sample, spec.name, each.params, job.plan.suffix(each.kind) if not spec.keep else ""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
-from imgai.options import METHODS, PRINTED, KindOptions, OutputOptions, SizeOptions, StepOptions
+from imgai.options import METHODS, PRINTED, KindOptions, NormalizeOptions, OutputOptions, SizeOptions, StepOptions
 from imgai.params import Option, option_name, options_of, picked, plain, read
 from imgai.plugin import Kind, Model, NoParams, Output, Task
+from imgai.predict.normalize import AUTO, Normalize, normalize_of
 from imgai.predict.size import Size
 from imgai.registry import Registry
 from imgai.words.command import parse, with_variable
@@ -58,6 +59,7 @@ def step_options(task: Task, registry: Registry) -> list[Option]:
         dataclasses.replace(model, suggested=tuple(names)),
         *written_options(task.output, registry),
         *_size_options(registry.members(task.name)),
+        *(options_of(NormalizeOptions, _OUTPUT) if any(map(_normalizes, models)) else []),
         *options_of(task.params, f"Options of {task.name}"),
     ]
     for each in models:
@@ -122,6 +124,8 @@ def settled(asked: Asked, registry: Registry) -> Asked:
             asked = dataclasses.replace(asked, values={**asked.values, "model": implied})
     mine = _names(registry.members(task.name, asked.values.get("model"))[0])
     asked = asked.without(every - mine).without(_without_kind(asked, registry))
+    if not _normalizes(registry.members(task.name, asked.values.get("model"))[0]):
+        asked = asked.without(("normalize",))
     if "sort_into" not in asked.values:
         asked = asked.without(("link",))
     return asked if "explain" in asked.values else asked.without(("explain_label",))
@@ -165,6 +169,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         name=name,
         explain=_explained(values),
         explain_by=str(values.get("explain") or METHODS[0]),
+        normalize=_normalize(members[0], models, values),
         version=registry.owner(members[0]).version,
     )
 
@@ -252,6 +257,21 @@ def _size(members: tuple[Model, ...], values: Mapping[str, Any]) -> Size | None:
     if not asked:
         return Size(scale=members[0].scale) if members[-1].scale > 1 else None
     return Size(**asked)
+
+
+def _normalizes(model: Model) -> bool:
+    return model.normalize is not None
+
+
+def _normalize(model: Model, models: list[Model], values: Mapping[str, Any]) -> Normalize:
+    """The range that was asked for. Raises UsageError where the model takes every picture as it is."""
+    if "normalize" in values and not _normalizes(model):
+        others = [other.name for other in models if _normalizes(other)]
+        raise UsageError(
+            f"--normalize is an option of the model {others[0]}, not of {model.name}",
+            f"add --model {others[0]} or leave it out",
+        )
+    return normalize_of(values.get("normalize", AUTO))
 
 
 def _implied(models: list[Model], values: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,10 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         return None if deep is None else (deep, None, None)
 
     with pillow.opened(content, "PPM") as image:
-        yield from pillow.pictures(image, "PPM", decode=decode)
+        for picture in pillow.pictures(image, "PPM", decode=decode):
+            yield dataclasses.replace(
+                picture, metadata=dataclasses.replace(picture.metadata, values=_values_of(content))
+            )
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
@@ -42,6 +46,11 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
         deep = pixels.dtype == np.uint16
         file.write(b"P%d\n%d %d\n%d\n" % (5 if pixels.ndim == 2 else 6, width, height, 65535 if deep else 255))
         file.write((pixels.astype(">u2") if deep else pixels).tobytes())
+
+
+def _values_of(content: bytes) -> tuple[float, float] | None:
+    """0 and the number of white that the header states."""
+    return (0.0, float(_numbers(content, 2, 3)[0][2])) if content[1:2] in _CHANNELS else None
 
 
 def _decode_deep(content: bytes) -> np.ndarray | None:

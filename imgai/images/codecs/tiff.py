@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import io
+import math
 import re
 import struct
 import sys
@@ -41,7 +44,7 @@ _LARGEST_TILE = 1 << 24  # pixels
 
 def probe(source: Path | bytes) -> Header:
     """The largest page, and how many there are that are pictures of their own."""
-    with _opened(source) as file, tifffile.TiffFile(file) as tiff:
+    with _opened(source) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
         pages: list[Any] = [tiff.pages[number] for number in _wanted(tiff)]
         for page in pages:
             _check_tiles(page)
@@ -52,17 +55,21 @@ def probe(source: Path | bytes) -> Header:
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """Every page that is a picture of its own: no thumbnail, no mask, no reduced copy, no level of a pyramid."""
-    with _opened(source) as file, tifffile.TiffFile(file) as tiff:
+    with _opened(source) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
         wanted = _wanted(tiff)
         if not wanted:
             raise UnsupportedError("the TIFF file holds no page")
         ends = _ends(tiff, wanted)
         described = len(wanted) == len(tiff.pages)
+        series = _series(source) if len(wanted) > 1 else {}
         for number in wanted:
             page: Any = tiff.pages[number]
             if page.is_volumetric:
                 raise UnsupportedError(f"the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
-            yield _read(page, file, number, ends, described=described)
+            picture = _read(page, file, number, ends, described=described)
+            yield dataclasses.replace(
+                picture, metadata=dataclasses.replace(picture.metadata, series=series.get(number, 0))
+            )
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
@@ -82,6 +89,27 @@ def _wanted(tiff: tifffile.TiffFile) -> list[int]:
         level: Any = tiff.series[0].levels[0]
         return sorted(page.index for page in level.pages if page is not None)
     return [number for number in range(count) if not _is_part(pages[number])]
+
+
+def _series(source: Path | bytes) -> dict[int, int]:
+    """Of pages by number, a number that those share which are of one stack, and of one channel of it.
+
+    What says so is the shape of pages, and what ImageJ, OME and others write of their axes.
+    """
+    found: dict[int, int] = {}
+    keys: dict[tuple[int, int], int] = {}
+    # Opened once more: looking for series turns pages into frames, which know less of themselves. What cannot be read
+    # of the axes is as good as nothing.
+    with contextlib.suppress(Exception), _opened(source) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
+        every: list[Any] = list(tiff.series)
+        for index, series in enumerate(every):
+            outer = len(series.shape) - len(series.keyframe.shape)
+            axes, shape = series.axes[:outer], series.shape[:outer]
+            for place, page in enumerate(series.pages):
+                if page is not None and place < math.prod(shape):
+                    at = dict(zip(axes, np.unravel_index(place, shape), strict=True))
+                    found[page.index] = keys.setdefault((index, int(at.get("C", 0))), len(keys))
+    return found
 
 
 def _is_part(page: Any) -> bool:
@@ -154,6 +182,7 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
         iptc=_iptc(page),
         dpi=dpi,
         pixel_size=None if dpi is None or not resolution.is_measured(str(page.description or "")) else _in_um(dpi),
+        values=_values_of(page, ends),
     )
     return Picture(pixels, alpha, about, (*notes, *said))
 
@@ -222,6 +251,20 @@ def _through_tifffile(
     if alpha is not None and kinds[place or 0] == _ASSOCIATED:
         colors = _divided(colors, alpha)
     return np.ascontiguousarray(colors[..., 0] if colors.shape[-1] == 1 else colors), alpha, icc, notes
+
+
+def _values_of(page: Any, ends: tuple[float, float] | None) -> tuple[float, float] | None:
+    """The numbers that became black and white; None for 0 and the largest, and where they are no light (a palette)."""
+    photometric, bits = int(page.photometric), page.bitspersample
+    if photometric not in (*_GREY, _RGB) or page.dtype is None or not isinstance(bits, int):
+        return None
+    if page.dtype.kind == "u" and bits not in (1, 8, 16, 32, 64):
+        scale = (0.0, 2.0**bits - 1)
+    elif photometric == _RGB and page.dtype.kind == "f":
+        scale = (0.0, 1.0)
+    else:
+        scale = color.scale_of(page.dtype, ends)
+    return scale[::-1] if photometric == _MINISWHITE else scale
 
 
 def _in_range(values: np.ndarray, ends: tuple[float, float] | None) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -45,6 +45,7 @@ MODELS = (
         parameters=1_209_988,
         bfloat16=True,
         labels=("nucleus",),
+        normalize=(0.1, 0.6),
         auxiliary=2,
         multiple_of=16,
         minimum=32,
