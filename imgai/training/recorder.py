@@ -23,7 +23,7 @@ from imgai.training.world import World
 
 CHECKPOINT = "checkpoint.pt"
 _CANDIDATE = "candidate" + SUFFIX
-SHOWN = 6
+SHOWN = 8
 """Pictures of a measurement that are kept to be shown."""
 
 
@@ -82,7 +82,8 @@ class Recorder:
                 candidate.unlink()
         figures = measured.figures
         score = figures.score
-        better = score is not None and (state.best is None or score > state.best)
+        # Where the pictures tell nothing, the latest weights are the best there are.
+        better = state.best is None if score is None else state.best is None or score > state.best
         if better:
             write(self.path, tensors, self._about.declaration(figures.summary(), state.step, score))
             self.best = measured

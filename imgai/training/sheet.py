@@ -24,12 +24,18 @@ from imgai.sample import Sample
 _HEIGHT = 240
 _GAP = 8
 _WORDS = 18
+_ACROSS = 4  # pictures in a row, where nothing stands beside them
 
 
 def sheet(shown: Sequence[tuple[Sample, Any]], name: str) -> bytes:
     """A row a picture, as a PNG. shown: samples after the step of that name, with what is true of each."""
     rows = [_row(sample, true, name) for sample, true in shown]
-    width = max(sum(picture.width + _GAP for _, picture in row) for row in rows) + _GAP
+    if all(len(row) == 1 for row in rows):  # classes: nothing stands beside a picture
+        cells = [row[0] for row in rows]
+        rows = [cells[first : first + _ACROSS] for first in range(0, len(cells), _ACROSS)]
+    text = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    wide = [sum(max(p.width, round(text.textlength(words))) + _GAP for words, p in row) for row in rows]
+    width = max(wide) + _GAP
     height = len(rows) * (_HEIGHT + _WORDS + _GAP) + _GAP
     page = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(page)
@@ -38,7 +44,7 @@ def sheet(shown: Sequence[tuple[Sample, Any]], name: str) -> bytes:
         for words, picture in row:
             draw.text((x, y), words, fill="black")
             page.paste(picture, (x, y + _WORDS))
-            x += picture.width + _GAP
+            x += max(picture.width, round(draw.textlength(words))) + _GAP
     file = io.BytesIO()
     page.save(file, "PNG")
     return file.getvalue()

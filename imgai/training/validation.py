@@ -32,7 +32,8 @@ Spoil = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measurement found. shown: of the first pictures, the sample after the step and what is true of it."""
+    """What a measurement found. shown: of some pictures, from all over the part, the
+    sample after the step and what is true of it."""
 
     figures: Figures
     shown: tuple[tuple[Sample, Any], ...]
@@ -61,15 +62,17 @@ def measure(
     comparison = measure_of(task.output, tuple(model.labels or ()))
     examples = dataset.parts[part]
     shown: list[tuple[Sample, Any]] = []
+    chosen = {round(number * (len(examples) - 1) / max(1, show - 1)) for number in range(show)}
     with torch.inference_mode():
-        for example, sample in zip(examples, step.stream(_samples(examples, dataset, spoil)), strict=True):
+        pairs = zip(examples, step.stream(_samples(examples, dataset, spoil)), strict=True)
+        for number, (example, sample) in enumerate(pairs):
             if isinstance(sample, Failure):
                 raise sample.error
             assert sample is not None  # nothing asked for it
             labels = tuple(model.labels or ())
             true = true_of(example, labels, sample, objects=dataset.objects, max_pixels=dataset.max_pixels)
             comparison.update(output_of(task.output).carried(sample, spec.name), true)
-            if len(shown) < show:
+            if number in chosen:
                 shown.append((sample, true))
     return Measured(comparison.compute(), tuple(shown))
 

@@ -26,6 +26,7 @@ from imgai.plugin import Model
 from imgai.registry import load_registry
 from imgai.runs.commit import hash_of
 from imgai.trained import declaration
+from imgai.training.recorder import locked
 
 Train = Callable[..., int]
 SMALL = {"from_": "unet", "width": 4, "size": 32, "batch": 4}
@@ -190,6 +191,25 @@ def test_a_rehearsal_writes_nothing_and_tells_how_long(
     assert plan["steps_an_epoch"] == 2
     assert plan["seconds_an_epoch"] > 0
     assert not models.exists()
+
+
+def test_a_search_takes_the_rate_that_did_best(
+    train: Train, squares: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("segment", squares, name="sought", epochs=8, search=3, json=True, **SMALL) == 0
+    events = list(map(json.loads, capsys.readouterr().out.splitlines()))
+    tried = [event for event in events if event["event"] == "search"]
+    assert len({event["rate"] for event in tried}) == 3
+    best = max(tried, key=lambda event: event["score"])
+    state = torch.load(models / "sought" / "checkpoint.pt", weights_only=True)
+    assert state["options"]["rate"] == best["rate"]
+    assert train("segment", squares, name="sought", resume=True) == 0, "it goes on with that rate"
+
+
+def test_two_trainings_do_not_share_a_folder(train: Train, squares: Path, models: Path) -> None:
+    with locked(models / "busy"), pytest.raises(UsageError, match="another training writes to"):
+        train("segment", squares, name="busy", epochs=1, **SMALL)
+    assert train("segment", squares, name="busy", epochs=1, **SMALL) == 0
 
 
 def test_names_that_cannot_be(train: Train, squares: Path) -> None:
