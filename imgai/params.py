@@ -27,6 +27,7 @@ Params = TypeVar("Params")
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "texts", Path: "a path"}
 _UNITS = " KMGT"
+_NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%|x|×)", re.IGNORECASE)
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
@@ -185,6 +186,8 @@ def check(option: Option, value: object, called: str = "", *, there: bool = True
         return _several(value, name, option)
     if option.traits.base and isinstance(value, str):
         return _with_unit(value, name, option)
+    if option.type in (int, float) and isinstance(value, str) and (number := _NUMBER.fullmatch(value.strip())):
+        value = _with_sign(number, option)
     if option.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if option.type is Path and isinstance(value, str):
@@ -282,6 +285,9 @@ def to_dict(params: Any) -> dict[str, Any]:
         if about is not None and about.file and value is not None:
             status = Path(value).stat()
             values[f"{field.name}_sha256"] = _digest(value, status.st_size, status.st_mtime_ns)
+    for name, path in getattr(params, "files", {}).items():  # of values that may be a file or something else
+        status = Path(path).stat()
+        values[f"{name}_sha256"] = _digest(path, status.st_size, status.st_mtime_ns)
     return values
 
 
@@ -291,6 +297,14 @@ def _digest(path: str, size: int, time: int) -> str:
     import hashlib
 
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _with_sign(number: re.Match[str], option: Option) -> object:
+    """``60%`` as 0.6 and ``4x`` as 4, where a number can be that; else as it was written."""
+    if number[2] == "%":
+        return float(number[1]) / 100 if option.type is float else number[0]
+    value = float(number[1])
+    return value if option.type is float else int(value) if value.is_integer() else number[0]
 
 
 def _several(value: object, name: str, option: Option) -> tuple[str, ...]:

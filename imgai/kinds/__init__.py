@@ -6,12 +6,24 @@ Nothing heavy is imported here: the command line reads these declarations at eve
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from imgai.errors import UsageError
 from imgai.images.formats import format_of_suffix, writable
 from imgai.plugin import BoxesParams, Kind, MaskParams, Output, hookimpl, param
+
+CUTOUT_FORMATS = ("png", "jpeg", "webp", "tiff")
+
+
+def _metadata() -> Any:
+    return param(
+        "all",
+        "What else files say: all; rights: who made the picture and who may use it, not where or with what; none.",
+        choices=("all", "rights", "none"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,7 @@ class ImageParams:
 
     format: str | None = param(None, "Format of the pictures written.")
     quality: int | None = param(None, "For JPEG, WebP and AVIF.", minimum=1, maximum=100)
+    metadata: str = _metadata()
 
     def __post_init__(self) -> None:
         if self.format is not None and format_of_suffix(self.format) not in writable():
@@ -39,6 +52,58 @@ class CutoutParams(MaskParams):
     min_area: float | None = param(
         None, "Drop parts, and fill holes, under this share of the largest part.", minimum=0, maximum=1
     )
+    background: str = param(
+        "transparent",
+        "What is behind: transparent, a colour (white, #f4f4f4), blur (the picture, blurred) or a picture's file.",
+        metavar="COLOUR|blur|FILE",
+    )
+    crop: bool = param(False, "Crop to the subject.")
+    margin: float = param(
+        0.05, "Margin around the subject with --crop, as a share of its longer side.", minimum=0, maximum=0.45
+    )
+    canvas: str | None = param(None, "Bring every cut-out to this size in pixels.", metavar="WIDTHxHEIGHT")
+    gravity: str = param("center", "Where on the canvas.", choices=("center", "top", "bottom", "left", "right"))
+    shadow: bool = param(False, "Draw a soft shadow below.")
+    format: str | None = param(None, "Format of the cut-outs: PNG unless said otherwise.", choices=CUTOUT_FORMATS)
+    quality: int | None = param(None, "For JPEG and WebP.", minimum=1, maximum=100)
+    metadata: str = _metadata()
+
+    def __post_init__(self) -> None:
+        if self.canvas is not None:
+            canvas_of(self.canvas)
+        if self.format == "jpeg" and self.background == "transparent":
+            raise UsageError("a JPEG holds no transparency", "add --background white, or leave out --format jpeg")
+        for path in self.files.values():
+            if not Path(path).is_file():
+                words = f"--background {path} is no colour, and there is no such file"
+                raise UsageError(words, "it is transparent, blur, a colour as white or #f4f4f4, or a picture")
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files that the values name, whose content counts."""
+        named = self.background not in ("transparent", "blur") and not is_color(self.background)
+        return {"background": self.background} if named else {}
+
+
+def canvas_of(text: str) -> tuple[int, int]:
+    """``2000x1500`` as width and height; one number is both. Raises UsageError."""
+    parts = text.lower().replace("×", "x").split("x")
+    sides = [int(part) for part in parts if part.strip().isdecimal() and len(part) < 7]
+    sides = sides * 2 if len(parts) == 1 else sides
+    if len(sides) != 2 or not all(0 < side <= 65_535 for side in sides) or sides[0] * sides[1] > 200_000_000:
+        raise UsageError(f"--canvas cannot be {text!r}", "it is a width and a height in pixels, as in 2000x2000")
+    return sides[0], sides[1]
+
+
+def is_color(text: str) -> bool:
+    """Whether a text is a colour: a name of CSS, or ``#f4f4f4``."""
+    if re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", text):
+        return True
+    if not re.fullmatch(r"[A-Za-z]+", text):
+        return False
+    from PIL import ImageColor
+
+    return text.lower() in ImageColor.colormap
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +250,7 @@ MASK = (
         of=Output.MASK,
         summary="The picture with the mask as its alpha, edge colours cleaned of the background.",
         render="imgai.kinds.cutout:render",
+        suffixes=(".png", ".jpg", ".webp", ".tif"),
         params=CutoutParams,
         passes=True,
         revision=2,

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 import torch
 
+from imgai.errors import UsageError
 from imgai.images import encode_png, metadata_of
-from imgai.images.write import to_picture
-from imgai.kinds import CutoutParams, matte
+from imgai.images.codecs.pillow import with_8_bits
+from imgai.images.formats import format_of_suffix, formats, function
+from imgai.images.rights import kept
+from imgai.images.write import check_size, to_picture
+from imgai.kinds import CutoutParams, matte, scene
 from imgai.outputs.mask import Mask
-from imgai.plugin import Page, Rendered
+from imgai.plugin import Metadata, Page, Picture, Rendered
 from imgai.sample import Sample
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A PNG with alpha, in the picture's depth. Several classes are cut out together."""
-    pixels = cutout_pixels(page.sample, page.output, page.params)
-    metadata = metadata_of(page.sample)
-    content = encode_png(
+    """A picture with alpha, or over a background, in the picture's depth. Several classes are cut out together."""
+    sample, params = page.sample, page.params
+    format_ = format_of_suffix(params.format or page.suffix) if params.format or page.suffix else "PNG"
+    assert format_ is not None
+    if not formats()[format_].alpha and params.background == "transparent":
+        raise UsageError(f"{format_} holds no transparency", "add --background white, or name a .png")
+    pixels = cutout_pixels(sample, page.output, params)
+    metadata = kept(metadata_of(sample), params.metadata)
+    if scene.arranges(params):
+        shown = to_picture(sample).pixels
+        pixels = scene.arranged(pixels, shown if shown.ndim == 3 else shown[..., None], metadata, params)
+        metadata = scene.settled(metadata, pixels)
+    metadata = dataclasses.replace(metadata, duration=None, loop=None, poster=False, cicp=None)
+    channels = pixels.shape[2]
+    colors, alpha = (pixels[..., :-1], pixels[..., -1]) if channels in (2, 4) else (pixels, None)
+    picture = Picture(colors[..., 0] if colors.shape[2] == 1 else colors, alpha, metadata)
+    if not formats()[format_].deep:
+        picture = with_8_bits(picture)
+    suffix = page.suffix or formats()[format_].suffixes[0]
+    if format_ == "PNG":
+        yield Rendered(_png(pixels, metadata), suffix)
+        return
+    check_size(formats()[format_], pixels.shape[0], pixels.shape[1], sample.source.name)
+
+    def write(file: BinaryIO) -> None:
+        function(formats()[format_].write)(iter((picture,)), file, params.quality)
+
+    yield Rendered(write, suffix)
+
+
+def _png(pixels: np.ndarray, metadata: Metadata) -> bytes:
+    return encode_png(
         pixels,
         icc=metadata.icc,
         exif=metadata.exif,
@@ -27,7 +61,6 @@ def render(page: Page) -> Iterator[Rendered]:
         dpi=metadata.dpi,
         texts=metadata.texts,
     )
-    yield Rendered(content, ".png")
 
 
 def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from imgai.images import write_image
 from imgai.images.formats import format_of_suffix, formats, written_as
+from imgai.images.rights import kept
 from imgai.plugin import Page, Rendered
 
 
@@ -22,10 +24,18 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
     read_as, source = sample.metadata.format, sample.source
     format_ = _asked(params.format) or _asked(first.suffix) or written_as(read_as)
     suffix = _suffix(source.name, read_as, format_)
-    if source.path is not None and format_ == read_as and params.quality is None and not sample.edited:
+    if (
+        source.path is not None
+        and format_ == read_as
+        and params.quality is None
+        and not sample.edited
+        and params.metadata == "all"
+    ):
         yield Rendered(partial(_copy, source.path), suffix)
         return
     samples = (page.sample for page in chain((first,), rest))
+    if params.metadata != "all":
+        samples = (dataclasses.replace(each, metadata=kept(each.metadata, params.metadata)) for each in samples)
 
     def write(file: BinaryIO) -> None:
         write_image(samples, file, format_, quality=params.quality)

@@ -149,7 +149,7 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
 def _steadied(small: Tensor) -> Tensor:
     """The mask with what is half sure settled by what is around it, so that its edge does not wander."""
     radius = max(1, round(0.008 * min(small.shape)))
-    around = _mean(_mean(small[None], radius), radius)[0]
+    around = box_mean(box_mean(small[None], radius), radius)[0]
     return torch.lerp(small, around, 1 - (2 * small - 1).abs())
 
 
@@ -183,7 +183,7 @@ def _moments(colors: Tensor, weight: Tensor, wide: int, narrow: int) -> tuple[Te
     share = around[-1:].clamp_min(1e-6)
     mean = around[:-2] / share
     spread = (around[-2:-1] / share - mean.square().sum(0, keepdim=True)).clamp_min(0)
-    near = _mean(sums, narrow)
+    near = box_mean(sums, narrow)
     return (near[:-2] + 0.05 * mean) / (near[-1:] + 0.05), spread, around[-1:] > 0.03
 
 
@@ -191,12 +191,12 @@ def _pooled_mean(values: Tensor, radius: int) -> Tensor:
     """The mean over a window, on a coarser grid where the window is wide. Shape: ``(C, h, w)``, kept."""
     step = max(1, min(radius // 4, *values.shape[-2:]))
     if step == 1:
-        return _mean(values, radius)
+        return box_mean(values, radius)
     pooled = F.avg_pool2d(values[None], step, ceil_mode=True, count_include_pad=False)[0]
-    return F.interpolate(_mean(pooled, radius // step)[None], values.shape[-2:], mode="bilinear")[0]
+    return F.interpolate(box_mean(pooled, radius // step)[None], values.shape[-2:], mode="bilinear")[0]
 
 
-def _mean(values: Tensor, radius: int) -> Tensor:
+def box_mean(values: Tensor, radius: int) -> Tensor:
     """The mean over a square window of ``2 * radius + 1``, a side after the other. Shape: ``(C, h, w)``, kept."""
     side = 2 * radius + 1
     down = F.avg_pool2d(values[None], (side, 1), 1, (radius, 0), count_include_pad=False)

@@ -1,0 +1,222 @@
+"""What a cut-out is laid on: cropped, on a canvas, over a shadow and a background."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.errors import InputError
+from imgai.images.decode import read_image
+from imgai.images.depth import quantize, to_float
+from imgai.images.space import space_of
+from imgai.kinds import canvas_of, is_color, matte
+
+if TYPE_CHECKING:
+    from imgai.kinds import CutoutParams
+    from imgai.plugin import Metadata
+
+_VISIBLE = 12  # levels of 255: what is less opaque does not hold the frame open
+_ROWS = 256
+_SHADOW = 0.4
+_BLURRED = 0.03  # radius of a blurred background, and of a shadow, as a share of the longer side
+_DOWN = 0.02  # how far a shadow falls, as a share of the subject's height
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The part of the picture that is shown, in pixels, which may reach beyond it; and the size that it is shown at."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+    size: tuple[int, int]
+
+
+def arranges(params: CutoutParams) -> bool:
+    """Whether more is asked for than the cut-out itself."""
+    return params.background != "transparent" or params.crop or params.canvas is not None or params.shadow
+
+
+def arranged(cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams) -> np.ndarray:
+    """The cut-out as it is asked for.
+
+    Shape: cut ``(H, W, C + 1)`` with alpha, colors ``(H, W, C)``, the picture that it was cut from; returns
+    ``(h, w, C + 1)``, or ``(h, w, C)`` over a background; a coloured ground makes grey RGB.
+    """
+    frame = framed(cut[..., -1], params)
+    channels = cut.shape[2] - 1
+    shown = _through(torch.from_numpy(cut), frame)
+    if params.shadow:
+        shown = _over(shown, _shadow(shown[-1:], channels))
+    ground = _ground(colors, cut[..., -1], frame, metadata, params)
+    if ground is not None:
+        if channels == 1 and ground.shape[0] == 3:
+            shown = torch.cat((shown[:1].expand(3, -1, -1), shown[1:]))
+        shown = torch.cat(
+            [_laid(*parts) for parts in zip(shown.split(_ROWS, dim=1), ground.split(_ROWS, dim=1), strict=True)], 1
+        )
+    depth = 16 if cut.dtype == np.uint16 else 8
+    return np.ascontiguousarray(quantize(shown, depth).permute(1, 2, 0).numpy())
+
+
+def framed(alpha: np.ndarray, params: CutoutParams) -> Frame:
+    """What is shown of a picture. Shape: alpha ``(H, W)``"""
+    height, width = alpha.shape
+    top, left, bottom, right = 0, 0, height, width
+    if params.crop:
+        visible = alpha > _VISIBLE * (int(np.iinfo(alpha.dtype).max) // 255)
+        rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
+        if rows.size:  # with no subject, the whole
+            top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    tall, wide = bottom - top, right - left
+    if params.canvas is None:
+        margin = round(params.margin * max(tall, wide)) if params.crop else 0
+        size = (tall + 2 * margin, wide + 2 * margin)
+        return Frame(top - margin, left - margin, *size, size)
+    across, down = canvas_of(params.canvas)
+    margin = params.margin * min(across, down) if params.crop else 0.0
+    room_across, room_down = max(1.0, across - 2 * margin), max(1.0, down - 2 * margin)
+    scale = min(room_across / wide, room_down / tall)
+    x, y = _PLACES[params.gravity]
+    # Where on the canvas the part begins, then where in the picture the canvas does.
+    begin_x = margin + x * (room_across - wide * scale)
+    begin_y = margin + y * (room_down - tall * scale)
+    return Frame(top - begin_y / scale, left - begin_x / scale, down / scale, across / scale, (down, across))
+
+
+_PLACES = {"center": (0.5, 0.5), "top": (0.5, 0.0), "bottom": (0.5, 1.0), "left": (0.0, 0.5), "right": (1.0, 0.5)}
+
+
+def _color(text: str) -> Tensor:
+    """``white`` or ``#f4f4f4``. Shape: ``(3, 1, 1)`` in [0, 1]"""
+    from PIL import ImageColor
+
+    return torch.tensor(ImageColor.getrgb(text)[:3])[:, None, None] / 255
+
+
+def _through(cut: Tensor, frame: Frame) -> Tensor:
+    """What a frame shows. Shape: ``(H, W, C + 1)`` to ``(C + 1, h, w)`` float32 in [0, 1]"""
+    top, left = math.floor(frame.top), math.floor(frame.left)
+    bottom, right = math.ceil(frame.top + frame.height), math.ceil(frame.left + frame.width)
+    inside = cut[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    part = to_float(inside).permute(2, 0, 1)
+    scale = (frame.size[0] / frame.height, frame.size[1] / frame.width)
+    if scale != (1.0, 1.0):
+        # Colours count as much as they cover, or what is hidden would be drawn into the edge.
+        part = torch.cat((part[:-1] * part[-1:], part[-1:]))
+        rows, columns = (max(1, round(side * by)) for side, by in zip(part.shape[-2:], scale, strict=True))
+        part = F.interpolate(part[None], (rows, columns), mode="bicubic", antialias=True)[0].clamp_(0, 1)
+        part = torch.cat(((part[:-1] / part[-1:].clamp_min(1e-4)).clamp_(0, 1), part[-1:]))
+    placed = part.new_zeros((part.shape[0], *frame.size))
+    y = max(0, round((max(0, top) - frame.top) * scale[0]))
+    x = max(0, round((max(0, left) - frame.left) * scale[1]))
+    rows, columns = min(part.shape[1], frame.size[0] - y), min(part.shape[2], frame.size[1] - x)
+    placed[:, y : y + rows, x : x + columns] = part[:, :rows, :columns]
+    return placed
+
+
+def _shadow(alpha: Tensor, channels: int) -> Tensor:
+    """A soft shadow below what is opaque, on black. Shape: ``(1, h, w)`` to ``(C + 1, h, w)``"""
+    height, width = alpha.shape[-2:]
+    small = matte.smaller(alpha[None])[0]
+    radius = max(1, round(_BLURRED * max(small.shape[-2:])))
+    rows = torch.nonzero(small[0].amax(1) > 0.5)
+    tall = int(rows[-1] - rows[0]) + 1 if len(rows) else 0
+    fallen = F.pad(small, (0, 0, max(1, round(_DOWN * tall)), 0))[:, : small.shape[1]]
+    soft = F.pad(fallen[None], (radius,) * 4)[0]
+    for _ in range(3):  # three boxes are nearly a bell
+        soft = matte.box_mean(soft, max(1, radius // 2))
+    soft = soft[:, radius:-radius, radius:-radius]
+    soft = F.interpolate(soft[None], (height, width), mode="bilinear")[0] * _SHADOW
+    return torch.cat((soft.new_zeros((channels, height, width)), soft))
+
+
+def _over(front: Tensor, back: Tensor) -> Tensor:
+    """One picture with alpha over another. Shape: ``(C + 1, h, w)``"""
+    alpha = front[-1:] + back[-1:] * (1 - front[-1:])
+    colors = front[:-1] * front[-1:] + back[:-1] * back[-1:] * (1 - front[-1:])
+    return torch.cat((colors / alpha.clamp_min(1e-4), alpha))
+
+
+def _laid(shown: Tensor, ground: Tensor) -> Tensor:
+    """A picture with alpha over an opaque one. Shape: ``(C + 1, h, w)`` and ``(C, h, w)`` to ``(C, h, w)``"""
+    return shown[:-1] * shown[-1:] + ground * (1 - shown[-1:])
+
+
+def _ground(
+    colors: np.ndarray, alpha: np.ndarray, frame: Frame, metadata: Metadata, params: CutoutParams
+) -> Tensor | None:
+    """The background at the size of the frame, in the colours of the picture's file. Shape: ``(C, h, w)``"""
+    name = params.background
+    if name == "transparent":
+        return None
+    if name == "blur":
+        return _blurred(colors, alpha, frame)
+    if is_color(name):
+        made = _color(name)
+        if metadata.gray and len(made.unique()) == 1:
+            made = made[:1]
+    else:
+        path = Path(name)
+        try:
+            made = _covering(path, path.stat().st_mtime_ns, frame.size)
+        except OSError as error:
+            raise InputError(f"--background {name}: {error.strerror}", "name a picture that can be read") from error
+    space = space_of(metadata.icc, 3) if made.shape[0] == 3 and not metadata.gray else None
+    if space is not None:
+        there = made[None]
+        seen = torch.zeros_like(there)
+        made = space.changed(seen, seen, there)[0]
+    return made.expand(-1, *frame.size)
+
+
+@lru_cache(maxsize=2)
+def _covering(path: Path, time: int, size: tuple[int, int]) -> Tensor:
+    """A picture that covers a size, its middle. Shape: ``(3, h, w)``"""
+    image = read_image(path)
+    scale = max(size[0] / image.shape[-2], size[1] / image.shape[-1])
+    rows, columns = (max(side, round(length * scale)) for side, length in zip(size, image.shape[-2:], strict=True))
+    image = F.interpolate(image, (rows, columns), mode="bicubic", antialias=True).clamp_(0, 1)
+    y, x = (rows - size[0]) // 2, (columns - size[1]) // 2
+    return image[0, :, y : y + size[0], x : x + size[1]]
+
+
+def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> Tensor:
+    """The picture without its subject, out of focus; it goes on beyond the picture's edges. Shape: ``(C, h, w)``"""
+    height, width = alpha.shape
+    small = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
+    seen = 1 - matte.smaller(torch.from_numpy(np.ascontiguousarray(alpha))[None, None])[0]
+    radius = max(1, round(_BLURRED * max(small.shape[-2:])))
+    values = torch.cat((small * seen.square(), seen.square() + 1e-3))
+    whole = values.mean((1, 2), keepdim=True)
+    near = values
+    for _ in range(3):
+        near = matte.box_mean(near, radius)
+    # Behind the subject nothing is near: there, what is farther away counts.
+    far = matte.box_mean(values, min(small.shape[-2:]) // 4 + 1) + 1e-3 * whole
+    mixed = near + 0.05 * far
+    ground = mixed[:-1] / mixed[-1:]
+    y = (torch.arange(frame.size[0]) + 0.5) * (frame.height / frame.size[0]) + frame.top
+    x = (torch.arange(frame.size[1]) + 0.5) * (frame.width / frame.size[1]) + frame.left
+    bands = []
+    for rows in y.split(_ROWS):
+        grid = torch.stack(torch.broadcast_tensors((2 * x / width - 1)[None], (2 * rows / height - 1)[:, None]), -1)
+        bands.append(F.grid_sample(ground[None], grid[None], padding_mode="border", align_corners=False)[0])
+    return torch.cat(bands, 1)
+
+
+def settled(metadata: Metadata, pixels: np.ndarray) -> Metadata:
+    """The metadata of what was arranged: of its size, and colour where that was laid under grey."""
+    gray = metadata.gray and (pixels.ndim == 2 or pixels.shape[2] <= 2)
+    icc = metadata.icc if gray or not metadata.gray else None
+    return dataclasses.replace(metadata, gray=gray, icc=icc, full=None)
