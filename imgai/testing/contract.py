@@ -10,6 +10,7 @@ import hashlib
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from imgai.predict.step import Step
 from imgai.predict.weights import find
 from imgai.registry import Registry, load_registry
 from imgai.sample import Metadata, Sample, Source
+from imgai.testing import training
 from imgai.testing.images import gradient, noise
 from imgai.testing.steps import load_step, step_of
 
@@ -164,6 +166,29 @@ sys.exit(", ".join(sorted(set({_HEAVY!r}) & set(sys.modules))) or 0)
             difference = _difference(step, step(sample), rounded(sample))
             levels = self.bfloat16_levels or output_of(step.task.output).bfloat16_levels
             assert difference.mean() <= levels * _LEVEL, f"{step.model.name}: {difference.mean() * 255:.2f} levels"
+
+    def test_what_can_be_trained_learns_and_is_read_back(self, tmp_path: Path) -> None:
+        tasks = {task.name: task for task in (*load_registry().tasks.values(), *self._tasks())}
+        seen = set()
+        for declared in self._models():
+            if declared.train is None or declared.variant or (declared.weights is None and not declared.untrained):
+                continue  # a variant is named by the person
+            if (declared.family, declared.train) in seen and declared.family:
+                continue  # another scale of the same
+            seen.add((declared.family, declared.train))
+            task = tasks[declared.task]
+            model, trainable, side = training.begin(task, declared)
+            losses = training.learn(task, model, trainable, side)
+            assert min(losses[1:]) < losses[0], f"{declared.name}: the loss goes {losses}"
+            loaded = training.read_back(task, model, trainable, tmp_path)
+            if loaded.survey is not None:
+                continue  # it is trained on whole pictures, and run on tiles
+            image = gradient(side, side)
+            with torch.inference_mode():
+                one, other = (
+                    each.postprocess(each.network(each.preprocess(image))) for each in (trainable.predictor, loaded)
+                )
+            assert torch.allclose(one, other, atol=1e-3), f"{declared.name}: saved and loaded, it says something else"
 
 
 def _sizes(model: Model) -> list[tuple[int, int]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import importlib.util
+from pathlib import Path
+from typing import Any
 
 import imgai_classify
 import numpy as np
@@ -11,8 +14,9 @@ import pytest
 import torch
 from imgai_classify import checkpoints, zero_shot
 from imgai_classify.labels import LABELS
+from safetensors.torch import save_file
 
-from imgai.plugin import LoadContext, Model, Predictor
+from imgai.plugin import LoadContext, Model, Predictor, TrainContext
 from imgai.testing import (
     Metadata,
     PluginError,
@@ -158,3 +162,33 @@ def test_a_missing_library_names_the_extra(module: str, extra: str, monkeypatch:
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ImportError, match=rf"pip install 'imgai-classify\[{extra}\]'"):
         checkpoints.create("resnet18", pretrained=False) if module == "timm" else zero_shot.create("RN50", None)
+
+
+@needs_timm
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit"])
+def test_a_checkpoint_of_timm_is_trained_and_read_back(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = checkpoints.create
+    monkeypatch.setattr(checkpoints, "create", lambda name, **more: create(name, **{**more, "pretrained": False}))
+    torch.manual_seed(0)
+    params = imgai_classify.TimmParams(name)
+    model = dataclasses.replace(imgai_classify.TIMM, name="mine", labels=("cat", "dog", "cow"), variant=None)
+    trainable = checkpoints.train(TrainContext(model=model, device=CPU, weights=None, model_params=params))
+    network: Any = trainable.predictor.network
+    declared = trainable.predictor.model
+    assert declared is not None
+    assert declared.labels == ("cat", "dog", "cow")
+    assert declared.input_size == tuple(network.pretrained_cfg["input_size"][1:])
+    assert trainable.is_head is not None
+    head = [name for name, _ in network.named_parameters() if trainable.is_head(name)]
+    assert 1 <= len(head) <= 2, head
+    file = tmp_path / "mine.safetensors"
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, file)
+    loaded = checkpoints.load(LoadContext(model=declared, device=CPU, weights=file, model_params=params))
+    assert loaded.model is not None
+    assert loaded.model.labels == ("cat", "dog", "cow")
+    images = torch.rand(2, 3, *declared.input_size)
+    network.eval()
+    with torch.inference_mode():
+        assert torch.allclose(loaded.network(images), network(images), atol=1e-5)

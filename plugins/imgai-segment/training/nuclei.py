@@ -21,10 +21,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from imgai_segment.nuclei import ConvUnit, LogContrast, NucleiNet, instances
+from imgai_segment.nuclei_training import loss_of, target_maps
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from scipy import ndimage, sparse
-from scipy.sparse.linalg import spsolve
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -44,49 +43,6 @@ class Picture:
     kind: tuple[object, ...]
 
 
-def poisson_depth(inside: np.ndarray, outer: tuple[bool, bool, bool, bool]) -> np.ndarray:
-    """Solve -laplace(u) = 1 in the nucleus, 0 around it, and scale its largest value to 1.
-
-    outer: whether the first row, last row, first and last column lie on the picture's edge: nothing flows
-    through those sides, so that a nucleus cut in two has its deepest part at the cut.
-    """
-    height, width = inside.shape
-    number = np.full((height + 2, width + 2), -1)
-    number[1:-1, 1:-1][inside] = np.arange(inside.sum())
-    rows, columns = np.nonzero(number >= 0)
-    here = number[rows, columns]
-    diagonal = np.full(here.size, 4.0)
-    blocked = ((-1, 0, rows == 1, 0), (1, 0, rows == height, 1), (0, -1, columns == 1, 2), (0, 1, columns == width, 3))
-    entries = []
-    for dy, dx, at_side, side in blocked:
-        if outer[side]:
-            diagonal[here[at_side]] -= 1
-        there = number[rows + dy, columns + dx]
-        entries.append((here[there >= 0], there[there >= 0]))
-    i, j = (np.concatenate([e[k] for e in entries]) for k in (0, 1))
-    matrix = sparse.coo_matrix((np.full(i.size, -1.0), (i, j)), (here.size, here.size)).tocsc()
-    solution = spsolve(matrix + sparse.diags(diagonal + 1e-9, format="csc"), np.ones(here.size))
-    depth = np.zeros(inside.shape)
-    depth[inside] = solution / solution.max()
-    return depth
-
-
-def target_maps(labels: np.ndarray) -> np.ndarray:
-    """(H, W) labels to (3, H, W) uint8: nucleus, depth, contact (within a pixel of two nuclei), 255 for 1."""
-    maps = np.zeros((3, *labels.shape), np.uint8)
-    maps[0] = np.where(labels > 0, 255, 0)
-    for number, box in enumerate(ndimage.find_objects(labels), 1):
-        if box is not None:
-            (y, x), inside = box, labels[box] == number
-            outer = (y.start == 0, y.stop == labels.shape[0], x.start == 0, x.stop == labels.shape[1])
-            depth = np.round(255 * poisson_depth(inside, outer)).astype(np.uint8)
-            maps[1][box] = np.where(inside, depth, maps[1][box])
-    highest = ndimage.maximum_filter(labels, 3)
-    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(np.int32).max), 3)
-    maps[2] = np.where((highest > 0) & (highest != lowest), 255, 0)
-    return maps
-
-
 def read(folder: Path, cache: Path | None = None) -> list[Picture]:
     stored = dict(np.load(cache)) if cache is not None and cache.exists() else {}
     pictures = []
@@ -94,7 +50,7 @@ def read(folder: Path, cache: Path | None = None) -> list[Picture]:
         image = np.asarray(Image.open(path).convert("RGB"))
         labels = np.asarray(Image.open(folder / "labels" / f"{path.stem}.png")).astype(np.int32)
         if path.stem not in stored:
-            stored[path.stem] = target_maps(labels)
+            stored[path.stem] = np.round(255 * target_maps(labels)).astype(np.uint8)
         areas = np.bincount(labels.ravel())[1:]
         diameter = float(np.sqrt(np.median(areas[areas > 0]) * 4 / np.pi)) if areas.any() else 20.0
         colour = bool((image.max(2) - image.min(2)).mean() > 3)
@@ -190,21 +146,6 @@ def relight(x: Tensor, colour: bool, rng: np.random.Generator) -> Tensor:
         tint = rng.random(3) ** 2
         x = x * torch.from_numpy((tint / tint.max()).astype(np.float32)).view(3, 1, 1)
     return (x.clamp(0, 1) * 255).round() / 255
-
-
-def loss_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy of all maps, Dice of nucleus and contact, absolute error of depth."""
-    nucleus, depth, contact = targets.unbind(1)
-    likely = torch.sigmoid(logits)
-    entropy = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    weight = torch.stack((1 + 3 * contact, 1 + nucleus, 1 + 5 * contact), 1)
-
-    def dice(k: int, dims: tuple[int, ...]) -> Tensor:
-        both = (likely[:, k] * targets[:, k]).sum(dims)
-        return (1 - (2 * both + 20) / (likely[:, k].sum(dims) + targets[:, k].sum(dims) + 20)).mean()
-
-    error = ((likely[:, 1] - depth).abs() * (0.2 + nucleus)).mean()
-    return (entropy * weight).mean((0, 2, 3)).sum() + dice(0, (1, 2)) + 0.5 * dice(2, (0, 1, 2)) + 2 * error
 
 
 def fold(network: NucleiNet) -> NucleiNet:

@@ -91,6 +91,7 @@ TIMM = Model(
     summary="Any checkpoint of timm: --model timm/NAME; needs imgai-classify[timm].",
     license="as the checkpoint's",
     load="imgai_classify.checkpoints:load",
+    train="imgai_classify.checkpoints:train",
     variant="checkpoint",
     params=TimmParams,
 )

@@ -8,14 +8,15 @@ from typing import Any
 
 import torch
 from kornia.enhance import Normalize
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from imgai.plugin import LoadContext, Predictor, UsageError
+from imgai.plugin import LoadContext, Predictor, Trainable, TrainContext, UsageError, take_over
 from imgai_classify.labels import IDS, LABELS
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load the checkpoint that ``--model timm/NAME`` names, from timm's cache or its hub.
+    """Load the checkpoint that ``--model timm/NAME`` names, from timm's cache or its hub; or what was trained from it.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, K)`` probabilities, which sum to 1
 
@@ -25,12 +26,41 @@ def load(context: LoadContext) -> Predictor:
         OSError: its weights are neither on this machine nor to be had.
     """
     name = context.model_params.checkpoint
-    network = create(name, pretrained=True)
-    return predictor(context, network.to(context.device))
+    if context.weights is None:
+        return predictor(context, create(name, pretrained=True).to(context.device))
+    network = create(name, pretrained=False, classes=len(context.model.labels or ()))
+    network.load_state_dict(load_file(context.weights))
+    return predictor(context, network.to(context.device).requires_grad_(False), context.model.labels)
 
 
-def create(name: str, *, pretrained: bool) -> nn.Module:
-    """The network of that name. Raises as `load` does."""
+def train(context: TrainContext) -> Trainable:
+    """The checkpoint with a head for labels of one's own, or what was trained from it. Raises as `load` does."""
+    labels = context.model.labels or ()
+    network = create(
+        context.model_params.checkpoint,
+        pretrained=context.weights is None,
+        classes=len(labels),
+        dropout=context.params.dropout,
+    )
+    if context.weights is not None:
+        take_over(network, load_file(context.weights))
+    classifier: Any = getattr(network, "get_classifier", lambda: None)
+    head = classifier()
+    names = {name for name, parameter in network.named_parameters() if any(parameter is own for own in _own(head))}
+    return Trainable(
+        predictor=predictor(context, network.to(context.device), labels),
+        loss="ce",
+        is_head=names.__contains__,
+        rate=5e-4,
+    )
+
+
+def _own(head: Any) -> list[nn.Parameter]:
+    return list(head.parameters()) if isinstance(head, nn.Module) else []
+
+
+def create(name: str, *, pretrained: bool, classes: int | None = None, dropout: float = 0.0) -> nn.Module:
+    """The network of that name. classes: of a head of its own; None: that of the checkpoint. Raises as `load` does."""
     try:
         import timm
     except ImportError as error:
@@ -38,7 +68,8 @@ def create(name: str, *, pretrained: bool) -> nn.Module:
     if not name:
         raise UsageError("name a checkpoint of timm: --model timm/mobilenetv3_large_100.ra_in1k, for one")
     try:
-        network: nn.Module = timm.create_model(name, pretrained=pretrained)
+        more: dict[str, Any] = {} if classes is None else {"num_classes": classes, "drop_rate": dropout}
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, **more)
     except RuntimeError as error:
         if "Unknown model" not in str(error):
             raise
@@ -55,8 +86,8 @@ def create(name: str, *, pretrained: bool) -> nn.Module:
     return network.eval()
 
 
-def predictor(context: LoadContext, network: Any) -> Predictor:
-    """The network with its own preprocessing and labels."""
+def predictor(context: LoadContext | TrainContext, network: Any, labels: tuple[str, ...] | None = None) -> Predictor:
+    """The network with its own preprocessing and labels. labels: those that it was trained for; None: its own."""
     import timm.data
 
     config = timm.data.resolve_model_data_config(network)
@@ -68,8 +99,8 @@ def predictor(context: LoadContext, network: Any) -> Predictor:
         context.model,
         input_size=tuple(config["input_size"][1:]),
         crop=config["crop_pct"],
-        labels=LABELS if known else _labels(network, count),
-        label_ids=IDS if known else None,
+        labels=labels or (LABELS if known else _labels(network, count)),
+        label_ids=IDS if known and not labels else None,
     )
     mean, deviation = torch.tensor(config["mean"]), torch.tensor(config["std"])
 

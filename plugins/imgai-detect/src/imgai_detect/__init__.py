@@ -33,6 +33,7 @@ MODELS = (
         summary="People, animals, vehicles and things: COCO's 80 classes.",
         license="Apache-2.0",
         load="imgai_detect.nanodet:load",
+        train="imgai_detect.training:train",
         weights=Weights(
             file="imgai_detect:weights/nanodet.safetensors",
             sha256="d6ac92021cce9501e747ce7c2823d3409c6e36f4b7882d27c4dafe1b97366b2a",

@@ -35,7 +35,7 @@ def boxes_of(grids: Sequence[Tensor], only: Sequence[int] | None = None, floor: 
     score, cell, label = _best(logits, floor)
     distances = cells[..., classes:].gather(1, cell[..., None].expand(-1, -1, 4 * BINS))
     height, width = (side * STRIDES[0] for side in grids[0].shape[-2:])
-    box = _decoded(distances, _places(grids)[cell])
+    box = decoded(distances, places(grids)[cell])
     box = (box / box.new_tensor((width, height, width, height))).clamp(0, 1)
     if only is not None:
         label = torch.as_tensor(list(only), device=label.device)[label]
@@ -65,7 +65,7 @@ def _best(logits: Tensor, floor: float) -> tuple[Tensor, Tensor, Tensor]:
     return score[:, :count], best.gather(1, index.div(classes, rounding_mode="floor")), index % classes
 
 
-def _places(grids: Sequence[Tensor]) -> Tensor:
+def places(grids: Sequence[Tensor]) -> Tensor:
     """Where the centres of cells are and how far it is from one to the next: x, y and stride in pixels. ``(N, 3)``"""
     places = []
     for grid, stride in zip(grids, STRIDES, strict=True):
@@ -75,10 +75,10 @@ def _places(grids: Sequence[Tensor]) -> Tensor:
     return torch.cat(places)
 
 
-def _decoded(distances: Tensor, place: Tensor) -> Tensor:
+def decoded(distances: Tensor, place: Tensor) -> Tensor:
     """Corners in pixels: x0, y0, x1, y1.
 
-    Shape: ``(B, K, 44)`` logits of bins and ``(B, K, 3)`` as `_places` gives them -> ``(B, K, 4)``
+    Shape: ``(B, K, 44)`` logits of bins and ``(B, K, 3)`` as `places` gives them -> ``(B, K, 4)``
     """
     bins = torch.arange(BINS, device=distances.device, dtype=distances.dtype)
     sides = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,23 @@ class Enhancer(nn.Module):
         return made if self.strength == 1 else image + self.strength * (made - image)
 
 
+def load_networks(file: Path, name: str, device: torch.device) -> tuple[Editor, Cleaner | None]:
+    """What finds the look, and what takes out noise: that is in the files of `low-light` alone.
+
+    Raises ValueError if the file holds the weights of another network.
+    """
+    state = {key: value.to(torch.float32) for key, value in load_file(file, device=str(device)).items()}
+    mine = [key for key in state if key.startswith("cleaner.")]
+    editor, cleaner = Editor(dark=bool(mine)), Cleaner() if mine else None
+    try:
+        if cleaner is not None:
+            cleaner.load_state_dict({key.removeprefix("cleaner."): state.pop(key) for key in mine})
+        editor.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{file.name} does not hold the weights of {name}") from error
+    return editor.to(device), cleaner
+
+
 def load(context: LoadContext) -> Predictor:
     """Load either model: `low-light` has a second network, which takes out noise.
 
@@ -71,25 +89,14 @@ def load(context: LoadContext) -> Predictor:
     name = context.model.name
     if context.weights is None:
         raise ValueError(f"the model {name} needs its weights")
-    dark = name == "low-light"
-    editor, cleaner = Editor(dark=dark), Cleaner() if dark else None
-    state = {
-        key: value.to(torch.float32) for key, value in load_file(context.weights, device=str(context.device)).items()
-    }
-    try:
-        if cleaner is not None:
-            mine = [key for key in state if key.startswith("cleaner.")]
-            cleaner.load_state_dict({key.removeprefix("cleaner."): state.pop(key) for key in mine})
-        editor.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{context.weights.name} does not hold the weights of {name}") from error
-    editor.to(context.device).eval().requires_grad_(False)
+    editor, cleaner = load_networks(context.weights, name, context.device)
+    editor.eval().requires_grad_(False)
     parts = getattr(context.params, "only", ()) or PARTS
     noise = float(getattr(context.model_params, "noise", 1.0))
     enhancer = Enhancer(parts, strength, cleaner, noise).to(context.device)
 
     def survey(view: Tensor) -> Tensor:
         look = spared(view, editor(view), parts)
-        return (leveled(view, look, parts) if dark else look)[0]
+        return (leveled(view, look, parts) if editor.dark else look)[0]
 
     return Predictor(network=enhancer, survey=survey)

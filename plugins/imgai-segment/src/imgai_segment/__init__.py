@@ -1,6 +1,16 @@
 """imgai segment: cut out subjects, find nuclei, separate ink from paper."""
 
-from imgai.plugin import Model, Output, Task, Weights, hookimpl
+from dataclasses import dataclass
+
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+
+@dataclass(frozen=True, slots=True)
+class TimmParams:
+    """Options of encoders of timm."""
+
+    checkpoint: str = param("", "The encoder: what follows the slash in --from timm/NAME.")
+
 
 TASK = Task(
     name="segment",
@@ -16,6 +26,7 @@ MODELS = (
         summary="The main subject: people, animals, vehicles, objects.",
         license="Apache-2.0",
         load="imgai_segment.subject:load",
+        train="imgai_segment.subject_training:train",
         weights=Weights(
             file="imgai_segment:weights/subject.safetensors",
             sha256="bf4f41f8a9b816a89f9761293766c28cdf328709aee417cca295fd33e46d9418",
@@ -35,6 +46,7 @@ MODELS = (
         summary="Nuclei in microscopy; --as labels numbers them and separates touching ones.",
         license="Apache-2.0",
         load="imgai_segment.nuclei:load",
+        train="imgai_segment.nuclei_training:train",
         weights=Weights(
             file="imgai_segment:weights/nuclei.safetensors",
             sha256="2c1527fde726c8bceb80565866f3f817600b4475a379cd176214ad8f96d303ca",
@@ -58,6 +70,7 @@ MODELS = (
         summary="Ink on paper, of scanned and photographed pages.",
         license="Apache-2.0",
         load="imgai_segment.document:load",
+        train="imgai_segment.document_training:train",
         weights=Weights(
             file="imgai_segment:weights/document.safetensors",
             sha256="01acdd2bcf23472be819280493271fd5648276afc2211f3323c77f9d82e50713",
@@ -92,6 +105,24 @@ MODELS = (
 )
 
 
+TIMM = Model(
+    name="timm",
+    task="segment",
+    summary="A network of timm to train on your own pictures: --from timm/NAME; needs imgai-segment[timm].",
+    license="as the checkpoint's",
+    load="imgai_segment.encoders:load",
+    train="imgai_segment.encoders:train",
+    untrained=True,
+    labels=("foreground",),
+    variant="checkpoint",
+    params=TimmParams,
+    multiple_of=32,
+    minimum=64,
+    tile=512,
+    overlap=64,
+)
+
+
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
     """Return the task of this plugin."""
@@ -101,4 +132,4 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
     """Return its models, the default first."""
-    return MODELS
+    return (*MODELS, TIMM)

@@ -57,10 +57,14 @@ class Activation(nn.Module):
     Shape: the head's features ``(B, 1280, h, w)`` to ``(B, 1, h, w)``, of mean 0 and deviation 1 over each image.
     """
 
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(CLASSES, HEAD), requires_grad=False)
-        self.bias = nn.Parameter(torch.zeros(CLASSES), requires_grad=False)
+        # ImageNet's classifier, which is not trained: buffers.
+        self.register_buffer("weight", torch.zeros(CLASSES, HEAD))
+        self.register_buffer("bias", torch.zeros(CLASSES))
 
     def forward(self, features: Tensor) -> Tensor:
         scores = classify(features, self.weight, self.bias).softmax(1)
@@ -72,12 +76,13 @@ class Activation(nn.Module):
 class Subject(nn.Module):
     """Lite0 with a pyramid on top.
 
+    classes: how many it tells apart.
     norm: keep the decoder's batch normalisations apart, to train it; the shipped weights have them folded.
 
-    Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, 1, H / 2, W / 2)``.
+    Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, classes, H / 2, W / 2)``.
     """
 
-    def __init__(self, *, norm: bool = False) -> None:
+    def __init__(self, classes: int = 1, *, norm: bool = False) -> None:
         super().__init__()
         self.encoder = EfficientNetLite0()
         self.activation = Activation()
@@ -93,7 +98,7 @@ class Subject(nn.Module):
             nn.Sequential(*(Separable(width, kernel, norm=norm) for _ in range(repeats)))
             for width, kernel, repeats in zip(WIDTHS, (3, 3, 5, 5, 5), (1, 1, 2, 2, 2), strict=True)
         )
-        self.out = nn.Conv2d(WIDTHS[0], 1, 3, padding=1)
+        self.out = nn.Conv2d(WIDTHS[0], classes, 3, padding=1)
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Return the decoder's features from 1/2 (32 channels) to 1/32 of the size (128)."""
@@ -121,7 +126,7 @@ class Subject(nn.Module):
 
 
 class Mask(nn.Module):
-    """Logits ``(B, 1, h, w)`` to a mask ``(B, 1, 2 h, 2 w)`` in [0, 1]."""
+    """Logits ``(B, K, h, w)`` to masks ``(B, K, 2 h, 2 w)`` in [0, 1]."""
 
     def forward(self, logits: Tensor) -> Tensor:
         return F.interpolate(logits, scale_factor=2.0, mode="bilinear", align_corners=False).sigmoid()
@@ -135,7 +140,7 @@ def explain(network: Subject, images: Tensor, label: int) -> Tensor:
     with torch.inference_mode(False), torch.enable_grad():
         skips, features = network.coarsest(images.clone())
         features = features.detach().requires_grad_()
-        logits = network.out(network.finer([skip.detach() for skip in skips], features)[0])
+        logits = network.out(network.finer([skip.detach() for skip in skips], features)[0])[:, label]
         inside = (logits.detach() > 0).float()
         (slope,) = torch.autograd.grad((logits * inside).sum(), features)
     return (features.detach() * slope.mean((2, 3), keepdim=True)).sum(1).clamp_min(0)
@@ -151,10 +156,15 @@ def load(context: LoadContext) -> Predictor:
     if context.weights is None:
         raise ValueError("the subject model needs its weights")
     with torch.device("meta"):
-        network = Subject()
+        network = Subject(len(context.model.labels or ("",)))
     weights = load_file(context.weights, device=str(context.device))
     network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
-    network.requires_grad_(False).eval()
-    normalize = Normalize(torch.tensor(MEAN), torch.tensor(STD)).to(context.device)
+    return predictor(network.requires_grad_(False), context.device)
+
+
+def predictor(network: Subject, device: torch.device) -> Predictor:
+    """What stands around the network."""
+    normalize = Normalize(torch.tensor(MEAN), torch.tensor(STD)).to(device)
+    network.to(device).eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Predictor(network, normalize, Mask(), explain=partial(explain, network))

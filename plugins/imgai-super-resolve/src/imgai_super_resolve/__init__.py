@@ -95,6 +95,7 @@ def model(name: str, scale: int) -> Model:
         summary=family.summary,
         license=family.license,
         load=family.load,
+        train=f"imgai_super_resolve.training:train_{name}",
         weights=Weights(
             file=f"imgai_super_resolve:weights/{name}-x{scale}.safetensors",
             sha256=sha256,

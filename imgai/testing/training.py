@@ -1,0 +1,109 @@
+"""What a model that can be trained keeps: it learns, and what it saves is read back by its own load."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from imgai.plugin import LoadContext, Model, NoParams, Predictor, Task, Trainable, TrainContext, TrainParams
+from imgai.predict.weights import find
+from imgai.testing.images import discs
+from imgai.training.losses import loss_of
+
+STEPS = 4
+LABELS = {"scores": ("one", "two"), "mask": ("thing",), "boxes": ("one", "two")}
+"""By output: the classes of the data set that is trained on."""
+_SIDE = 64
+_CPU = torch.device("cpu")
+
+
+def begin(task: Task, model: Model) -> tuple[Model, Trainable, int]:
+    """The declaration with classes of a data set, what its train function makes of it, and the side of its pictures."""
+    labels = LABELS.get(task.output.value)
+    side = max(model.input_size) if model.input_size else max(_SIDE, -(-model.minimum // 32) * 32)
+    model = dataclasses.replace(model, name="trained", labels=labels, label_ids=None, family=None, variant=None)
+    weights = None if model.weights is None else find(model.weights)
+    context = TrainContext(model=model, device=_CPU, weights=weights, params=TrainParams(size=side))
+    trainable = _function(model.train)(context)
+    assert isinstance(trainable, Trainable), f"{model.train} returns a {type(trainable).__name__}"
+    assert isinstance(trainable.predictor.network, nn.Module), f"{model.train}: the network is no torch.nn.Module"
+    return model, trainable, side
+
+
+def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[float]:
+    """The loss of each of a few steps on the same two drawn pictures."""
+    images, targets = pictures(task, model, trainable, side)
+    network: Any = trainable.predictor.network
+    loss = trainable.loss if callable(trainable.loss) else loss_of(trainable.loss, task.output, model.labels or ())
+    optimizer = torch.optim.AdamW(network.parameters(), lr=trainable.rate or 1e-3)
+    network.requires_grad_(True).train()
+    found = []
+    for _ in range(STEPS):
+        optimizer.zero_grad(set_to_none=True)
+        value = loss(network(trainable.predictor.preprocess(images)), targets)
+        value.backward()
+        optimizer.step()
+        found.append(float(value.detach()))
+    network.eval()
+    return found
+
+
+def pictures(task: Task, model: Model, trainable: Trainable, side: int) -> tuple[Tensor, Tensor]:
+    """Two pictures with discs, and what is right for each, as the loss takes it."""
+    drawn = [discs(side * model.scale, side * model.scale, seed=seed) for seed in (1, 2)]
+    images = torch.cat([image for image, _ in drawn])
+    inside = np.stack([mask.numpy() for _, mask in drawn])
+    targets = _targets(task.output.value, images, inside, trainable)
+    if model.scale > 1:
+        images = nn.functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    elif task.output.value == "image":
+        images = images * 0.8 + 0.1 * torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
+    return images, targets
+
+
+def _targets(output: str, images: Tensor, inside: np.ndarray, trainable: Trainable) -> Tensor:
+    """inside: ``(B, H, W)`` bool."""
+    if output == "scores":
+        return torch.arange(len(images))
+    if output == "boxes":
+        return torch.tensor([[[number % 2, 0.2, 0.3, 0.6, 0.7], [-1, 0, 0, 0, 0]] for number in range(len(images))])
+    if output == "mask":
+        maps = [_maps(each, trainable) for each in inside]
+        return torch.from_numpy(np.stack(maps).astype(np.float32))
+    return images.clone()
+
+
+def _maps(inside: np.ndarray, trainable: Trainable) -> np.ndarray:
+    from scipy import ndimage
+
+    if trainable.target is None:
+        return inside[None]
+    return np.asarray(trainable.target(ndimage.label(inside)[0].astype(np.int32)))
+
+
+def read_back(task: Task, model: Model, trainable: Trainable, folder: Path) -> Predictor:
+    """The model as it was saved, loaded by its own load."""
+    network: Any = trainable.predictor.network
+    tensors = trainable.save(network) if trainable.save else network.state_dict()
+    path = folder / f"{model.task}.safetensors"
+    save_file({name: value.detach().clone().contiguous() for name, value in tensors.items()}, path)
+    params = (model.params or NoParams)()
+    loaded: Predictor = _function(model.load)(
+        LoadContext(model=model, device=_CPU, weights=path, params=task.params(), model_params=params)
+    )
+    return loaded
+
+
+def _function(name: str | None) -> Callable[[Any], Any]:
+    assert name is not None
+    module, _, attribute = name.partition(":")
+    found: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
+    return found

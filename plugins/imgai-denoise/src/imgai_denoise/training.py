@@ -1,0 +1,70 @@
+"""What ``imgai train denoise`` learns: pictures without the noise of one's own camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
+from torch import Tensor
+
+from imgai.plugin import LoadContext, Trainable, TrainContext
+from imgai_denoise.network import crop, load
+
+HIGHEST = 55 / 255
+"""The highest standard deviation that `gaussian` is given."""
+SHOT, READ = (1e-4, 1e-2), (1e-4, 1e-2)
+"""The least and the greatest variance of the light's own noise, a unit of light, and deviation of the sensor's."""
+EPSILON = 1e-5
+"""Added to a crop's squared error before its logarithm is taken: beyond 50 dB it is good enough."""
+
+
+def loss_of(answer: Tensor, target: Tensor) -> Tensor:
+    """The PSNR, crop by crop. Shape: ``(B, 3, h + 16, w + 16)`` and ``(B, 3, h, w)`` to a scalar"""
+    squared = (crop(answer) - target).square().mean((1, 2, 3))
+    return (squared + EPSILON).log().mean()
+
+
+def white(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """White Gaussian noise of any level up to HIGHEST. Shape: ``(B, 3, h, w)``, kept"""
+    return clean + _normal(clean, generator) * _uniform(clean, generator) * HIGHEST
+
+
+def sensor(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """The noise of a sensor, in linear light: its variance grows with the light (Foi et al. 2008). In 8 bits.
+
+    Shape: ``(B, 3, h, w)`` in [0, 1], kept
+    """
+    light = rgb_to_linear_rgb(clean)
+    shot, read = (
+        low * (high / low) ** _uniform(clean, generator) for low, high in (SHOT, READ)
+    )  # as likely at any order of magnitude
+    noisy = light + _normal(clean, generator) * (shot * light + read.square()).sqrt()
+    return (linear_rgb_to_rgb(noisy.clamp(0, 1)) * 255).round() / 255
+
+
+def _uniform(clean: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.rand(len(clean), 1, 1, 1, generator=generator).to(clean.device)
+
+
+def _normal(clean: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(clean.shape, generator=generator).to(clean.device)
+
+
+def train(context: TrainContext, spoil: Callable[[Tensor, torch.Generator], Tensor] = sensor) -> Trainable:
+    """Go on from the shipped weights of `photo`; of clean pictures alone, with the noise of a sensor."""
+    predictor = load(LoadContext(model=context.model, device=context.device, weights=context.weights))
+    return Trainable(
+        predictor=predictor,
+        loss=loss_of,
+        save=lambda denoiser: denoiser.noise.state_dict(),
+        spoil=spoil,
+        augment=("flip", "turn"),
+        is_head=lambda name: name.startswith("noise.head."),
+        rate=2e-4,
+    )
+
+
+train_gaussian = partial(train, spoil=white)
+"""As `train`, with white noise."""
