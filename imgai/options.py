@@ -139,7 +139,7 @@ class Basics:
 class RunOptions(Basics):
     """What a run is told.
 
-    dpi: dots per inch of every picture; None: as it says.
+    channel: of pictures that have several, the one to look at. dpi: dots per inch of every picture; None: as it says.
     out: the output folder, or the one output file; None where labels are only printed.
     outputs: what is written. avoid: other folders of outputs, which are no inputs.
     """
@@ -164,6 +164,9 @@ class RunOptions(Basics):
     no_clobber: bool = option(False, "Do not replace the one file, or the table, that --out names.", scope="recipe")
     dry_run: bool = option(False, "Print what would be done and write nothing.", scope="typed")
     fail_fast: bool = option(False, "Stop at the first input that fails.")
+    channel: str | None = option(
+        None, "Look at this channel alone: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
+    )
     dpi: float | None = option(
         None, "Dots per inch of the pictures, in place of what they say.", minimum=1, maximum=100_000
     )

@@ -33,6 +33,7 @@ __all__ = [
     "API_VERSION",
     "ENTRY_POINT_GROUP",
     "BoxesParams",
+    "Channel",
     "Format",
     "Header",
     "Kind",
@@ -425,6 +426,15 @@ class Rendered:
 
 
 @dataclass(frozen=True, slots=True)
+class Channel:
+    """Which channel of a picture a page is: its number from 1, of how many, and its name, where the file has one."""
+
+    number: int
+    of: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """What a file says about its picture, carried to the output.
 
@@ -443,6 +453,7 @@ class Metadata:
     series: pages of one number share a scale (a stack, a time series); those of other numbers (other channels) do not.
     notes: what a person should know of how it was read; the host fills it in.
     pixel_size: micrometres across and down, where the file tells what a pixel measures (OME, ImageJ, DICOM).
+    channel: where each page holds one channel of a picture (OME, ImageJ): which.
     """
 
     format: str
@@ -463,6 +474,7 @@ class Metadata:
     series: int = 0
     notes: tuple[str, ...] = ()
     pixel_size: tuple[float, float] | None = None
+    channel: Channel | None = None
 
 
 @dataclass(frozen=True, slots=True)

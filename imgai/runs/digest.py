@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from imgai.params import to_dict
@@ -18,11 +19,17 @@ _VERSION = 1
 """Of what is hashed. Raise it only where outputs of earlier versions must be made again."""
 
 
-def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base: str, dpi: float | None = None) -> str:
+def digest(
+    item: Input,
+    specs: Sequence[StepSpec],
+    options: OutputOptions,
+    base: str,
+    seen: Mapping[str, object] = MappingProxyType({}),
+) -> str:
     """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
 
     base: what their paths below the output folder begin with; other inputs of the run may change it.
-    dpi: what every picture is said to have.
+    seen: options that decide how a picture is read, by name; what is None is as by default.
     """
     if item.path is None or item.stream:
         return ""
@@ -50,8 +57,7 @@ def digest(item: Input, specs: Sequence[StepSpec], options: OutputOptions, base:
         ],
         "outputs": _what_counts(options),
     }
-    if dpi is not None:
-        what["dpi"] = dpi
+    what |= {name: value for name, value in seen.items() if value is not None}
     if options.kinds or any(spec.keep for spec in specs):
         what["base"] = base
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]

@@ -226,7 +226,8 @@ class Run:
         for each in self.plans:
             try:
                 base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
-                mark = digest(each.input, self.specs, self.options.outputs, base, self.options.dpi)
+                seen = {"dpi": self.options.dpi, "channel": self.options.channel}
+                mark = digest(each.input, self.specs, self.options.outputs, base, seen)
             except OSError:
                 mark = ""
             known = not self.options.force and mark and self.records.unchanged(self._key(each), mark)

@@ -20,6 +20,7 @@ import torch
 
 from imgai.errors import ImgaiError, InputError, PluginError
 from imgai.images import probe, ranges_of, read
+from imgai.images.channel import only
 from imgai.plugin import Header
 from imgai.predict.chain import Chain
 from imgai.predict.normalize import AUTO
@@ -214,7 +215,8 @@ class Stages:
         wanted = any(spec.normalizes and spec.normalize == AUTO for spec in self._specs)
         ranges = ranges_of(content, header, goes_on=lambda: not self._dropping) if wanted else {}
         most = self._options.max_pixels
-        return read(content, origin, max_pixels=most, least=self._least, header=header, ranges=ranges)
+        pages = read(content, origin, max_pixels=most, least=self._least, header=header, ranges=ranges)
+        return pages if self._options.channel is None else only(pages, self._options.channel)
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
         """What is decoded; None whenever nothing is, so that no work item waits for one that may not come.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import html
 import io
 import math
 import re
@@ -20,7 +21,7 @@ from PIL import Image, TiffImagePlugin
 from imgai.images import color, orientation, resolution
 from imgai.images.codecs.pillow import about_upright, joined
 from imgai.images.lab import lab16_to_srgb
-from imgai.plugin import Header, Metadata, Picture, UnsupportedError
+from imgai.plugin import Channel, Header, Metadata, Picture, UnsupportedError
 
 DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
 """Document, description, make, model, page, software, time, artist, computer, copyright: texts that go along."""
@@ -39,6 +40,8 @@ _UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
 """Makers of slides whose pyramids say of no level that it is a reduced copy; as tifffile calls them."""
 _MOST_PAGES = 100_000
+_OME_CHANNEL = re.compile(r"<(?:\w+:)?Channel\b([^>]*)>")
+_OME_NAME = re.compile(r'\bName="([^"]*)"')
 _LARGEST_TILE = 1 << 24  # pixels
 
 
@@ -61,15 +64,15 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
             raise UnsupportedError("the TIFF file holds no page")
         ends = _ends(tiff, wanted)
         described = len(wanted) == len(tiff.pages)
-        series = _series(source) if len(wanted) > 1 else {}
+        places = _places(source) if len(wanted) > 1 else {}
         for number in wanted:
             page: Any = tiff.pages[number]
             if page.is_volumetric:
                 raise UnsupportedError(f"the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
             picture = _read(page, file, number, ends, described=described)
-            yield dataclasses.replace(
-                picture, metadata=dataclasses.replace(picture.metadata, series=series.get(number, 0))
-            )
+            series, channel = places.get(number, (0, None))
+            about = dataclasses.replace(picture.metadata, series=series, channel=channel)
+            yield dataclasses.replace(picture, metadata=about)
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
@@ -91,12 +94,12 @@ def _wanted(tiff: tifffile.TiffFile) -> list[int]:
     return [number for number in range(count) if not _is_part(pages[number])]
 
 
-def _series(source: Path | bytes) -> dict[int, int]:
-    """Of pages by number, a number that those share which are of one stack, and of one channel of it.
+def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
+    """Of pages by number, a number that those share which are of one stack, and of one channel of it; and the channel.
 
     What says so is the shape of pages, and what ImageJ, OME and others write of their axes.
     """
-    found: dict[int, int] = {}
+    found: dict[int, tuple[int, Channel | None]] = {}
     keys: dict[tuple[int, int], int] = {}
     # Opened once more: looking for series turns pages into frames, which know less of themselves. What cannot be read
     # of the axes is as good as nothing.
@@ -105,11 +108,26 @@ def _series(source: Path | bytes) -> dict[int, int]:
         for index, series in enumerate(every):
             outer = len(series.shape) - len(series.keyframe.shape)
             axes, shape = series.axes[:outer], series.shape[:outer]
+            count = shape[axes.index("C")] if "C" in axes else 0
+            names = _channel_names(tiff, count)
             for place, page in enumerate(series.pages):
                 if page is not None and place < math.prod(shape):
                     at = dict(zip(axes, np.unravel_index(place, shape), strict=True))
-                    found[page.index] = keys.setdefault((index, int(at.get("C", 0))), len(keys))
+                    number = int(at.get("C", 0))
+                    channel = Channel(number + 1, count, names[number]) if count else None
+                    found[page.index] = keys.setdefault((index, number), len(keys)), channel
     return found
+
+
+def _channel_names(tiff: tifffile.TiffFile, count: int) -> list[str]:
+    """What a file calls its channels; of ImageJ, the labels of the first slices, if each has its own."""
+    if tiff.is_ome:
+        names = _OME_CHANNEL.findall(tiff.ome_metadata or "")
+        names = [html.unescape(name[1]) if (name := _OME_NAME.search(each)) else "" for each in names]
+    else:
+        names = [str(each) for each in ((tiff.imagej_metadata or {}).get("Labels") or [])]
+    names = names[:count]
+    return names if len(names) == count and len(set(names)) == count else [""] * count
 
 
 def _is_part(page: Any) -> bool:
