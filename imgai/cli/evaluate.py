@@ -96,13 +96,13 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="imgai-evaluate-", ignore_cleanup_errors=True)))
         album = Album(scratch / "album", "evaluate") if asked.report or asked.contact else None
-        known: dict[tuple[str, ...], _Known] = {}
+        known: dict[tuple[Any, ...], _Known] = {}
         for title, spec in specs:
-            labels = spec.model.labels or ()
-            if labels not in known:
-                known[labels] = _known(task, registry, spec, asked, scratch, console)
+            same = spec.model.labels, spec.size
+            if same not in known:
+                known[same] = _known(task, registry, spec, asked, scratch / str(len(known)), console)
             gallery = None if album is None else _gallery(album, len(specs), more=bool(verdicts))
-            verdicts.append(_judged(spec, title, known[labels], asked, given, console, gallery))
+            verdicts.append(_judged(spec, title, known[same], asked, given, console, gallery))
             if verdicts[-1].exit_code not in (0, 1):
                 return verdicts[-1].exit_code
         part = next(iter(known.values())).part

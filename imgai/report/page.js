@@ -255,6 +255,7 @@
       onclick: () => { pick(place); },
     })));
     for (const id of ["lpick", "rpick"]) $(id).hidden = !choice;
+    if (choice) $("rpick").children[state.right].scrollIntoView({ block: "nearest", inline: "center" });
     if (anew) cut(two && state.bytes[state.right] ? 50 : 0); // what only lies over the picture is seen whole at first
     tell(entry);
   }

@@ -67,6 +67,9 @@ def check_report(report: Path | None, contact: Path | None, inputs: Inputs, *, o
             raise UsageError(f"{flag} {path} is an input, and would be overwritten", "choose another name")
         if path.is_dir():
             raise UsageError(f"{flag} {path} is a folder", "name a file in it")
+        place = next(each for each in path.absolute().parents if each.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+            raise UsageError(f"{flag} {path} cannot be written: {place} takes no files", "choose another place")
         if os.path.lexists(path) and not overwrite and not _is_ours(path, mark):
             raise UsageError(f"{flag} {path}: such a file is there, and no report of imgai's", "name another file")
 

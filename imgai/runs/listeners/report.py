@@ -58,8 +58,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
+    """A page as it was read. size, whole: (width, height) of the small view and of the page."""
+
     image: Image | None
     size: tuple[int, int]
+    whole: tuple[int, int]
     middle: tuple[float, float] | None
     detail: Image | None
 
@@ -129,7 +132,8 @@ class Show(Listener):
         longest = max(sample.height, sample.width)
         middle = busiest(small, DETAIL / longest) if self._details and longest > _NO_DETAIL else None
         shot = None if middle is None or self._more else part(sample, middle, DETAIL)
-        before = _Before(None if self._more else small, small.size, middle, shot)
+        height, width = sample.metadata.full or (sample.height, sample.width)
+        before = _Before(None if self._more else small, small.size, (width, height), middle, shot)
         with self._lock:
             self._before[job, sample.source.page] = before
 
@@ -163,8 +167,7 @@ class Show(Listener):
         first = [] if self._more else [Side("before", View(image=before.image), before.detail if changed else None)]
         first += [judged.true] if judged.true is not None and not self._more else []
         worst = judged.worst if judged.worst is not None else _DOUBT * seen.doubt + _EMPTY * seen.empty
-        width, height = job.size[:2] if job.size and job.size[2] == 1 else before.size
-        entry = packed(_name(job, sample), (width, height), [*first, side], self._limit, worst)
+        entry = packed(_name(job, sample), before.whole, [*first, side], self._limit, worst)
         entry.about["figures"] = dict(judged.figures)
         with self._lock:
             self._pages.setdefault(job, {})[sample.source.page] = entry

@@ -20,8 +20,9 @@ from imgai.options import Machine
 from imgai.plugin import Kind
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.report.entry import Entry, Side, packed, webp
-from imgai.report.page import Run, fitting, write_page
-from imgai.runs import OutputOptions, RunOptions, Summary, run
+from imgai.report.page import Run as About
+from imgai.report.page import fitting, write_page
+from imgai.runs import OutputOptions, Run, RunOptions, Summary, run
 from imgai.testing import fake
 from imgai.testing.kinds import named_kinds
 
@@ -107,7 +108,7 @@ def test_two_thousand_pictures_are_a_file_that_opens_and_loads_those_that_are_se
     about = {"size": [4000, 3000], "sides": sides, "notes": [], "worst": 0, "empty": False}
     rows = (Entry({"name": f"{index:04}.jpg", **about}, {"0": data, "1": data}) for index in range(2000))
     with (tmp_path / "page.html").open("wb") as file:
-        assert write_page(file, Run("many"), rows) == 0
+        assert write_page(file, About("many"), rows) == 0
     assert (tmp_path / "page.html").stat().st_size < 60e6
     browser.open(tmp_path / "page.html")
     browser.until("document.querySelectorAll('.card').length == 2000", 60)
@@ -125,7 +126,7 @@ def test_what_has_no_room_is_listed_without_its_picture(tmp_path: Path) -> None:
     about: dict[str, Any] = {"size": [4, 3], "sides": [{"title": "before"}], "notes": [], "worst": 0, "empty": False}
     rows = [Entry({"name": str(index), **about}, {"0": "A" * 333}) for index in range(5)]
     with (tmp_path / "page.html").open("wb") as file:
-        assert write_page(file, Run("much"), rows, most=1000) == 2
+        assert write_page(file, About("much"), rows, most=1000) == 2
     found = entries_of(tmp_path / "page.html")
     assert [bool(each["images"]) for each in found] == [True, True, True, False, False]
     assert "no room" in found[4]["notes"][0]
@@ -212,6 +213,7 @@ def test_a_sheet_is_no_input_of_the_next_run(find_light: Runner, pictures: Path,
         ({"report": "page.pdf"}, "--report page.pdf: it is written as .html"),
         ({"contact": "sheet.png"}, "--contact sheet.png: it is written as .jpg"),
         ({"report": "mine.html"}, "--report mine.html: such a file is there, and no report of imgai's"),
+        ({"report": "mine.html/a.html"}, "--report mine.html/a.html cannot be written"),
         ({"open": True}, "--open is for --report"),
         ({"report": "a.html", "watch": True}, "neither --report nor --contact"),
     ],
@@ -236,3 +238,22 @@ def test_images_keep_to_their_room_whatever_is_in_them() -> None:
     entry = packed("a", (400, 400), [Side("before", detail=noise)], 3000)
     assert entry.size <= 4000
     assert entry.about["detail"] == 1
+
+
+def test_a_run_that_is_stopped_leaves_a_page_of_what_was_done(pictures: Path, tmp_path: Path) -> None:
+    for seed in range(12):
+        Image.fromarray(np.full((20, 20, 3), seed, np.uint8)).save(pictures / f"{seed}.png")
+    spec = StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, fake.LightParams(slow=0.1))
+    options = RunOptions(
+        inputs=(str(pictures),), out=tmp_path / "out", report=tmp_path / "page.html",
+        outputs=OutputOptions(named_kinds("mask")), machine=Machine(device="cpu", batch=1),
+    )  # fmt: skip
+    stopped = Run([spec], options, Console(quiet=True))
+    for number, _ in enumerate(stopped):
+        if number == 1:
+            stopped.interrupt()
+    shown = len(entries_of(tmp_path / "page.html"))
+    assert 2 <= shown == stopped.summary.done < 15
+    again = run([spec], options, Console(quiet=True))
+    assert again.skipped == shown
+    assert len(entries_of(tmp_path / "page.html")) == 15
