@@ -9,7 +9,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from imgai import trained
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Format, Kind, Model, NoParams, Output, Task, param_of
@@ -140,6 +139,8 @@ class Registry:
 
     def trained(self) -> list[Model | PluginError]:
         """The models that the user has trained, by name; of a file that cannot be used, why not."""
+        from imgai import trained  # here, and below: commands of plugins' models do without
+
         found: list[Model | PluginError] = []
         for path in trained.files():
             try:
@@ -154,6 +155,8 @@ class Registry:
 
         Raises PluginError for a file that cannot be used, UsageError for a model of another task.
         """
+        from imgai import trained
+
         path = Path(wanted) if wanted.endswith(trained.SUFFIX) else trained.find(wanted)
         if path is None or not path.is_file() or (declared := trained.declaration(path)) is None:
             return None
@@ -164,6 +167,8 @@ class Registry:
 
     def _declared(self, path: Path, declared: dict[str, Any]) -> Model:
         """The model of a file. Raises PluginError where the model that loads it is not installed."""
+        from imgai import trained
+
         base, task = declared["base"], declared["task"]
         origin = self._models.get((task, base.get("model")))
         if origin is None:

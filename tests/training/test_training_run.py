@@ -223,6 +223,23 @@ def test_names_that_cannot_be(train: Train, squares: Path) -> None:
         train("classify", squares, name="a", from_="zero-shot")
 
 
+@pytest.mark.parametrize("words", [["--help"], ["segment", "--help"]])
+def test_commands_that_train_nothing_load_nothing_of_it(words: list[str]) -> None:
+    program = f"""
+import sys
+from imgai.cli.main import main
+sys.argv = ["imgai", *{words!r}]
+try:
+    main()
+except SystemExit:
+    pass
+names = [name for name in sys.modules if name.startswith(("imgai.train", "torch"))]
+print(names, file=sys.stderr)
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert answer.stderr.strip() == "[]"
+
+
 def test_a_model_that_has_learned_nothing_is_not_run(squares: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has learned nothing yet"):
         imgai.load("segment", model="unet")
