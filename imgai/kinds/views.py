@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,9 @@ from kornia.color import ApplyColorMap, ColorMap
 from PIL import Image
 from torch.nn import functional as F
 
+from imgai.images.decode import make_sample
 from imgai.images.shrink import shrunk
+from imgai.kinds import canvas_of
 from imgai.kinds.heat import seen_by
 from imgai.kinds.levels import normalized
 from imgai.kinds.paint import COLORS
@@ -22,7 +26,8 @@ from imgai.outputs.data import Data
 from imgai.outputs.map import Map
 from imgai.outputs.mask import Mask
 from imgai.outputs.scores import Scores
-from imgai.plugin import Output
+from imgai.plugin import Metadata, Output, Page
+from imgai.predict.spec import KindSpec
 from imgai.sample import Sample
 
 _TINT = 0.55
@@ -61,13 +66,13 @@ class View:
 class Asked:
     """How a view is made. size: (width, height) of what is laid over. longest: of a picture of its own.
 
-    counting: which of what was found counts. passes: masks cut the picture out.
+    counting: which of what was found counts. kinds: that are written.
     """
 
     size: tuple[int, int]
     longest: int
     counting: Counting
-    passes: bool = False
+    kinds: tuple[KindSpec, ...] = ()
 
 
 def view(output: Output, sample: Sample, found: Any, asked: Asked) -> View:
@@ -103,11 +108,49 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
     }
     if found.heat is not None:
         return View(over=_heat(sample, found, asked), **common)
-    if asked.passes:
-        cut = shrunk(sample, max(asked.size)).convert("RGB").resize(asked.size)
-        cut.putalpha(Image.fromarray(np.ascontiguousarray(soft[: len(found.labels)].max(0))))
-        return View(image=cut, **common)
+    for each in asked.kinds:
+        if each.name in _WRITTEN:
+            return View(image=_WRITTEN[each.name](sample, found, soft, each.params, asked), **common)
     return View(over=layer(soft[: len(found.labels)], asked.counting.threshold, numbered), **common)
+
+
+def _cut_out(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
+    """The cut-out as it is written, but small: with its background, canvas and shadow."""
+    from imgai.kinds.cutout import render
+
+    metadata = Metadata("PNG", gray=sample.metadata.gray)
+    pixels = np.asarray(shrunk(sample, max(asked.size)).convert("RGBA").resize(asked.size))
+    alpha = None if sample.alpha is None else pixels[..., 3].copy()
+    colors = pixels[..., 0].copy() if metadata.gray else pixels[..., :3].copy()
+    small = make_sample(colors, alpha, sample.source, metadata)
+    params = dataclasses.replace(params, format="png", canvas=_smaller(params.canvas, max(asked.size)))
+    mask = Mask(torch.from_numpy(soft[: len(found.labels)].copy()), found.labels)
+    (file,) = render(Page(small, mask, params))
+    assert isinstance(file.content, bytes)
+    image = Image.open(io.BytesIO(file.content))
+    return image.convert("RGBA" if "A" in image.mode else "RGB")
+
+
+def _smaller(canvas: str | None, longest: int) -> str | None:
+    """The shape of a canvas at the size of a small view."""
+    if canvas is None:
+        return None
+    width, height = canvas_of(canvas)
+    factor = longest / max(width, height)
+    return f"{max(1, round(width * factor))}x{max(1, round(height * factor))}"
+
+
+def _ink(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
+    """Ink on white, before it is decided for each pixel, which a small view would show as crumbs."""
+    return Image.fromarray(255 - soft[: len(found.labels)].max(0)).convert("RGB")
+
+
+_WRITTEN: dict[str, Callable[[Sample, Mask, np.ndarray, Any, Asked], Image.Image]] = {
+    "cutout": _cut_out,
+    "ink": _ink,
+    "pdf": _ink,
+}
+"""Kinds of masks that are a picture of their own, rather than something to lay over it."""
 
 
 def layer(soft: np.ndarray, threshold: float, numbered: np.ndarray | None = None) -> Image.Image:

@@ -152,7 +152,7 @@ class Show(Listener):
             size=before.size,
             longest=self._longest,
             counting=counting,
-            passes=any(each.kind.passes for each in kinds),
+            kinds=tuple(kinds),
         )
         seen = view(output, sample, found, asked)
         judged = self._judge(job, sample, asked) if self._judge else Judged()

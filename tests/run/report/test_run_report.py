@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from collections.abc import Callable
@@ -257,3 +258,22 @@ def test_a_run_that_is_stopped_leaves_a_page_of_what_was_done(pictures: Path, tm
     again = run([spec], options, Console(quiet=True))
     assert again.skipped == shown
     assert len(entries_of(tmp_path / "page.html")) == 15
+
+
+def test_cut_outs_are_shown_as_they_are_written(pictures: Path, tmp_path: Path) -> None:
+    shown = {}
+    for background in ("transparent", "#ff0000"):
+        options = RunOptions(
+            inputs=(str(pictures / "one.png"),), out=tmp_path / background.strip("#"), report=tmp_path / "page.html",
+            outputs=OutputOptions(named_kinds("cutout", background=background, canvas="900x300")),
+            machine=Machine(device="cpu"),
+        )  # fmt: skip
+        run([StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, fake.LightParams())], options, Console(quiet=True))
+        (shown[background],) = entries_of(tmp_path / "page.html")
+    assert shown["transparent"]["sides"][1]["alpha"]
+    assert "alpha" not in shown["#ff0000"]["sides"][1]
+    with Image.open(io.BytesIO(base64.b64decode(shown["#ff0000"]["images"]["1"]))) as image:
+        assert image.width == pytest.approx(3 * image.height, abs=3)
+        red, green, blue = image.convert("RGB").getpixel((1, 1))  # type: ignore[misc]
+    assert red > 230
+    assert max(green, blue) < 40
