@@ -200,10 +200,34 @@ class ChainOptions(RunOptions):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RecipeOptions(RunOptions):
-    """The options of ``imgai run``."""
+class ChainFormat:
+    """What ``imgai chain`` takes for its last step, so that it need not stand in the quotes."""
 
-    recipe: Path = option(help="The recipe, a TOML file.", metavar="RECIPE", argument=True, scope="typed")
+    format: str | None = option(None, "Format of the pictures of the last step.", scope="typed")
+    quality: int | None = option(
+        None, "Of the pictures of the last step, for JPEG, WebP and AVIF.", minimum=1, maximum=100, scope="typed"
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecipeOptions(RunOptions):
+    """The options of ``imgai run``. recipe: None with list."""
+
+    recipe: str | None = option(
+        None,
+        "A TOML file, or the name of a recipe of yours or of imgai's: product, say.",
+        metavar="RECIPE",
+        argument=True,
+        scope="typed",
+    )
+    inputs: tuple[str, ...] = option(
+        (),
+        "Files, folders, globs, - (an image or a tar stream on stdin) or @list.txt (a file of names).",
+        argument=True,
+        plain=True,
+        scope="typed",
+    )
+    list: bool = option(False, "List the recipes that have a name, and do nothing.", scope="typed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

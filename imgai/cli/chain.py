@@ -14,8 +14,8 @@ from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
 from imgai.errors import UsageError
-from imgai.options import ChainOptions, Machine
-from imgai.params import Option, plain
+from imgai.options import ChainFormat, ChainOptions, Machine
+from imgai.params import Option, check, options_of, plain
 from imgai.registry import Registry
 from imgai.words.chain import RECORDED, assemble
 from imgai.words.command import Given, machine_options, run_options
@@ -38,6 +38,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         asked = given.of(ChainOptions, machine=given.of(Machine))
         inputs, texts = _divide(asked.inputs, registry)
         steps = [parse_step(text, registry, settings.of(_first(text))) for text in texts]
+        steps[-1] = _with_format(steps[-1], given, registry)
         specs, outputs = assemble(steps, asked.keep, registry, out=asked.out, hint="add --out FOLDER")
         recipe = None if asked.save_recipe is None else _recipe(asked, given, steps, specs, registry)
         code = start(specs, dataclasses.replace(asked, inputs=tuple(inputs), outputs=outputs))
@@ -49,7 +50,22 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
 
 def _options() -> list[Option]:
-    return [*run_options(ChainOptions), *machine_options()]
+    return [*run_options(ChainOptions), *options_of(ChainFormat, "Output"), *machine_options()]
+
+
+def _with_format(step: Asked, given: Given, registry: Registry) -> Asked:
+    """The last step with the format that was given outside of the quotes."""
+    wanted = {each.name: given.values[each.name] for each in options_of(ChainFormat) if each.name in given.values}
+    if not wanted:
+        return step
+    known = {each.name: each for each in written_options(step.task.output, registry)}
+    for name in wanted:
+        if name not in known:
+            raise UsageError(f"--{name}: {step.task.name} writes no pictures that have one", "leave it out")
+        if name in step.typed:
+            raise UsageError(f"--{name} is given twice, also in {step.text!r}", "leave out one of them")
+    values = {name: check(known[name], value) for name, value in wanted.items()}
+    return dataclasses.replace(step, values={**step.values, **values}, typed=step.typed | values.keys())
 
 
 def _recipe(

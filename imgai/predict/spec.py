@@ -40,6 +40,7 @@ class StepSpec:
     size: what the pictures are brought to; None leaves it to the model.
     name: what its masks and scores are kept under; two steps of one task have two names.
     keep: what of it is written beside the last step's output; None is nothing.
+    passes: the kind whose picture the next step is given, in place of the image; None leaves that as it is.
     version: of the distribution that the model comes from: where there are no weights, its code is all there is.
     explain: the label to show where a picture speaks for, "" for the best; None shows nothing. explain_by: how.
     normalize: the range that the network is shown, of a model that declares `normalize`.
@@ -54,6 +55,7 @@ class StepSpec:
     size: Size | None = None
     name: str = ""
     keep: Keep | None = None
+    passes: KindSpec | None = None
     explain: str | None = None
     explain_by: str = "gradcam"
     normalize: Normalize = AUTO

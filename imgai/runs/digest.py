@@ -50,6 +50,7 @@ def digest(
                 **({"revisions": revisions} if (revisions := _revisions(spec)) else {}),
                 **({"keep": {"name": spec.keep.name, "kinds": _kinds(spec.keep.kinds)}} if spec.keep else {}),
                 **({"normalize": spec.normalize} if spec.model.normalize is not None else {}),
+                **({"passes": _kinds((spec.passes,))} if spec.passes else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
                 **({"explain_by": spec.explain_by} if spec.explain_by != "gradcam" else {}),
             }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imgai.kinds.passing import Passing
 from imgai.options import Machine
-from imgai.predict.chain import Chain
+from imgai.predict.chain import Chain, Link
 from imgai.predict.device import choose_devices
 from imgai.predict.load import load
 from imgai.predict.machine import place
@@ -28,10 +29,12 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
     specs = [dataclasses.replace(spec, max_pixels=max_pixels) for spec in specs]
     chains = []
     for device in devices:
-        steps = []
+        steps: list[Link] = []
         for spec in specs:
             placement = place(machine, device, spec.models)
             steps.append(load(spec, placement, quantized=spec is specs[-1]))
+            if spec.passes is not None:
+                steps.append(Passing(spec.passes, spec.name))
             words = f"{str(placement.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
             console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
         chains.append(Chain(steps))

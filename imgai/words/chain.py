@@ -35,6 +35,13 @@ def assemble(
     wanted = tuple(dict.fromkeys(keep))
     for step in steps[:-1]:
         spec = spec_of(step, registry, name=_name(step, specs))
+        passing = _passing(step, registry)
+        if passing is not None:
+            if kept := [each.name for each in specs if each.keep] + [spec.name] * (spec.name in wanted):
+                words = f"--keep {kept[0]}: the {passing.name} of {step.text!r} becomes the picture of the next step"
+                raise UsageError(words, f"leave out --keep {kept[0]}, or write that in a run of its own")
+            specs.append(dataclasses.replace(spec, passes=passing))
+            continue
         specs.append(_kept(step, spec, registry) if spec.name in wanted else _unwritten(step, spec, registry))
     last = last if out is not None else unplaced(last)
     specs.append(spec_of(last, registry, name=_name(last, specs)))
@@ -61,6 +68,19 @@ def _kept(step: Asked, spec: StepSpec, registry: Registry) -> StepSpec:
     if not _can_be_kept(kinds):
         raise UsageError(f"--keep {spec.name}: nothing of that step can be kept", "name one that makes masks")
     return dataclasses.replace(spec, keep=Keep(spec.name, kinds))
+
+
+def _passing(step: Asked, registry: Registry) -> KindSpec | None:
+    """The kind of a step before the last that becomes the image of the next, where it was asked for."""
+    if "as_" not in step.typed:  # what files say of outputs is for the last step
+        return None
+    kinds = outputs_of(step, registry).kinds
+    if not any(each.kind.passes for each in kinds):
+        return None
+    if len(kinds) > 1:
+        names = ",".join(each.name for each in kinds)
+        raise UsageError(f"the step {step.text!r}: --as {names}: one picture is passed on", "leave one of them")
+    return kinds[0]
 
 
 def _can_be_kept(kinds: Sequence[KindSpec]) -> bool:

@@ -39,6 +39,48 @@ def run_options() -> list[Option]:
     return [each for each in (*options_of(RunOptions), *options_of(Machine)) if each.traits.scope != "typed"]
 
 
+SHIPPED = Path(__file__).parents[1] / "recipes"
+
+
+def folders() -> list[Path]:
+    """Where recipes that are called by a name lie: the user's, then those that come with imgai."""
+    import platformdirs
+
+    try:
+        own = platformdirs.user_config_path("imgai")
+    except RuntimeError:
+        return [SHIPPED]
+    return [own, SHIPPED] if own.is_absolute() else [SHIPPED]
+
+
+def named_recipes() -> dict[str, Path]:
+    """The recipes that are called by a name."""
+    found: dict[str, Path] = {}
+    for folder in folders():
+        for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
+            if path.name != "imgai.toml":
+                found.setdefault(path.stem, path)
+    return found
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe: a path, or a name without a suffix. Raises UsageError for a name that there is not."""
+    path = Path(name)
+    if path.suffix or path.name != name or path.is_file():
+        return path
+    known = named_recipes()
+    if name not in known:
+        raise UsageError(f"no recipe is called {name!r}", nearest(name, known))
+    return known[name]
+
+
+def summary_of(path: Path) -> str:
+    """What a recipe says of itself: the comment in its first line."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        line = file.readline(1000).strip()
+    return line.lstrip("# ") if line.startswith("#") else ""
+
+
 def read_recipe(path: Path, registry: Registry) -> Recipe:
     """Read and check a recipe, all of it.
 

@@ -74,7 +74,7 @@ def test_steps_of_one_task_are_told_apart() -> None:
     ("texts", "keep", "words"),
     [
         (
-            ("find-light --as cutout", "brighten"),
+            ("find-light --as overlay", "brighten"),
             [],
             "is not the last, so nothing is written of it; add --keep find-light",
         ),
