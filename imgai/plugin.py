@@ -339,7 +339,8 @@ class Kind:
     summary: one line for ``--help`` and the documentation.
     render: ``"package.module:function"``, imported when it is used. Of ``once="page"`` the function takes a `Page`
         and returns an iterable of `Rendered`, the files of that page. Of ``once="input"`` it takes an iterable of all
-        pages of one input, in order. Of ``once="run"`` it takes a `Page` and returns a JSON-able dict.
+        pages of one input, in order. Of ``once="run"`` it takes a `Page` and returns a JSON-able dict;
+        people are told its ``notes``, a list of texts, if it has any.
     suffixes: what the name of a file may end in, the usual one first; ``("*",)``: those of every format that is
         written, which the registry fills in.
     once: ``"page"``: files for each page; ``"input"``: files for all pages of an input together; ``"run"``: one file

@@ -47,9 +47,11 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
 
 def fragment(page: Page) -> dict[str, Any]:
     """A page of ``pdf``, kept until the run ends."""
-    found = _coded(sheet_of(page, []))
+    notes: list[str] = []
+    found = _coded(sheet_of(page, notes))
     content = base64.b64encode(found.content).decode("ascii")
-    return {"width": found.width, "height": found.height, "points": found.points, "content": content}
+    kept = {"width": found.width, "height": found.height, "points": found.points, "content": content}
+    return kept | ({"notes": notes} if notes else {})
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:

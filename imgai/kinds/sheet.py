@@ -13,6 +13,7 @@ from scipy.spatial import ConvexHull, QhullError
 _SMALL = 512  # the sheet is looked for on a picture whose longer side is so many pixels
 _LEAST_SHARE = 0.2  # of the picture, that a sheet takes
 _LEAST_LIGHTER = 0.15  # of the range, by which a sheet is lighter than what it lies on
+_LEAST_LIGHT = 0.65  # of a sheet that is light, and of what is around it that is dark
 _FULL = 0.97  # a sheet that fills so much of the picture lies on nothing
 _LEAST_FILLED = 0.9  # of the four corners, by what was found
 _MOST_LEAN = 12.0  # degrees
@@ -63,7 +64,10 @@ def _lighter(small: np.ndarray) -> np.ndarray | None:
     if not count:
         return None
     part = np.asarray(parts == 1 + np.argmax(ndimage.sum_labels(opened, parts, range(1, count + 1))))
-    return part if _LEAST_SHARE < part.mean() < _FULL else None
+    if not _LEAST_SHARE < part.mean() < _FULL:
+        return None
+    # In a picture that is full of light and dark, light lies everywhere.
+    return part if light[part].mean() > _LEAST_LIGHT and light[~part].mean() < 1 - _LEAST_LIGHT else None
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock
@@ -45,13 +45,18 @@ class Job:
         self.format = ""
         self.begun = time.monotonic()
 
-    def note(self, sample: Sample) -> None:
-        """Count a decoded page."""
+    def tell(self, notes: Iterable[str]) -> None:
+        """Keep words for people about this input, each once."""
         with self.lock:
-            self.pages += 1
-            for words in sample.metadata.notes:
+            for words in notes:
                 if (line := f"{self.plan.input.name}: {words}") not in self.words:
                     self.words.append(line)
+
+    def note(self, sample: Sample) -> None:
+        """Count a decoded page."""
+        self.tell(sample.metadata.notes)
+        with self.lock:
+            self.pages += 1
             if self.size is None:
                 height, width = sample.metadata.full or (sample.height, sample.width)
                 self.size = (width, height, sample.source.pages)

@@ -91,6 +91,10 @@ def plan(
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
         _refuse_to_overwrite(plans, inputs, options, keeps)
         return plans
+    for each in kinds:
+        if each.kind.once == "run" and out.suffix.lower() in each.kind.suffixes and not out.is_dir():
+            made = f"{each.kind.stem or each.name}{each.kind.suffixes[0]}"
+            raise UsageError(f"--out {out}: --as {each.name} is {made} in a folder", "name the folder")
     if out.exists() and not out.is_dir():
         raise UsageError(
             f"--out {out} is a file", "name a folder, or one input and a name that ends as a picture's does"

@@ -58,6 +58,7 @@ class Writer:
                     self._write_input(job, page, spec, each)
                 else:
                     part = {"page": sample.source.page, "pages": sample.source.pages, **fragment(each.kind, page)}
+                    job.tell(part.pop("notes", ()))
                     with job.lock:
                         job.fragments.setdefault(each.name, []).append(part)
 
@@ -80,8 +81,7 @@ class Writer:
         once = kind.kind.once == "page"
         number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
         for each in files(kind.kind, page if once else pages):
-            with job.lock:
-                job.words += [f"{job.plan.input.name}: {words}" for words in each.notes]
+            job.tell(each.notes)
             if each.name:
                 self._write_shared(job, kind, each)
                 continue

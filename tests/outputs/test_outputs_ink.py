@@ -98,6 +98,9 @@ def test_a_pdf_has_each_page_at_its_size(tmp_path: Path) -> None:
         page_of(lines(), "pdf", dpi=None),
     ]
     parts = [(str(number), fragment(spec.kind, page)) for number, page in enumerate(pages)]
+    assert not any("notes" in part for _, part in parts), "nothing is to be told of a page that is as it was asked for"
+    told = fragment(spec.kind, page_of(lines(), "pdf", dewarp=True))
+    assert "no sheet" in told["notes"][0]
     with (tmp_path / "pages.pdf").open("wb") as file:
         merge(spec.kind, iter(parts), file, spec.params)
     content = (tmp_path / "pages.pdf").read_bytes()
@@ -189,7 +192,17 @@ def test_a_sheet_comes_out_in_the_shape_that_it_has(tilt: tuple[float, float]) -
         assert above.shape[1] / above.shape[0] == pytest.approx(width / height, rel=0.02), (width, height)
 
 
-@pytest.mark.parametrize("light", [np.full((300, 200), 0.9), on_a_desk(0.35, 0.3), np.zeros((300, 200))])
+@pytest.mark.parametrize(
+    "light",
+    [
+        np.full((300, 200), 0.9),
+        on_a_desk(0.35, 0.3),
+        np.zeros((300, 200)),
+        np.random.default_rng(0).random((60, 80)),
+        np.random.default_rng(0).random((500, 400)),
+        1 - lines() / 255,
+    ],
+)
 def test_a_scan_without_a_desk_has_no_sheet_to_cut_out(light: np.ndarray) -> None:
     assert corners_of(light) is None
 

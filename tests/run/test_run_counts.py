@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imgai.errors import UsageError
 from imgai.plural import plural
 
 
@@ -50,6 +51,13 @@ def test_a_run_counts_what_it_numbers(tmp_path: Path, find_light: Callable[..., 
     assert (summary.done, summary.skipped) == (1, 3)
     assert len((tmp_path / "out" / "counts.csv").read_text().splitlines()) == 5
     assert len((tmp_path / "out" / "objects.csv").read_text().splitlines()) == 10
+
+
+def test_a_table_is_not_called_as_its_folder_would_be(tmp_path: Path, find_light: Callable[..., Any]) -> None:
+    lights(tmp_path / "a.png", 1)
+    with pytest.raises(UsageError, match=r"--as csv is counts\.csv in a folder"):
+        find_light([tmp_path / "a.png"], tmp_path / "cells.csv", kinds=("csv",))
+    assert not (tmp_path / "cells.csv").exists()
 
 
 def test_a_run_of_masks_tells_where_nothing_was_found(tmp_path: Path, find_light: Callable[..., Any]) -> None:
