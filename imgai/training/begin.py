@@ -84,10 +84,10 @@ def side_of(base: Model, dataset: Dataset, asked: int | None) -> int:
     return max(step, -(-base.minimum // step) * step, round(side / step) * step)
 
 
-def batch_of(base: Model, size: int, device: torch.device, pictures: int) -> int:
+def batch_of(model: Model, size: int, device: torch.device, pictures: int) -> int:
     """How many pictures or crops a step takes."""
-    pixels = _PIXELS[base.input_size is None] * (_GPU if device.type == "cuda" else 1)
-    most = pictures if base.input_size is not None else pictures // 2  # so that an epoch has some steps
+    pixels = _PIXELS[model.input_size is None] * (_GPU if device.type == "cuda" else 1)
+    most = pictures if model.input_size is not None else pictures // 2  # so that an epoch has some steps
     return max(2, min(_LARGEST, round(pixels / (size * size)), most))
 
 
@@ -128,6 +128,8 @@ def begin(
     count = sum(each.numel() for each in network.parameters())
     if not count:
         raise PluginError(f"the network of {base.name} has no parameters to train")
+    if model.input_size is not None:  # of a checkpoint, it is known only now
+        size = max(model.input_size)
     fresh = model.labels != base.labels or base.untrained
     model = dataclasses.replace(model, parameters=count, summary=f"Trained from {asked or base.name}.")
     network.requires_grad_(True)

@@ -144,7 +144,7 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
 
 
 def _batch(begun: Begun, device: torch.device, dataset: Dataset) -> int:
-    return batch_of(begun.base, begun.size, device, len(dataset.parts["train"]))
+    return batch_of(begun.model, begun.size, device, len(dataset.parts["train"]))
 
 
 def _batches(begun: Begun, dataset: Dataset, options: TrainOptions, batch: int) -> Batches:
@@ -180,7 +180,7 @@ def _optimizer(begun: Begun, network: nn.Module, options: TrainOptions) -> torch
     trainable = begun.trainable
     usual = trainable.rate or RATES["adamw"]
     rate = options.rate if options.rate is not None else usual * RATES[options.optimizer] / RATES["adamw"]
-    learned = begun.base.weights is not None
+    learned = not begun.base.untrained
     return make_optimizer(
         options.optimizer,
         network,
@@ -200,7 +200,7 @@ def _precision(asked: str, device: torch.device) -> torch.dtype:
 
 
 def _head_first(begun: Begun, options: TrainOptions, device: torch.device) -> bool:
-    if begun.trainable.is_head is None or begun.base.weights is None or not begun.fresh:
+    if begun.trainable.is_head is None or begun.base.untrained or not begun.fresh:
         return False
     return options.head_first if options.head_first is not None else device.type == "cpu"
 
