@@ -109,7 +109,7 @@ def main() -> None:
 
 
 def _settings(registry: Registry, words: list[str]) -> Settings:
-    """What imgai.toml sets. Help is to be had whatever is in it, and takes no time to read it."""
+    """What imgai.toml sets. Help does not read it, and works whatever it holds."""
     if not words or words[0] in (*_HELP, "help"):
         return Settings()
     try:

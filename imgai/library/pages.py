@@ -1,4 +1,4 @@
-"""Samples of whatever a program holds a picture in."""
+"""Samples made of a path, bytes, a PIL image, an array or a tensor."""
 
 from __future__ import annotations
 

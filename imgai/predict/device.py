@@ -56,7 +56,7 @@ def threads_kept() -> Iterator[None]:
 def choose_devices(asked: str = "auto") -> list[torch.device]:
     """The devices that a run uses: "auto", or names joined by commas ("cuda:0,cuda:1", "cpu", "mps").
 
-    Raises DeviceError for a device that this machine does not have: never a silent CPU.
+    Raises DeviceError for a device that this machine does not have: it never falls back to the CPU.
     """
     if asked == "auto":
         if torch.cuda.is_available():

@@ -6,7 +6,7 @@ from threading import Condition
 
 
 class Budget:
-    """Take before decoding, give back after writing. What is larger than the whole budget goes alone."""
+    """Bytes are taken before decoding and given back after writing. What is larger than the budget is done alone."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -15,7 +15,7 @@ class Budget:
         self._closed = False
 
     def take(self, size: int) -> bool:
-        """Wait for room. False if the budget was closed meanwhile; then nothing is taken."""
+        """Wait until the bytes are free, and take them. False, and nothing is taken, if the budget was closed."""
         with self._change:
             self._change.wait_for(lambda: self._closed or self._taken == 0 or self._taken + size <= self.limit)
             if self._closed:
@@ -35,7 +35,7 @@ class Budget:
             self._change.notify_all()
 
     def close(self) -> None:
-        """Let nobody wait any longer."""
+        """Wake all threads that wait; `take` returns False from now on."""
         with self._change:
             self._closed = True
             self._change.notify_all()

@@ -1,4 +1,4 @@
-"""What a run needs of a picture and for it: how many of its pixels, and how many bytes."""
+"""What a run needs: the size at which a picture is decoded, and the bytes that it takes in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CHANNELS = 4  # three of the picture, one of its alpha
 
 
 def least_side(specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> int | None:
-    """How short a side of a picture may become while it is decoded; None if all of it is wanted.
+    """The least length of a side, in pixels, at which a picture may be decoded; None for its full size.
 
     A classifier sees a small square. At twice what it needs, of 200 photographs all kept their best label whose score
     was over 0.5, and all whose score led the next by more than 0.05 (docs/benchmarks.md).

@@ -1,4 +1,4 @@
-"""A run: a chain over whatever was named. Find the inputs, leave out what is done, do the rest."""
+"""A run: find the inputs, skip those that are up to date, process the others."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ class Run:
         """Remove what killed runs left half written, wherever this run writes."""
         outputs = self.options.outputs
         if self.options.out is not None and self.stdout is None:
-            # Beside a single file or a table may lie a whole home.
+            # A single file or a table may lie in a home folder, whose subfolders are not searched.
             hidden.sweep(self.out, below=not self.exact and outputs.table is None)
             if outputs.table is not None:
                 hidden.sweep(self.folder)
@@ -389,7 +389,7 @@ class Run:
         return record
 
     def _show(self, event: str, job: Job, sample: Sample) -> None:
-        """Let listeners look at a page. Called by threads of the stages."""
+        """Pass a page to the listeners. Called by threads of the stages."""
         for listener in self._listeners:
             getattr(listener, event)(job, sample)
 

@@ -35,7 +35,7 @@ from imgai.runs.write import Writer
 from imgai.sample import Failure, Sample, Source
 
 _BYTES_A_PIXEL, _BESIDE = 8, 256 << 20  # of a picture on standard input: four channels of 16 bits, and what else it has
-_MOST_THREADS = 64  # that read, and as many that write; more only wait for each other
+_MOST_THREADS = 64  # that decode, and as many that encode; more only wait for each other
 _SHARES = 4  # in which a core takes its part of a few pictures, so that none has a batch left when the others are done
 
 
@@ -89,7 +89,7 @@ class Stages:
         chains = _one_a_core(self._chains, most)
         if len(chains) > len(self._chains):
             self._at_once = max(1, -(-most // (_SHARES * len(chains))))
-        # What comes last in a picture's way is started first, so that nothing is begun that nobody would finish.
+        # The last stage starts first, so that no picture is decoded that nothing would write.
         encoders = self._started(self._encode, [()] * workers)
         predictors = self._started(self._predict, [(chain,) for chain in chains])
         decoders = self._started(self._decode, [(todo,)] * min(workers, most))
@@ -129,7 +129,7 @@ class Stages:
         """Every job once it is done or has failed, until no more come. May be called again to go on."""
         while not self._ended:
             try:
-                job = self._finished.get(timeout=0.5)  # wakes now and then, so that a signal is heard
+                job = self._finished.get(timeout=0.5)  # with a timeout, so that signal handlers run
             except queue.Empty:
                 continue
             if job is None:
@@ -154,7 +154,7 @@ class Stages:
     def _decode(self, todo: Iterator[Job]) -> None:
         while not self._stop.is_set():
             try:
-                with self._todo_lock:  # not the other: a stream may keep us waiting
+                with self._todo_lock:  # a lock of its own: the next job of a stream may take long to come
                     job = next(todo, None)
             except Stopped:
                 return

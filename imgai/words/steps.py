@@ -1,4 +1,4 @@
-"""One step, as people ask for it: the same options and the same errors wherever it stands."""
+"""One step as the user writes it, with the same options and errors in every place."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def _size_options(members: tuple[Model, ...]) -> list[Option]:
 
 
 def _size(members: tuple[Model, ...], values: Mapping[str, Any]) -> Size | None:
-    """What was asked for; nothing is the smallest scale there is."""
+    """The size asked for; by default the smallest scale of the family."""
     asked = {name: value for name, value in values.items() if name in _SIZES}
     if not asked:
         return Size(scale=members[0].scale) if members[-1].scale > 1 else None

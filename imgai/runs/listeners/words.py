@@ -1,4 +1,4 @@
-"""What people are told: what failed, what they should know, and how the run ended."""
+"""Messages on stderr: failures, notices, and a summary at the end."""
 
 from __future__ import annotations
 
