@@ -99,7 +99,7 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
             for length, count in zip(numbered.shape, asked.size[::-1], strict=True)
         )
         numbered = numbered[np.ix_(rows, columns)]
-    half_sure = ((found.values > 51) & (found.values < 204)).float().mean().item()
+    half_sure = float(((soft > 51) & (soft < 204)).mean())
     covered = max(float(sum(areas.values())), 1e-3)
     common: dict[str, Any] = {
         "facts": tuple(facts),
