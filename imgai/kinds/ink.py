@@ -12,9 +12,11 @@ import numpy as np
 from imgai.images.depth import to_float
 from imgai.images.sheet import sheet_dpi, stated_dpi
 from imgai.kinds.bilevel import Coded, Sheet, as_png, as_tiff, coded, write_pdf
-from imgai.kinds.sheet import corners_of, cut_out, flattened, lean_of, upright
+from imgai.kinds.sheet import corners_of, cut_out, flattened, lean_of, left_out, upright
 from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
+
+_MOST_LEFT_OUT = 0.01  # of the ink, that may lie beside a sheet: what the model takes for ink on a desk
 
 
 def render(pages: Iterable[Page]) -> Iterator[Rendered]:
@@ -75,9 +77,12 @@ def sheet_of(page: Page, notes: list[str]) -> Sheet:
     params = page.params
     if params.dewarp or params.crop_page:
         corners = corners_of(to_float(page.sample.image[0]).mean(dim=0).cpu().numpy())
+        where = f" on page {page.sample.source.page + 1}" if page.sample.source.pages > 1 else ""
         if corners is None:
-            where = f" on page {page.sample.source.page + 1}" if page.sample.source.pages > 1 else ""
             notes.append(f"no sheet is told from what is around it{where}; all of the picture is kept")
+        elif left_out(soft, corners) > _MOST_LEFT_OUT:
+            # A shadow over the sheet looks like its edge.
+            notes.append(f"ink lies beside what looks like the sheet{where}; all of the picture is kept")
         else:
             soft = flattened(soft, corners) if params.dewarp else cut_out(soft, corners)
     if params.deskew and (lean := lean_of(soft)):

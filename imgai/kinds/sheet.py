@@ -6,7 +6,7 @@ import math
 from itertools import combinations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
@@ -119,6 +119,14 @@ def _in_order(quad: np.ndarray) -> Corners:
     middle = quad.mean(axis=0)
     turned = quad[np.argsort(np.arctan2(*(quad - middle).T[::-1]))]
     return np.roll(turned, -int(np.argmin(turned.sum(axis=1))), axis=0)
+
+
+def left_out(soft: np.ndarray, corners: Corners) -> float:
+    """The part of the ink that lies beside a sheet, 0 to 1. Shape: ``(H, W)`` uint8"""
+    ink = soft >= 128
+    inside = Image.new("1", (soft.shape[1], soft.shape[0]))
+    ImageDraw.Draw(inside).polygon([(float(x), float(y)) for x, y in corners], fill=1)
+    return float((ink & ~np.asarray(inside)).sum() / max(1, ink.sum()))
 
 
 def flattened(soft: np.ndarray, corners: Corners) -> np.ndarray:

@@ -172,6 +172,22 @@ def test_a_sheet_is_told_from_the_desk_and_seen_from_above() -> None:
     assert around[200, 150] == 255
 
 
+def test_no_ink_is_lost_with_the_desk() -> None:
+    """A deep shadow over a half of the sheet looks like a desk."""
+    soft = np.zeros((500, 440), dtype=np.uint8)
+    soft[100:400:20, 120:280] = 255
+    soft[100:400:20, 300:325] = 255
+    light = on_a_desk()
+    light[:, 290:] = 0.2
+    assert corners_of(light) is not None
+    (file,) = made(page_of(soft, "ink", (light * 255).astype(np.uint8), dewarp=True))
+    assert "ink lies beside" in file.notes[0]
+    assert Image.open(io.BytesIO(file.content)).size == (440, 500)
+    (file,) = made(page_of(soft, "ink", (on_a_desk() * 255).astype(np.uint8), crop_page=True))
+    assert not file.notes
+    assert Image.open(io.BytesIO(file.content)).size[0] < 350
+
+
 def photographed(width: float, height: float, tilt: tuple[float, float], focal: float = 1.2) -> np.ndarray:
     """The corners of a sheet as a camera sees them that is tilted in two ways by degrees; 1200 x 900 pixels."""
     a, b = np.radians(tilt)
