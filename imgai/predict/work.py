@@ -14,7 +14,7 @@ from imgai.errors import InputError
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize, to_float
 from imgai.images.guided import enlarged
-from imgai.images.resize import bicubic, resize
+from imgai.images.resize import bicubic, resize, resize_finely
 from imgai.images.sheet import size_at
 from imgai.outputs import OutputType, StepContext, View, resized
 from imgai.outputs.base import Place
@@ -145,7 +145,7 @@ class TiledWork(Work):
         super().__init__(sample, output, step)
         model = step.model
         if model.longest is not None:
-            self._image = resize(self._image, fitted(sample.height, sample.width, model.longest, model.fraction))
+            self._image = resize_finely(self._image, fitted(sample.height, sample.width, model.longest, model.fraction))
         elif model.dpi is not None and (size := size_at(sample, model.dpi)) != (sample.height, sample.width):
             self._image = resize(self._image, size)
         height, width = self._image.shape[-2:]
