@@ -103,7 +103,9 @@ class Registry:
         if (own := self._trained(task, wanted)) is not None:
             return (own,)
         if is_path(wanted):
-            return (import_module(_FOREIGN).declare(Path(wanted), self.task(task), self.members(task)[-1]),)
+            return (
+                import_module(_FOREIGN).declare(Path(wanted).expanduser(), self.task(task), self.members(task)[-1]),
+            )
         if (path := import_module(_ZOO).path_of(task, wanted)) is not None:
             model = import_module(_FOREIGN).declare(path, self.task(task), self.members(task)[-1])
             return (dataclasses.replace(model, name=wanted),)

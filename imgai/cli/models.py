@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from imgai.cli.command import exit_code
 from imgai.cli.export import add_export
 from imgai.cli.settings import Settings
 from imgai.cli.show import describe, find_models, megabytes, millions, print_facts
-from imgai.cli.zoo import add_zoo, remove_fetched
+from imgai.cli.zoo import add_zoo, remove_fetched, unfetched
 from imgai.errors import EXIT_OK, PluginError, UsageError
 from imgai.registry import Registry
 
@@ -71,6 +72,12 @@ def _remove(registry: Registry, name: str) -> int:
 
 
 def _info(registry: Registry, name: str, as_json: bool) -> int:
+    if (entry := unfetched(registry, name)) is not None:
+        facts = {**asdict(entry), "path": str(entry.path)}
+        typer.echo(
+            json.dumps(facts) if as_json else "\n".join(f"{key:13} {value}" for key, value in facts.items() if value)
+        )
+        return EXIT_OK
     for model in find_models(registry, name):
         facts = describe(registry, model)
         if as_json:

@@ -111,6 +111,17 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
         Console().say(f"{taken} models of OpenModelDB are in the list{words}")
 
 
+def unfetched(registry: Registry, name: str) -> Entry | None:
+    """The entry of the list of that name, where imgai has no model of its own that is called so."""
+    from imgai.predict import zoo
+
+    task, slash, last = name.rpartition("/")
+    if any(last in (model.name, model.family) for model in registry.models() if not slash or model.task == task):
+        return None
+    found = [each for each in zoo.entries() if each.name == last and (not slash or each.task == task)]
+    return found[0] if len(found) == 1 else None
+
+
 def remove_fetched(name: str) -> bool:
     """Delete a fetched or imported model and say so. Returns whether there is one of that name."""
     from imgai.predict import zoo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -32,7 +34,7 @@ def needs(backend: str) -> None:
 @pytest.mark.parametrize(("task", "model"), [("denoise", "gaussian"), ("segment", "nuclei"), ("detect", "nanodet")])
 def test_graphs_give_the_pixels_of_torch(cat: Path, cache: Path, backend: str, task: str, model: str) -> None:
     needs(backend)
-    ours = imgai.load(task, model=model, machine=Machine(device="cpu", precision="fp32"))(cat)
+    ours = imgai.load(task, model=model, machine=Machine(device="cpu", precision="fp32", backend="torch"))(cat)
     theirs = imgai.load(task, model=model, machine=Machine(device="cpu", backend=backend))(cat)
     assert (ours.image - theirs.image).abs().max() <= 1.01 / 255
     for label, mask in ours.masks.items():
@@ -41,13 +43,13 @@ def test_graphs_give_the_pixels_of_torch(cat: Path, cache: Path, backend: str, t
     (graph,) = (cache / "graphs").iterdir()
     before = graph.stat().st_mtime_ns
     imgai.load(task, model=model, machine=Machine(device="cpu", backend=backend))(cat)
-    assert graph.stat().st_mtime_ns == before, "it is made once"
+    assert [each.stat().st_mtime_ns for each in (cache / "graphs").iterdir()] == [before], "it is made once"
 
 
 def test_another_backend_makes_nothing_again(cat: Path, tmp_path: Path) -> None:
     needs("onnx")
     step = "denoise --model gaussian"
-    machines = (Machine(device="cpu", precision="fp32"), Machine(device="cpu", backend="onnx"))
+    machines = (Machine(device="cpu", precision="fp32", backend="torch"), Machine(device="cpu", backend="onnx"))
     statuses = [
         [record["status"] for record in imgai.run(step, cat, tmp_path / "out", machine=machine)] for machine in machines
     ]
@@ -120,12 +122,32 @@ def test_graphs_are_kept_apart_by_all_that_they_depend_on() -> None:
     assert key(Scaled(lambda x: x), images, any_size=True) is None  # type: ignore[arg-type]
 
 
+def test_a_graph_is_found_again_by_another_process() -> None:
+    program = """
+import torch
+from torch import nn
+from imgai.predict.backends.export import key
+torch.manual_seed(0)
+network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU())
+network.names = {"some", "names", "in", "a", "set"}
+print(key(network, (torch.rand(1, 3, 16, 16),), any_size=True))
+"""
+    keys = {
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60).stdout
+        for _ in range(2)
+    }
+    assert len(keys) == 1
+    assert len(keys.pop()) == 65
+
+
 def test_an_exported_model_runs_as_a_file(cat: Path, tmp_path: Path) -> None:
     needs("onnx")
     path = tmp_path / "mine.onnx"
     answer = command("models", "export", "denoise/gaussian", path)
     assert answer.returncode == 0, answer.stderr
-    ours = imgai.load("denoise", model="gaussian", machine=Machine(device="cpu", precision="fp32"))(cat).image
+    ours = imgai.load("denoise", model="gaussian", machine=Machine(device="cpu", precision="fp32", backend="torch"))(
+        cat
+    ).image
     assert (imgai.load("denoise", model=str(path))(cat).image - ours).abs().max() <= 1.01 / 255
     answer = command("models", "export", "denoise/gaussian", path)
     assert (answer.returncode, "is there already" in answer.stderr) == (2, True)

@@ -64,6 +64,13 @@ def test_a_graph_of_any_size_gives_what_torch_gives(tmp_path: Path, cat: Path) -
     assert (tiled - expected).abs().max() < 1.5 / 255
 
 
+def test_openvino_runs_a_graph_too(tmp_path: Path, cat: Path) -> None:
+    pytest.importorskip("openvino")
+    path = export(tmp_path / "x2.onnx", larger, (1, 3, 64, 64), dynamic=True)
+    ours = made(path, cat, machine=imgai.Machine(device="cpu", backend="openvino"))
+    assert (ours - larger(as_image(cat)).clamp(0, 1)[0]).abs().max() < 1 / 255
+
+
 def test_sizes_that_a_graph_needs_are_found(tmp_path: Path, cat: Path) -> None:
     def halves(x: Tensor) -> Tensor:
         return F.pixel_shuffle(F.pixel_unshuffle(x, 8), 8) * 0.9 + 0.05

@@ -215,6 +215,8 @@ def listed(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
 def test_a_model_is_fetched_by_name_and_then_used(listed: Server, cat: Path, cache: Path) -> None:
     with pytest.raises(UsageError, match=r"free is not fetched yet .0 MB, MIT.; imgai models fetch super-resolve/free"):
         imgai.load("super-resolve", model="free")
+    code, words, _ = run("models", "info", "free")
+    assert (code, DIGEST in words, "MIT" in words) == (0, True, True)
     assert listed.asked == [], "nothing is fetched unless it is asked for"
     found = zoo.entry("free")
     zoo.bring(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import io
 import pickle
 import tempfile
 import warnings
@@ -82,12 +83,13 @@ def check(network: nn.Module, run: Callable[[tuple[Tensor, ...]], Any], inputs: 
 
 def key(network: nn.Module, inputs: Sequence[Tensor], *, any_size: bool) -> str | None:
     """What a graph of the network depends on, as a hash; None for networks that cannot be pickled."""
+    found, content = hashlib.sha256(), io.BytesIO()
     try:
-        content = pickle.dumps(network)
+        _Pickler(content, found.update).dump(network)
         files = {inspect.getsourcefile(type(module)) for module in network.modules()}
     except Exception:
         return None
-    found = hashlib.sha256(content)
+    found.update(content.getvalue())
     for file in sorted(file for file in files if file and "/torch/nn/" not in file.replace("\\", "/")):
         found.update(Path(file).read_bytes())
     shapes = [tuple(value.shape[1:]) for value in inputs if not any_size or value.ndim != 4]
@@ -115,6 +117,25 @@ def shaped(tensors: Sequence[Tensor], like: Any) -> Any:
         return tuple(fill(value) for value in form)
 
     return fill(like)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickles a network so that the same one is the same bytes in every process.
+
+    tell: is given the bytes of each tensor, in place of where it lies in memory.
+    """
+
+    def __init__(self, file: io.BytesIO, tell: Callable[[bytes], object]) -> None:
+        super().__init__(file, protocol=4)
+        self._tell = tell
+
+    def persistent_id(self, value: object) -> object:
+        if isinstance(value, Tensor):
+            self._tell(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            return repr((value.dtype, tuple(value.shape)))
+        if isinstance(value, (set, frozenset)):  # in another order in every process
+            return repr(sorted(map(repr, value)))
+        return None
 
 
 class _Flat(nn.Module):

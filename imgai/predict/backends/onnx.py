@@ -18,6 +18,7 @@ from imgai.plugin import Model
 from imgai.predict.backends.base import Backend, Run
 from imgai.predict.backends.eager import TORCH
 from imgai.predict.backends.export import check, export, key, shaped
+from imgai.predict.foreign.graph import OnnxNetwork
 
 Call = Callable[[list[np.ndarray]], list[np.ndarray]]
 """A graph made ready: its inputs in order, to its outputs."""
@@ -38,10 +39,17 @@ class GraphBackend(Backend):
     def open(self, graph: bytes, device: torch.device) -> Call:
         """Make a graph ready to be called on a device. Raises PluginError for a device that it does not run on."""
 
+    def take(self, network: OnnxNetwork, device: torch.device) -> None:
+        """Run a graph that came as a file; ONNX Runtime does already."""
+
     def prepare(self, model: Model, network: Callable[..., Any], device: torch.device) -> Run:
         eager = TORCH.prepare(model, network, device)
-        if not isinstance(network, nn.Module) or getattr(network, "graph", False):
-            return eager  # there is nothing to export: a function, or a graph already
+        if not isinstance(network, nn.Module):
+            return eager  # there is nothing to export
+        if graphs := [module for module in network.modules() if isinstance(module, OnnxNetwork)]:
+            for each in graphs:
+                self.take(each, device)
+            return eager
         opened: dict[tuple[int, ...], tuple[Callable[[tuple[Tensor, ...]], Any] | None, Any]] = {}
 
         def run(inputs: tuple[Tensor, ...], precision: torch.dtype) -> Any:
@@ -122,16 +130,11 @@ class OpenVinoBackend(GraphBackend):
 
     name = "openvino"
 
-    def open(self, graph: bytes, device: torch.device) -> Call:
-        import openvino
+    def take(self, network: OnnxNetwork, device: torch.device) -> None:
+        network.run_by(_Session(_compiled(network.path.read_bytes(), device)))
 
-        if device.type != "cpu":
-            raise PluginError(f"--backend openvino runs on the CPU, not on {device}", "add --device cpu")
-        core = openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-        compiled = core.compile_model(
-            core.read_model(graph), "CPU", {**hints, "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        )
+    def open(self, graph: bytes, device: torch.device) -> Call:
+        compiled = _compiled(graph, device)
         names = [port.get_any_name() for port in compiled.inputs]
 
         def call(values: list[np.ndarray]) -> list[np.ndarray]:
@@ -140,6 +143,32 @@ class OpenVinoBackend(GraphBackend):
             return [np.array(answers[port]) for port in compiled.outputs]
 
         return call
+
+
+class _Session:
+    """A graph of OpenVINO, called as one of ONNX Runtime is."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+
+    def run(self, names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        answers = self._compiled(given)
+        return [np.array(answers[self._compiled.output(name)]) for name in names]
+
+
+def _compiled(graph: bytes, device: torch.device) -> Any:
+    """A graph made ready by OpenVINO, which computes in fp32. Raises PluginError if it cannot be."""
+    import openvino
+
+    if device.type != "cpu":
+        raise PluginError(f"--backend openvino runs on the CPU, not on {device}", "add --device cpu")
+    core = openvino.Core()
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    hints["INFERENCE_NUM_THREADS"] = str(torch.get_num_threads())
+    try:
+        return core.compile_model(core.read_model(graph), "CPU", hints)
+    except Exception as error:
+        raise PluginError(f"OpenVINO cannot run the graph: {' '.join(str(error).split())[:160]}") from error
 
 
 def _folder() -> Path:

@@ -66,8 +66,6 @@ class Prepare(nn.Module):
 class Picture(nn.Module):
     """A graph that gives pictures. Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, 3, H * scale, W * scale)``"""
 
-    graph = True
-
     def __init__(self, network: nn.Module, prepare: Prepare, call: Call) -> None:
         super().__init__()
         self.network, self.prepare, self.call = network, prepare, call

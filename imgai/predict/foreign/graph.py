@@ -85,11 +85,8 @@ def graph_of(path: Path) -> Graph:
 class OnnxNetwork(nn.Module):
     """A graph as a network: images to one output, float32.
 
-    graph: what runs networks has nothing to export of it.
     channels_last: it takes ``(B, H, W, C)``. single: it takes one image at a time.
     """
-
-    graph = True
 
     def __init__(
         self,
@@ -103,11 +100,16 @@ class OnnxNetwork(nn.Module):
         single: bool = False,
     ) -> None:
         super().__init__()
+        self.path = path
         self._session = session(path, device)
         self._input, self._output = input_, output
         self._type = _TYPES[type_]
         self._channels_last = channels_last
         self._single = single
+
+    def run_by(self, session: Any) -> None:
+        """Have something else run the graph: what has the method ``run`` of a session of ONNX Runtime."""
+        self._session = session
 
     def forward(self, images: Tensor) -> Tensor:
         batch = images.permute(0, 2, 3, 1) if self._channels_last else images
