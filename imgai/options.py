@@ -58,7 +58,7 @@ class ScoresOptions:
     explain: the method; explain_label: the label to explain, None for the best.
     """
 
-    top: int = option(1, "Labels an image.", minimum=1, maximum=KEPT)
+    top: int = option(1, "Number of labels for each image.", minimum=1, maximum=KEPT)
     threshold: float = option(0.0, "Leave out labels with a lower score.", minimum=0, maximum=1)
     sort_by: str | None = option(
         None,
@@ -67,7 +67,7 @@ class ScoresOptions:
         shown="as named",
     )
     excel: bool = option(
-        False, "Begin a CSV table with a byte order mark, by which Excel knows its letters.", negatable=True
+        False, "Begin a CSV table with a byte order mark, so that Excel reads it as UTF-8.", negatable=True
     )
     sort_into: Path | None = option(
         None, "Copy each file into a folder for its best label.", metavar="FOLDER", trusted=True
@@ -165,10 +165,10 @@ class RunOptions(Basics):
     dry_run: bool = option(False, "Print what would be done and write nothing.", scope="typed")
     fail_fast: bool = option(False, "Stop at the first input that fails.")
     channel: str | None = option(
-        None, "Look at this channel alone: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
+        None, "Use this channel alone: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
     )
     dpi: float | None = option(
-        None, "Dots per inch of the pictures, in place of what they say.", minimum=1, maximum=100_000
+        None, "Resolution of the pictures in dots per inch, in place of what they state.", minimum=1, maximum=100_000
     )
     watch: bool = option(False, "Keep running; process files as they arrive.", scope="recipe")
     null: bool = option(False, "Names in @lists end with NUL instead of a newline.", short="-0", scope="recipe")
@@ -246,7 +246,7 @@ class EvaluateOptions(Basics):
         (), "Measure these models side by side, in place of --model.", metavar="MODEL", scope="typed"
     )
     threshold: float = option(
-        0.5, "Masks and boxes count from this value or score on.", minimum=0, maximum=1, scope="typed"
+        0.5, "Mask values and box scores at or above this count.", minimum=0, maximum=1, scope="typed"
     )
 
 
@@ -297,7 +297,7 @@ class NormalizeOptions:
 
     normalize: str = option(
         "auto",
-        "The range of values that the network is shown stretched, where the picture uses a small part of its scale.",
+        "Stretch this range of values for the network, where a picture uses a small part of its scale.",
         metavar="auto|none|LOW,HIGH",
     )
 

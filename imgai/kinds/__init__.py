@@ -45,7 +45,7 @@ class CutoutParams(MaskParams):
 
     alpha: str = param(
         "clean",
-        "clean: what is half sure far from the edge is decided, the edge stays soft; soft: the mask as it is.",
+        "clean: decide uncertain parts away from the edge, keep the edge soft; soft: the mask as it is.",
         choices=("clean", "soft", "hard"),
     )
     islands: str = param("all", "Keep all parts, or the largest alone.", choices=("all", "largest"))
@@ -141,15 +141,17 @@ class LabelsParams(ObjectsParams):
 class CocoParams(ObjectsParams):
     """The options of ``coco`` of masks."""
 
-    coco: str = param("rle", "How shapes are told: exact run lengths, or outer outlines.", choices=("rle", "polygons"))
+    coco: str = param(
+        "rle", "How shapes are written: exact run lengths, or outer outlines.", choices=("rle", "polygons")
+    )
 
 
 def _excel() -> Any:
-    return param(False, "Begin the table with a byte order mark, by which Excel knows its letters.")
+    return param(False, "Begin the table with a byte order mark, so that Excel reads it as UTF-8.")
 
 
 def _pixel_size() -> Any:
-    return param(None, "Micrometres that a pixel measures; else what the file says.")
+    return param(None, "Size of a pixel in micrometres; by default what the file says.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,7 @@ class YoloParams(CountedParams):
 class CropsParams(CountedParams):
     """The options of ``crops``."""
 
-    crops_margin: float = param(0.0, "Margin around each box, as a part of its sides.", minimum=0, maximum=1)
+    crops_margin: float = param(0.0, "Margin around each box, as a fraction of its sides.", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ class DetectParams:
         (), "Classes to look for: one or more, with commas between; all, if left out.", metavar="NAMES"
     )
     tiled: bool = param(
-        False, "Look at the picture piece by piece too, at its own size: small objects in large pictures."
+        False, "Also look at the picture in tiles at its full size, for small objects in large pictures."
     )
 
 

@@ -9,7 +9,9 @@ from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 class SuperResolveParams:
     """What can be asked of every model."""
 
-    tta: bool = param(False, "Average eight turned and mirrored answers: eight times as slow, a little truer.")
+    tta: bool = param(
+        False, "Average the results of eight turned and mirrored copies: eight times as slow, a little more accurate."
+    )
 
 
 TASK = Task(
