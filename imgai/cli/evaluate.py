@@ -144,6 +144,8 @@ def _known(
 ) -> _Known:
     """What is true of the pictures in the folder. Raises UsageError where it does not say that."""
     if task.output in PRINTED:
+        _check_extra()
+    if task.output in PRINTED and not _as_for_training(asked.folder):
         return _classes(spec.model, registry.models(task.name), asked.folder, console)
     from imgai.evaluation.truths import read_truths, shrunk_into
 
@@ -172,11 +174,22 @@ def _scale(spec: StepSpec) -> int:
     return int(scale)
 
 
-def _classes(model: Model, others: Sequence[Model], folder: Path, console: Console) -> _Known:
-    """The classes by the names of folders and files."""
+def _check_extra() -> None:
     for module in _OF_CLASSES:
         if importlib.util.find_spec(module) is None:
             raise UsageError("measuring needs scikit-learn and matplotlib", "pip install 'imgai[evaluate]'")
+
+
+def _as_for_training(folder: Path) -> bool:
+    """Whether classes are told by a table, or below train/ and its like, rather than by the folder's own folders."""
+    from imgai.training.layouts.base import NAMES
+
+    parts = {NAMES.get(path.name.lower()) for path in folder.iterdir() if path.is_dir()}
+    return (folder / "labels.csv").is_file() or "train" in parts
+
+
+def _classes(model: Model, others: Sequence[Model], folder: Path, console: Console) -> _Known:
+    """The classes by the names of folders and files."""
     from imgai.evaluation.classes import class_of, known_classes
 
     classes = known_classes(folder, model, others, console)

@@ -195,3 +195,16 @@ def test_what_says_nothing_is_refused(evaluate: Evaluate, tmp_path: Path) -> Non
     picture: Any = np.zeros((8, 8, 3), np.uint8)
     save(tmp_path / "alone" / "a.png", picture)
     assert "--open is for --report" in evaluate("find-light", tmp_path / "alone", "--open").stderr
+
+
+def test_labels_of_a_table_or_of_the_test_part_are_known_too(evaluate: Evaluate, tmp_path: Path) -> None:
+    for name, level in (("a", 20), ("b", 230), ("c", 240)):
+        save(tmp_path / "table" / f"{name}.png", np.full((20, 20, 3), level, np.uint8))
+    (tmp_path / "table" / "labels.csv").write_text("name,label\na.png,dark\nb.png,light\nc.png,dark\n")
+    told = json.loads(evaluate("weigh", tmp_path / "table", "--json").stdout)
+    assert (told["pictures"], told["top1"]) == (3, 0.6667)
+    for part, level in (("train", 10), ("test", 250)):
+        save(tmp_path / "parts" / part / "dark" / "a.png", np.full((20, 20, 3), level, np.uint8))
+        save(tmp_path / "parts" / part / "light" / "b.png", np.full((20, 20, 3), level + 1, np.uint8))
+    told = json.loads(evaluate("weigh", tmp_path / "parts", "--json").stdout)
+    assert (told["pictures"], told["top1"]) == (2, 0.5)
