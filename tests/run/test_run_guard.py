@@ -113,6 +113,26 @@ def test_records_of_schema_1_are_read(pair: Path, tmp_path: Path, find_light: An
     assert find_light([pair], out, params={"gain": 2.0})[0].done == 2
 
 
+@pytest.mark.parametrize(("suffix", "several"), [(".gif", True), (".tif", True), (".jpg", False), (".png", False)])
+def test_the_pages_of_formats_that_have_some_are_looked_for_in_advance(
+    tmp_path: Path, find_light: Any, suffix: str, several: bool
+) -> None:
+    (tmp_path / "in").mkdir()
+    frames = [Image.new("RGB", (20, 16), (90 * number, 40, 40)) for number in range(1 + several)]
+    frames[0].save(
+        tmp_path / "in" / f"a{suffix}", **({"save_all": True, "append_images": frames[1:]} if several else {})
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "a-p0001.png").write_bytes(b"somebody's")
+    if several:
+        with pytest.raises(UsageError, match="no record of it"):
+            find_light([tmp_path / "in"], out)
+    else:
+        assert find_light([tmp_path / "in"], out)[0].done == 1
+    assert (out / "a-p0001.png").read_bytes() == b"somebody's"
+
+
 def test_what_cannot_be_foreseen_fails_alone(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
     """That a.png holds two frames shows only when it is read."""
     frames = [Image.new("RGB", (20, 16), (60 * i, 90, 120)) for i in range(1, 3)]
