@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,45 @@ def test_a_phones_picture(tmp_path: Path) -> None:
     assert (header.format, header.width, header.height) == ("HEIC", 60, 40)
     pixels = sample.image[0].permute(1, 2, 0).numpy().astype(int)
     assert np.abs(pixels - photograph()).mean() < 4
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("mode", ["RGB;16", "RGBA;16"])
+def test_a_phones_picture_of_more_than_8_bits_keeps_them(
+    tmp_path: Path, mode: str, bits: int, monkeypatch: Any
+) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    monkeypatch.setattr(heif.options, "SAVE_HDR_TO_12_BIT", bits == 12)
+    channels = len(mode) - 3
+    ramp = np.linspace(0, 65535, 64 * 48).reshape(48, 64)
+    values = np.repeat(ramp[..., None], channels, axis=2).astype(np.uint16)
+    path = tmp_path / "a.heic"
+    heif.from_bytes(mode=mode, size=(64, 48), data=values.tobytes()).save(path, quality=-1)  # without loss
+    sample = first(path)
+    assert sample.metadata.depth == 16
+    step = 65535 / (2**bits - 1)
+    pixels = sample.image[0].permute(1, 2, 0).numpy().astype(float)
+    assert np.abs(pixels - values[..., :3]).max() <= 1.5 * step
+    assert pixels.max() == 65535  # white is white
+    assert len(np.unique(pixels)) > 900
+    assert (sample.alpha is not None) is (channels == 4)
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_an_avif_of_more_than_8_bits_keeps_them(tmp_path: Path, channels: int, bits: int) -> None:
+    import imagecodecs
+
+    white = 2**bits - 1
+    ramp = np.linspace(0, white, 64 * 48).round().reshape(48, 64).astype(np.uint16)
+    values = ramp if channels == 1 else np.repeat(ramp[..., None], channels, axis=2)
+    path = tmp_path / "a.avif"
+    path.write_bytes(imagecodecs.avif_encode(values, level=100, bitspersample=bits, speed=9))
+    sample = first(path)
+    assert (sample.metadata.depth, sample.metadata.gray) == (16, channels == 1)
+    due = ramp.astype(float) * 65535 / white
+    assert np.abs(sample.image[0, 0].numpy().astype(float) - due).max() <= 1
+    assert (sample.alpha is not None) is (channels == 4)
 
 
 def negative(path: Path, orientation: int = 1) -> None:

@@ -66,6 +66,7 @@ FORMATS = (
         "heic",
         write=False,
         suffixes=(".heic", ".heif", ".hif"),
+        deep=True,
         magic=(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|hevx|mif1|msf1)",),
         paged=True,
         extra="heic",

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import imagecodecs
+import numpy as np
+from PIL import Image
+
 from imgai.images import coded
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture
@@ -21,10 +25,32 @@ def probe(source: Path | bytes) -> Header:
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """Every frame, whole."""
+    head = pillow.head_of(source, _HEAD)
     with pillow.opened(source, "AVIF") as image:
-        if "icc_profile" not in image.info and (icc := coded.of_box(pillow.head_of(source, _HEAD))):
+        if "icc_profile" not in image.info and (icc := coded.of_box(head)):
             image.info["icc_profile"] = icc
-        yield from pillow.pictures(image, "AVIF", image.n_frames)  # type: ignore[attr-defined]
+        bits = _bits(head)
+        decode = (lambda image: _deep(source, image, bits)) if bits > 8 else (lambda image: None)
+        yield from pillow.pictures(image, "AVIF", image.n_frames, decode=decode)  # type: ignore[attr-defined]
+
+
+def _bits(head: bytes) -> int:
+    """Bits a channel, as the configuration of the first AV1 stream has it (av1C: high_bitdepth, twelve_bit)."""
+    at = head.find(b"av1C")
+    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+    return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
+
+
+def _deep(source: Path | bytes, image: Image.Image, bits: int) -> pillow.Decoded:
+    """A still picture of 10 or 12 bits, which Pillow would cut to 8, scaled to 16: pixels, alpha and profile."""
+    values = imagecodecs.avif_decode(source if isinstance(source, bytes) else source.read_bytes())
+    white = 2**bits - 1
+    values = ((values.astype(np.uint32) * 65535 + white // 2) // white).clip(0, 65535).astype(np.uint16)
+    icc = image.info.get("icc_profile") or None
+    if values.ndim == 2:
+        return values, None, icc
+    colors = np.ascontiguousarray(values[..., :3] if values.shape[-1] > 2 else values[..., 0])
+    return colors, np.ascontiguousarray(values[..., -1]) if values.shape[-1] in (2, 4) else None, icc
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:

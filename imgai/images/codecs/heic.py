@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pillow_heif
 from PIL import Image
 
@@ -20,21 +21,35 @@ def probe(source: Path | bytes) -> Header:
 
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
-    """The first picture; libheif has turned it."""
-    with _opened(source) as image:
-        yield from pillow.pictures(image, "HEIC", turned=True)
+    """The first picture; libheif has turned it. 10 and 12 bits are scaled to 16."""
+    heif = pillow_heif.open_heif(_file(source), convert_hdr_to_8bit=False)
+    deep = int(heif.info.get("bit_depth", 8)) > 8
+    # Pillow has no picture of 16 bits in colour: what it holds then is only what the file says of itself.
+    image: Image.Image = Image.new("L", heif.size) if deep else heif.to_pillow()
+    with image:
+        image.info = {**heif.info, **image.info}
+        _tell_colors(image, heif.info.get("nclx_profile"))
+        decode = (lambda image: _deep(heif, image)) if deep else (lambda image: None)
+        yield from pillow.pictures(image, "HEIC", decode=decode, turned=True)
 
 
 def _file(source: Path | bytes) -> io.BytesIO | Path:
     return io.BytesIO(source) if isinstance(source, bytes) else source
 
 
-def _opened(source: Path | bytes) -> Image.Image:
-    heif = pillow_heif.open_heif(_file(source), convert_hdr_to_8bit=True)
-    image: Image.Image = heif.to_pillow()
-    nclx = heif.info.get("nclx_profile")
+def _deep(heif: pillow_heif.HeifFile, image: Image.Image) -> pillow.Decoded:
+    """Pixels, alpha and profile, of 16 bits: libheif's are shifted, so that white would be a little grey."""
+    white = 65536 - (1 << (16 - int(heif.info["bit_depth"])))
+    values = ((np.asarray(heif).astype(np.uint32) * 65535 + white // 2) // white).clip(0, 65535).astype(np.uint16)
+    if heif.mode == "I;16":
+        return values, None, image.info.get("icc_profile") or None
+    alpha = np.ascontiguousarray(values[..., 3]) if values.shape[-1] == 4 else None
+    return np.ascontiguousarray(values[..., :3]), alpha, image.info.get("icc_profile") or None
+
+
+def _tell_colors(image: Image.Image, nclx: object) -> None:
+    """Note the profile that code points tell, where there is no other."""
     if not image.info.get("icc_profile") and isinstance(nclx, dict):
         codes = (int(nclx.get(name, 2)) for name in ("color_primaries", "transfer_characteristics"))
         if icc := coded.profile(*codes):
             image.info["icc_profile"] = icc
-    return image
