@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from imgai.bar import Bar
 from imgai.cli.show import describe, megabytes
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, PluginError, UsageError
@@ -169,35 +169,10 @@ def _fetch(wanted: Entry, console: Console, *, accepted: bool, offline: bool) ->
         raise UsageError(
             f"the licence of {called} is {wanted.license or 'unknown'}", "read it, then add --accept-license"
         )
-    bar = _Bar(called, console)
+    bar = Bar(called, console)
     zoo.bring(wanted, bar.tell)
     bar.end()
     console.say(f"imgai {wanted.task} --model {wanted.name}")
-
-
-class _Bar:
-    """A bar on a terminal; in a log, a line for each quarter."""
-
-    def __init__(self, name: str, console: Console) -> None:
-        self._name, self._console = name, console
-        self._shown = 0
-        self._live = sys.stderr is not None and sys.stderr.isatty() and not console.quiet
-
-    def tell(self, came: int, size: int) -> None:
-        """So many bytes of so many have come."""
-        share = 100 * came // max(1, size)
-        if self._live and share > self._shown:
-            sys.stderr.write(f"\r{'#' * (share // 4):25} {share:3}%  {came / 1e6:.1f} of {size / 1e6:.1f} MB")
-            sys.stderr.flush()
-            self._shown = share
-        elif not self._live and share // 25 > self._shown // 25:
-            self._shown = share
-            self._console.say(f"{self._name}: {share} %")
-
-    def end(self) -> None:
-        """All has come."""
-        if self._live and self._shown:
-            sys.stderr.write("\n")
 
 
 def _list(registry: Registry, task: str | None, *, permissive: bool, as_json: bool) -> None:

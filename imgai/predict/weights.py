@@ -10,15 +10,18 @@ from pathlib import Path
 
 from imgai.errors import PluginError
 from imgai.plugin import Weights
-from imgai.predict.fetch import Wanted, fetch
+from imgai.predict.fetch import Tell, Wanted, fetch
 from imgai.predict.foreign.content import identity
 
 
-def find(weights: Weights) -> Path:
-    """The verified file. Raises PluginError if it is missing, cannot be fetched or is not the one declared."""
+def find(weights: Weights, tell: Tell = lambda came, size: None) -> Path:
+    """The verified file. tell: hears of what is fetched.
+
+    Raises PluginError if it is missing, cannot be fetched or is not the one declared.
+    """
     path = location(weights)
     if path is None:
-        return fetch(Wanted(weights.file, weights.sha256, weights.size), _cached(weights))
+        return fetch(Wanted(weights.file, weights.sha256, weights.size), _cached(weights), tell)
     if (found := identity(path)) != weights.sha256:
         if _is_local(weights.file):
             raise PluginError(f"{path} has changed since it was looked at", "run again")

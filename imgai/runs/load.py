@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from imgai.bar import Bar
 from imgai.kinds.passing import Passing
 from imgai.options import Machine
 from imgai.predict.chain import Chain, Link
@@ -15,6 +16,7 @@ from imgai.predict.device import choose_devices
 from imgai.predict.load import load
 from imgai.predict.machine import place
 from imgai.predict.spec import StepSpec
+from imgai.predict.weights import find, location
 
 if TYPE_CHECKING:
     from imgai.console import Console
@@ -26,6 +28,8 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
     max_pixels: of the pictures that params name.
     """
     devices = choose_devices(machine.device)
+    for spec in specs:
+        _fetch(spec, console)
     specs = [dataclasses.replace(spec, max_pixels=max_pixels) for spec in specs]
     chains = []
     for device in devices:
@@ -41,3 +45,14 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
     console.say(f"on {names}")
     return chains
+
+
+def _fetch(spec: StepSpec, console: Console) -> None:
+    """Fetch the weights that are elsewhere, and show how far they have come. Raises PluginError if they cannot be."""
+    for model in spec.models:
+        if model.weights is not None and location(model.weights) is None:
+            bar = Bar(f"weights of {spec.task.name}/{model.name}", console)
+            try:
+                find(model.weights, bar.tell)
+            finally:
+                bar.end()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
+import io
 import subprocess
 import sys
 import threading
@@ -15,9 +17,11 @@ import pytest
 import torch
 
 from imgai.errors import DeviceError, PluginError
+from imgai.options import Machine
 from imgai.plugin import Weights
 from imgai.predict.device import choose_devices, choose_precision, devices
 from imgai.predict.weights import find, location
+from imgai.testing import fake
 
 
 def test_auto_takes_what_there_is() -> None:
@@ -193,3 +197,23 @@ def test_a_hundred_megapixels_fit_into_a_bounded_memory() -> None:
     """The picture alone is 300 MB, its mask 100; what a step adds must not grow with the picture."""
     answer = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=200, check=True)
     assert int(answer.stdout) < 800e6
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "100%"), (False, "weights of find-light/lightness: 100 %")])
+def test_a_run_shows_how_far_weights_have_come(
+    server: str, monkeypatch: pytest.MonkeyPatch, terminal: bool, shown: str
+) -> None:
+    from imgai.console import Console
+    from imgai.predict.spec import StepSpec
+    from imgai.runs.load import load_chains
+
+    model = dataclasses.replace(fake.LIGHTNESS, weights=weights(f"{server}/good.safetensors"))
+    words = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", words)
+    load_chains([StepSpec(fake.FIND_LIGHT, model)], Machine(device="cpu"), Console(), max_pixels=10**6)
+    assert shown in words.getvalue()

@@ -21,7 +21,7 @@ PLUGIN_TESTS = [
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
     {"errors"},
-    {"plugin", "bounded", "console", "hidden", "plural"},
+    {"plugin", "bar", "bounded", "console", "hidden", "plural"},
     {"hookspecs", "params", "sample", "options", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},
