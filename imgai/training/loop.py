@@ -238,13 +238,13 @@ class Loop:
     def _is_due(self) -> bool:
         """Whether it is time to measure: after some epochs, or where minutes count, when enough time was trained."""
         state = self.state
-        if state.step == 0 or state.step % self.epoch:
+        if state.step == 0:
             return False
-        if self.clock.minutes is None:
-            assert self.clock.steps is not None
-            epochs = max(1, round(self.clock.steps / self.epoch / _MEASUREMENTS))
-            return state.step // self.epoch % epochs == 0
-        return self.clock.used >= self._due
+        if self.clock.minutes is not None:
+            return self.clock.used >= self._due
+        assert self.clock.steps is not None
+        epochs = max(1, round(self.clock.steps / self.epoch / _MEASUREMENTS))
+        return state.step % (epochs * self.epoch) == 0
 
     def _schedule(self, took: float) -> None:
         """When the next measurement is due, after one that took so many seconds."""
