@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections import Counter
@@ -16,7 +17,7 @@ import numpy as np
 from imgai.errors import InputError, UsageError
 from imgai.runs.scan import scan
 from imgai.training.example import Example
-from imgai.training.findings import Findings
+from imgai.training.findings import Findings, listed
 from imgai.training.pictures import key_of, pages
 
 NAMES = {
@@ -171,8 +172,9 @@ def in_order(found: Sequence[str], asked: Asked, what: str = "class") -> tuple[s
         return tuple(found)
     strange = [name for name in found if name not in asked.labels]
     if strange:
+        near = difflib.get_close_matches(strange[0], asked.labels, n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]!r}?" if near else "rename it, or train a model for other classes"
         raise UsageError(
-            f"{asked.folder} has the {what} {strange[0]!r}, which is none of {', '.join(asked.labels)}",
-            "rename it, or train a model for other classes",
+            f"{asked.folder} has the {what} {strange[0]!r}, which is none of {listed(list(asked.labels))}", hint
         )
     return asked.labels
