@@ -14,14 +14,11 @@ from imgai.predict.fetch import Tell, Wanted, fetch
 from imgai.predict.foreign.content import identity
 
 
-def find(weights: Weights, tell: Tell = lambda came, size: None) -> Path:
-    """The verified file. tell: hears of what is fetched.
-
-    Raises PluginError if it is missing, cannot be fetched or is not the one declared.
-    """
+def find(weights: Weights) -> Path:
+    """The verified file. Raises PluginError if it is missing, cannot be fetched or is not the one declared."""
     path = location(weights)
     if path is None:
-        return fetch(Wanted(weights.file, weights.sha256, weights.size), _cached(weights), tell)
+        return bring(weights)
     if (found := identity(path)) != weights.sha256:
         if _is_local(weights.file):
             raise PluginError(f"{path} has changed since it was looked at", "run again")
@@ -30,6 +27,11 @@ def find(weights: Weights, tell: Tell = lambda came, size: None) -> Path:
             "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
         )
     return path
+
+
+def bring(weights: Weights, tell: Tell = lambda came, size: None) -> Path:
+    """Fetch a file that is elsewhere. tell: hears how far it has come. Raises PluginError as `find` does."""
+    return fetch(Wanted(weights.file, weights.sha256, weights.size), _cached(weights), tell)
 
 
 def location(weights: Weights) -> Path | None:

@@ -16,7 +16,7 @@ from imgai.predict.device import choose_devices
 from imgai.predict.load import load
 from imgai.predict.machine import place
 from imgai.predict.spec import StepSpec
-from imgai.predict.weights import find, location
+from imgai.predict.weights import bring, location
 
 if TYPE_CHECKING:
     from imgai.console import Console
@@ -53,6 +53,6 @@ def _fetch(spec: StepSpec, console: Console) -> None:
         if model.weights is not None and location(model.weights) is None:
             bar = Bar(f"weights of {spec.task.name}/{model.name}", console)
             try:
-                find(model.weights, bar.tell)
+                bring(model.weights, bar.tell)
             finally:
                 bar.end()
