@@ -62,7 +62,7 @@ def train(context: TrainContext, spoil: Callable[[Tensor, torch.Generator], Tens
         spoil=spoil,
         augment=("flip", "turn"),
         is_head=lambda name: name.startswith("noise.head."),
-        rate=2e-4,
+        rate=5e-5,
     )
 
 

@@ -25,7 +25,8 @@ def train(context: TrainContext) -> Trainable:
     labels = context.model.labels or ()
     network = NanoDet(len(labels))
     tensors = {name: value.float() for name, value in load_file(context.weights).items()}
-    if any(name.endswith("say.weight") for name in take_over(network, tensors)):
+    new = any(name.endswith("say.weight") for name in take_over(network, tensors))
+    if new:
         for number, head in enumerate(network.heads):
             assert isinstance(head, Head)
             adopt(head.say, tensors[f"heads.{number}.say.weight"], tensors[f"heads.{number}.say.bias"], labels)
@@ -35,7 +36,7 @@ def train(context: TrainContext) -> Trainable:
         ),
         loss=loss_of,
         is_head=lambda name: ".say." in name,
-        rate=3e-4,
+        rate=1e-3 if new else 1e-4,
     )
 
 

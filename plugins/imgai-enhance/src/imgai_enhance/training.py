@@ -59,5 +59,5 @@ def train(context: TrainContext) -> Trainable:
         save=saved,
         augment=("flip",),
         is_head=lambda name: name.startswith(("editor.last.", "editor.local.")),
-        rate=2e-4,
+        rate=5e-5,
     )

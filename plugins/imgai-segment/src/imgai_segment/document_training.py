@@ -19,5 +19,5 @@ def train(context: TrainContext) -> Trainable:
         loss="dice+bce",
         augment=("scale", "light", "color", "blur", "noise"),
         is_head=lambda name: name.startswith("head."),
-        rate=3e-4,
+        rate=2e-4,
     )

@@ -94,5 +94,5 @@ def train(context: TrainContext) -> Trainable:
         )
     predictor = load(LoadContext(model=context.model, device=context.device, weights=context.weights))
     return Trainable(
-        predictor=predictor, loss=loss_of, target=target_maps, is_head=lambda name: name.startswith("head."), rate=5e-4
+        predictor=predictor, loss=loss_of, target=target_maps, is_head=lambda name: name.startswith("head."), rate=2e-4
     )

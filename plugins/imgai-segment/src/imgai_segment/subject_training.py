@@ -27,7 +27,8 @@ def train(context: TrainContext) -> Trainable:
     assert context.weights is not None
     network = Subject(len(context.model.labels or ()))
     tensors = {name: value.float() for name, value in load_file(context.weights).items()}
-    if "out.weight" in take_over(network, tensors):
+    new = "out.weight" in take_over(network, tensors)
+    if new:
         assert network.out.bias is not None
         nn.init.constant_(network.out.bias, -2.0)  # what is looked for is the smaller part of most pictures
     names = ("flip", "scale", "light", "color", "blur", "noise")
@@ -36,5 +37,5 @@ def train(context: TrainContext) -> Trainable:
         loss=loss_of,
         augment=names,
         is_head=lambda name: name.startswith("out."),
-        rate=3e-4,
+        rate=1e-3 if new else 1e-4,
     )

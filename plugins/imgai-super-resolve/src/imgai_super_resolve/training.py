@@ -47,7 +47,7 @@ def train_clean(context: TrainContext) -> Trainable:
         spoil=lambda clean, generator: shrunk(clean, scale),
         augment=("flip", "turn"),
         is_head=lambda name: name.startswith("upsampler."),
-        rate=1e-4,
+        rate=5e-5,
     )
 
 
@@ -60,7 +60,7 @@ def train_faithful(context: TrainContext) -> Trainable:
         spoil=lambda clean, generator: worn(clean, scale, generator),
         augment=("flip", "turn"),
         is_head=lambda name: name.startswith("upsampler."),
-        rate=1e-4,
+        rate=5e-5,
     )
 
 
@@ -72,5 +72,5 @@ def train_photo(context: TrainContext) -> Trainable:
         loss="l1",
         spoil=lambda clean, generator: worn(clean, scale, generator),
         augment=("flip", "turn"),
-        rate=1e-4,
+        rate=5e-5,
     )
