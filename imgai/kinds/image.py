@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from imgai.images import write_image
 from imgai.images.formats import format_of_suffix, formats, written_as
+from imgai.images.held import lost
 from imgai.images.rights import kept
 from imgai.plugin import Page, Rendered
 
@@ -33,6 +34,8 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
     ):
         yield Rendered(partial(_copy, source.path), suffix)
         return
+    asked_for = kept(sample.metadata, params.metadata) if params.metadata != "all" else sample.metadata
+    missing = lost(asked_for, format_)
     samples = (page.sample for page in chain((first,), rest))
     if params.metadata != "all":
         samples = (dataclasses.replace(each, metadata=kept(each.metadata, params.metadata)) for each in samples)
@@ -40,7 +43,7 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
     def write(file: BinaryIO) -> None:
         write_image(samples, file, format_, quality=params.quality)
 
-    yield Rendered(write, suffix)
+    yield Rendered(write, suffix, record={"lost": missing} if missing else {})
 
 
 def _asked(name: str | None) -> str | None:

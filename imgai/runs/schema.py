@@ -28,6 +28,7 @@ class OutputRecord(TypedDict):
     scale: NotRequired[float]
     offset: NotRequired[float]
     unit: NotRequired[str]
+    lost: NotRequired[list[str]]
 
 
 class StepRecord(TypedDict):

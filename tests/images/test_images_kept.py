@@ -14,6 +14,7 @@ import tifffile
 from PIL import Image
 
 from imgai.images import icc, make_sample, read, write_image
+from imgai.images.held import lost, told
 from imgai.sample import Metadata, Sample, Source
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -81,6 +82,14 @@ def test_the_table_of_the_page_is_what_is_kept() -> None:
     for what in kept(WHOLE):
         lines.append(f"| {what} | " + " | ".join("yes" if rows[format_][what] else "-" for format_ in FORMATS) + " |")
     assert "\n".join(lines) in PAGE.read_text(encoding="utf-8"), "\n" + "\n".join(lines)
+
+
+def test_what_a_format_does_not_hold_is_told() -> None:
+    sample = make_sample(pixels(), None, Source(None, "a"), WHOLE)
+    for format_ in FORMATS:
+        assert set(told(again(sample, format_).metadata)) == set(told(WHOLE)) - set(lost(WHOLE, format_)), format_
+    assert lost(WHOLE, "GIF") == ["the ICC profile", "EXIF", "XMP", "IPTC", "texts", "the resolution"]
+    assert lost(Metadata("PNG"), "PPM") == []
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "TIFF"])

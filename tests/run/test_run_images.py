@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -173,3 +174,14 @@ def test_a_picture_that_would_grow_too_much_is_told(tmp_path: Path, make_picture
     summary = run([StepSpec(fake.BRIGHTEN, fake.DOUBLE, size=Size(width=100))], options, words)
     assert (summary.done, summary.failed) == (1, 1)
     assert "small.png: 8x8 pixels would grow 12.5 times along a side; ask for" in words.text
+
+
+def test_what_a_format_does_not_hold_is_said_and_recorded(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[315] = "An artist"
+    Image.new("RGB", (32, 24), (90, 60, 30)).save(tmp_path / "a.jpg", exif=exif, dpi=(300, 300), comment="page 4")
+    command = [sys.executable, "-m", "imgai", "denoise", "a.jpg", "-o", "out", "--format", "bmp", "--json", "--verbose"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "a.bmp does not hold EXIF, the comment" in ran.stderr
+    (output,) = json.loads(ran.stdout)["outputs"]
+    assert output["lost"] == ["EXIF", "the comment"]

@@ -57,6 +57,9 @@ class Words(Listener):
                 self._failures.append(str(job.error))
             return
         self._count(record)
+        for output in record["outputs"]:
+            if output.get("lost"):
+                self._console.detail(f"{output['path']} does not hold {', '.join(output['lost'])}")
         if self._exact is not None:
             names = [Path(output["path"]).name for output in record["outputs"]]
             if len(names) == 1 and names[0] != self._exact.name:

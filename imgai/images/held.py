@@ -1,0 +1,38 @@
+"""Which formats hold what of a picture's metadata; docs/formats.md has the same table, and a test holds both to it."""
+
+from __future__ import annotations
+
+from imgai.plugin import Metadata
+
+_PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
+_COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"
+HELD: dict[str, frozenset[str]] = {
+    "JPEG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _RESOLUTION}),
+    "PNG": frozenset({_PROFILE, _EXIF, _XMP, _COMMENT, _TEXTS, _RESOLUTION}),
+    "TIFF": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _RESOLUTION}),
+    "WEBP": frozenset({_PROFILE, _EXIF, _XMP}),
+    "AVIF": frozenset({_PROFILE, _EXIF, _XMP}),
+    "GIF": frozenset({_COMMENT}),
+    "BMP": frozenset({_RESOLUTION}),
+    "PPM": frozenset(),
+}
+
+
+def told(metadata: Metadata) -> list[str]:
+    """What a file says beside its pixels, in words."""
+    there = {
+        _PROFILE: metadata.icc,
+        _EXIF: metadata.exif,
+        _XMP: metadata.xmp,
+        _IPTC: metadata.iptc,
+        _COMMENT: any(key == "Comment" for key, _ in metadata.texts),
+        _TEXTS: any(key != "Comment" for key, _ in metadata.texts),
+        _RESOLUTION: metadata.dpi,
+    }
+    return [words for words, value in there.items() if value]
+
+
+def lost(metadata: Metadata, format_: str) -> list[str]:
+    """What of it a format does not hold; of a format that a plugin writes, nothing is known."""
+    held = HELD.get(format_)
+    return [] if held is None else [words for words in told(metadata) if words not in held]
