@@ -35,6 +35,8 @@ def on_paper(pixels: np.ndarray, ends: tuple[float, float] | None = None) -> np.
 
     ends: what is shown black and white, as parts of the scale; None: 0 and 1.
     """
+    if ends is None and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
+        return pixels
     values = pixels.reshape(*pixels.shape[:2], -1).astype(np.float32) * (255 / np.iinfo(pixels.dtype).max)
     if ends is not None:
         low, high = ends
