@@ -41,9 +41,14 @@ def _bits(head: bytes) -> int:
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 
-def _deep(source: Path | bytes, image: Image.Image, bits: int) -> pillow.Decoded:
-    """A still picture of 10 or 12 bits, which Pillow would cut to 8, scaled to 16: pixels, alpha and profile."""
+def _deep(source: Path | bytes, image: Image.Image, bits: int) -> pillow.Decoded | None:
+    """A still picture of 10 or 12 bits, which Pillow would cut to 8, scaled to 16: pixels, alpha and profile.
+
+    None where its stream has 8 bits, whatever the file says.
+    """
     values = imagecodecs.avif_decode(source if isinstance(source, bytes) else source.read_bytes())
+    if values.dtype != np.uint16 or values.shape[:2] != (image.height, image.width):
+        return None
     white = 2**bits - 1
     values = ((values.astype(np.uint32) * 65535 + white // 2) // white).clip(0, 65535).astype(np.uint16)
     icc = image.info.get("icc_profile") or None
