@@ -39,7 +39,7 @@ def begin(task: Task, model: Model) -> tuple[Model, Trainable, int]:
 
 
 def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[float]:
-    """The loss of each of a few steps on the same two drawn pictures."""
+    """The loss of each of a few steps on the same two drawn pictures; after them, one in bfloat16."""
     images, targets = pictures(task, model, trainable, side)
     network: Any = trainable.predictor.network
     loss = trainable.loss if callable(trainable.loss) else loss_of(trainable.loss, task.output, model.labels or ())
@@ -52,8 +52,18 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
         value.backward()
         optimizer.step()
         found.append(float(value.detach()))
+    # On machines that are fast at it, a training computes in bfloat16, and its loss in float32.
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = network(trainable.predictor.preprocess(images))
+    rounded = loss(_float32(answer), targets)
+    assert bool(rounded.isfinite()), f"{model.train}: in bfloat16 the loss is {float(rounded)}"
+    rounded.backward()
     network.eval()
     return found
+
+
+def _float32(answer: Any) -> Any:
+    return answer.float() if isinstance(answer, Tensor) else tuple(each.float() for each in answer)
 
 
 def pictures(task: Task, model: Model, trainable: Trainable, side: int) -> tuple[Tensor, Tensor]:

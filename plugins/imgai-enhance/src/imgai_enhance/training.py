@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,8 +29,9 @@ class Whole(nn.Module):
         self.enhancer = Enhancer(cleaner=cleaner)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        view = F.interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True)
-        look = self.editor(view)
+        # A look is found as in a run: not in half precision.
+        with torch.autocast(image.device.type, enabled=False):
+            look = self.editor(F.interpolate(image, (SIDE, SIDE), mode="bilinear", antialias=True))
         place = image.new_tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(image), -1)
         return self.enhancer(image, look, place), look
 
