@@ -202,7 +202,7 @@ def test_kinds_say_what_they_lack(segment: imgai.Chain, cat: np.ndarray, folder:
         (lambda: result.render("scores"), "--as cannot be 'scores'"),
         (lambda: result.render("mask", label="dog"), "no class 'dog'"),
         (lambda: result.render("binary", quality=3), "no option --quality"),
-        (lambda: result.save("a.jpg", "cutout"), "not written as that"),
+        (lambda: result.save("a.jpg", "cutout"), "JPEG holds no transparency"),
         (lambda: segment("cat.jpg").save("cat.jpg", "overlay"), "is the input"),
     ):
         with pytest.raises(imgai.UsageError, match=re.escape(words)):
