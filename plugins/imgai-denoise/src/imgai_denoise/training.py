@@ -62,7 +62,7 @@ def train(context: TrainContext, spoil: Callable[[Tensor, torch.Generator], Tens
         spoil=spoil,
         augment=("flip", "turn"),
         is_head=lambda name: name.startswith("noise.head."),
-        rate=5e-5,
+        rate=1e-4,
     )
 
 
