@@ -156,6 +156,7 @@ class Task:
     default_model: the name of the model, or of the family, that is used unless another is asked for.
     output: what the models of this task return.
     params: a frozen dataclass whose fields are made by `param`; the sub-command's options.
+    examples: commands that ``--help`` ends with, about three.
     """
 
     name: str
@@ -163,6 +164,7 @@ class Task:
     default_model: str
     output: Output
     params: type[Any] = NoParams
+    examples: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_name("task", self.name)

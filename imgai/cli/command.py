@@ -21,14 +21,18 @@ def add_command(
     *,
     help: str,
     short_help: str | None = None,
+    examples: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a command to an app.
 
-    work: what it does; returns the exit code. settings: the values, by name, of options that nobody typed.
+    work: what it does; returns the exit code.
+    examples: commands that its help ends with.
+    settings: the values, by name, of options that nobody typed.
     """
     function = function_of(options, lambda context: exit_code(lambda: work(given_of(context, options, settings or {}))))
-    app.command(name, help=help, short_help=short_help)(function)
+    epilog = "\n\n".join(("Examples:", *examples)) if examples else None
+    app.command(name, help=help, short_help=short_help, epilog=epilog)(function)
 
 
 def exit_code(work: Callable[[], int]) -> int:

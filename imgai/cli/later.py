@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 import typer
 import typer.main
 from typer.core import TyperCommand
+
+from imgai.errors import UsageError
 
 
 def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Callable[[typer.Typer], None]) -> None:
@@ -28,9 +31,25 @@ def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Call
             return typer.main.get_group(own).commands[name]
 
         def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-            return self.whole().make_context(info_name, args, parent=parent, **extra)
+            typed = list(args)
+            try:
+                return self.whole().make_context(info_name, args, parent=parent, **extra)
+            except Exception as error:
+                raise _mended(error, info_name or name, typed) or error from None
 
     app.command(name, cls=Later, short_help=summary, rich_help_panel=panel)(_nothing)
+
+
+def _mended(error: Exception, command: str, typed: list[str]) -> UsageError | None:
+    """What to type, where the output or the inputs were left out; None for other errors."""
+    missing = getattr(getattr(error, "param", None), "name", None)
+    if type(error).__name__ != "MissingParameter" or missing not in ("out", "inputs"):
+        return None
+    if missing == "inputs":
+        return UsageError(
+            "say which pictures: files or folders", f"for example: imgai {command} photos/ --out results/"
+        )
+    return UsageError("say where the results go", f"try: imgai {command} {shlex.join(typed)} --out results/")
 
 
 def _nothing() -> None:

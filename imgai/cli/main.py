@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from imgai import __version__
+from imgai.cli.group import Commands
 from imgai.cli.later import add_later
 from imgai.cli.settings import Settings, load
 from imgai.console import Console, silence_stdout
@@ -22,8 +23,14 @@ from imgai.plugin import Task
 from imgai.registry import Registry, load_registry
 
 _SUMMARY = "The command-line image toolkit: one command a task, whole folders at a time."
-_EPILOG = (
-    "Exit codes: 0 all done, 1 some inputs failed, 2 wrong usage or nothing to do, "
+_EXAMPLES = (
+    "imgai try",
+    "imgai segment photos/ --as cutout --out cutouts/",
+    "imgai super-resolve old.jpg --scale 2 --out large.jpg",
+    'imgai chain scans/ --out clean/ "denoise" "enhance"',
+)
+_EPILOG = "\n\n".join(("Examples:", *_EXAMPLES)) + (
+    "\n\nExit codes: 0 all done, 1 some inputs failed, 2 wrong usage or nothing to do, "
     "3 a plugin or model could not be loaded, 130 interrupted, 141 the reader of a pipe left."
 )
 _TASKS, _ABOUT = "Tasks", "About"
@@ -52,6 +59,7 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
     settings = settings or Settings()
     app = typer.Typer(
         name="imgai",
+        cls=type("Commands", (Commands,), {"broken": len(registry.broken)}),
         help=_SUMMARY,
         epilog=_EPILOG,
         no_args_is_help=True,

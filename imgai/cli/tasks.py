@@ -29,7 +29,13 @@ def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Setting
         return start([spec_of(asked, registry)], given.of(RunOptions, outputs=outputs, machine=given.of(Machine)))
 
     add_command(
-        app, task.name, _options(task, registry), work, help=_help(task, registry), settings=settings.of(task.name)
+        app,
+        task.name,
+        _options(task, registry),
+        work,
+        help=_help(task, registry),
+        examples=task.examples,
+        settings=settings.of(task.name),
     )
 
 

@@ -26,6 +26,11 @@ TASK = Task(
     summary="Classify pictures: tables, folders by label, keywords, heat maps.",
     default_model="imagenet",
     output=Output.SCORES,
+    examples=(
+        "imgai classify photos/ --out labels.csv",
+        "imgai classify photos/ --sort-into sorted/",
+        "imgai classify photos/ --explain gradcam --out labels.csv",
+    ),
 )
 
 DATA = "ImageNet-1k (ILSVRC 2012); weights published by Google, converted to PyTorch by ML Illustrated"

@@ -18,6 +18,11 @@ TASK = Task(
     default_model="photo",
     output=Output.IMAGE,
     params=DenoiseParams,
+    examples=(
+        "imgai denoise photos/ --out clean/",
+        "imgai denoise photos/ --strength 0.6 --out clean/",
+        "imgai denoise night.jpg --out night-clean.png",
+    ),
 )
 
 MODELS = (

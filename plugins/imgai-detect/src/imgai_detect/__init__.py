@@ -24,6 +24,11 @@ TASK = Task(
     default_model="nanodet",
     output=Output.BOXES,
     params=DetectParams,
+    examples=(
+        "imgai detect photos/ --as overlay --out boxes/",
+        "imgai detect photos/ --classes person,dog --as coco --out boxes/",
+        "imgai detect aerial.tif --tiled --threshold 0.35 --as csv --out counts/",
+    ),
 )
 
 MODELS = (

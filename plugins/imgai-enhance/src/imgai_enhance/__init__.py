@@ -33,6 +33,11 @@ TASK = Task(
     default_model="auto",
     output=Output.IMAGE,
     params=EnhanceParams,
+    examples=(
+        "imgai enhance photos/ --out better/",
+        "imgai enhance photos/ --only exposure,contrast --out better/",
+        "imgai enhance night/ --model low-light --out light/",
+    ),
 )
 
 MODELS = (

@@ -17,6 +17,11 @@ TASK = Task(
     summary="Segment pictures: cut out subjects, number nuclei, separate ink from paper.",
     default_model="subject",
     output=Output.MASK,
+    examples=(
+        "imgai segment photos/ --as cutout --background white --crop --out shop/",
+        "imgai segment cells/ --model nuclei --as labels --as csv --out counted/",
+        "imgai segment scans/ --model document --as ink --out pages/",
+    ),
 )
 
 MODELS = (

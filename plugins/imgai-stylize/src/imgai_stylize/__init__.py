@@ -56,6 +56,11 @@ TASK = Task(
     default_model="built-in",
     output=Output.IMAGE,
     params=StylizeParams,
+    examples=(
+        "imgai stylize photos/ --style starry-night --out painted/",
+        "imgai stylize photos/ --style pencil --out drawn/",
+        "imgai stylize photos/ --style-image painting.jpg --out painted/",
+    ),
 )
 
 MODELS = (

@@ -20,6 +20,11 @@ TASK = Task(
     default_model="photo",
     output=Output.IMAGE,
     params=SuperResolveParams,
+    examples=(
+        "imgai super-resolve old/ --scale 2 --out large/",
+        "imgai super-resolve old/ --width 3000 --out large/",
+        "imgai super-resolve scans/ --model faithful --out large/",
+    ),
 )
 
 PHOTOGRAPHS = "photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)"

@@ -1,0 +1,63 @@
+"""The group of all commands: what it answers to words that are no command."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from typer.core import TyperGroup
+
+from imgai.errors import UsageError
+
+SYNONYMS = {
+    "upscale": "super-resolve",
+    "enlarge": "super-resolve",
+    "superres": "super-resolve",
+    "super-resolution": "super-resolve",
+    "resize": "super-resolve --width 1600",
+    "remove-background": "segment --as cutout",
+    "remove-bg": "segment --as cutout",
+    "rembg": "segment --as cutout",
+    "cutout": "segment --as cutout",
+    "mask": "segment",
+    "count": "segment --model nuclei --as csv",
+    "binarize": "segment --model document --as ink",
+    "cartoon": "stylize",
+    "paint": "stylize",
+    "style": "stylize",
+    "tag": "classify",
+    "label": "classify",
+    "recognize": "classify",
+    "find": "detect",
+    "sharpen": "enhance",
+    "brighten": "enhance",
+    "finetune": "train",
+    "fine-tune": "train",
+    "fit": "train",
+    "export": "models export",
+}
+"""What other programs call things, and the words that do it here."""
+
+
+class Commands(TyperGroup):
+    """All commands. broken: how many plugins cannot be used, each of which may have had the command."""
+
+    broken = 0
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names.
+
+        Raises:
+            UsageError: the word is a synonym of a command.
+        """
+        word = args[0] if args else ""
+        known = SYNONYMS.get(word)
+        if word not in self.commands and known is not None and known.split()[0] in self.commands:
+            raise UsageError(f"there is no command {word}", f"try: imgai {known} {shlex.join(args[1:])}".rstrip())
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as error:
+            if self.broken and hasattr(error, "message"):
+                plugins = "1 plugin is" if self.broken == 1 else f"{self.broken} plugins are"
+                error.message = f"{error.message} {plugins} broken: imgai plugins says why."
+            raise

@@ -1,0 +1,60 @@
+"""What the command line answers to words that it does not know, and where something was left out."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from imgai.cli.group import SYNONYMS
+from imgai.cli.main import build_app
+from imgai.registry import load_registry
+
+
+def told(*words: str) -> tuple[int, str]:
+    """The exit code, and all that was printed."""
+    run = subprocess.run([sys.executable, "-m", "imgai", *words], capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["upscale", "old.jpg"], "try: imgai super-resolve old.jpg\n"),
+        (["rembg", "my cat.jpg"], "try: imgai segment --as cutout 'my cat.jpg'\n"),
+        (["segment", "photos"], "try: imgai segment photos --out results/\n"),
+        (["denoise"], "imgai denoise photos/ --out results/\n"),
+        (["segmnt"], "Did you mean 'segment'?"),
+    ],
+)
+def test_the_right_words_are_shown(typed: list[str], said: str) -> None:
+    code, printed = told(*typed)
+    assert code == 2
+    assert said in printed
+
+
+def test_synonyms_name_what_there_is() -> None:
+    registry = load_registry()
+    own = {"train", "models"}
+    for word, known in SYNONYMS.items():
+        assert word not in registry.tasks
+        assert known.split()[0] in registry.tasks.keys() | own
+
+
+def test_every_task_ends_its_help_with_commands_of_its_own() -> None:
+    for task in load_registry().tasks.values():
+        assert len(task.examples) >= 3, task.name
+        assert all(example.startswith(f"imgai {task.name} ") for example in task.examples)
+
+
+def test_examples_are_commands_that_are_understood() -> None:
+    # The pictures are not there, and that is all that is wrong.
+    registry = load_registry()
+    app = build_app(registry)
+    for task in registry.tasks.values():
+        for example in task.examples:
+            words = shlex.split(example.replace("--style-image painting.jpg", ""))[1:]
+            assert "there is no file or folder" in CliRunner().invoke(app, words).stderr, example
