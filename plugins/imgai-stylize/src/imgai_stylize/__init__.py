@@ -85,6 +85,7 @@ MODELS = (
         minimum=16,
         tile=1280,
         overlap=288,
+        revision=2,
         params=BuiltInParams,
     ),
     Model(
@@ -108,6 +109,7 @@ MODELS = (
         minimum=16,
         tile=1280,
         overlap=288,
+        revision=2,
         params=AnyParams,
     ),
 )
