@@ -76,7 +76,7 @@ def find_recipe(name: str) -> Path:
 
 def summary_of(path: Path) -> str:
     """What a recipe says of itself: the comment in its first line."""
-    with path.open(encoding="utf-8", errors="replace") as file:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         line = file.readline(1000).strip()
     return line.lstrip("# ") if line.startswith("#") else ""
 
