@@ -11,7 +11,7 @@ from imgai.plugin import Metadata as Metadata
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from imgai.images.contrast import Range
+    from imgai.images.range import Range
     from imgai.outputs.boxes import Boxes
     from imgai.outputs.data import Data
     from imgai.outputs.map import Map

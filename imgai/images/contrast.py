@@ -7,13 +7,10 @@ than what networks are trained on.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from imgai.plugin import Metadata
+from imgai.images.range import Range
 
 _MOST = 4_000_000  # values that are looked at in one page
 _DARK = 0.01  # of all values, those that lie at or below the low end
@@ -21,31 +18,6 @@ _BRIGHT = 0.999  # of the least values of blocks, those that lie at or below the
 _NOISE = 48.0  # the least width of a range, in standard deviations of the noise
 _APART = 4  # pixels between the values whose bend is looked at; noise is often blurred by the camera
 _LARGEST_STEP = 256  # of 8 bits in 16
-_MARGIN = 0.04  # of the range, what its low end is shown above black: noise of the background is not cut
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """The ends of a range, as fractions of the scale. light: most of the picture is nearer to the high end."""
-
-    low: float
-    high: float
-    light: bool = False
-
-    @property
-    def width(self) -> float:
-        return self.high - self.low
-
-    def ends(self, share: float) -> tuple[float, float]:
-        """What becomes 0 and 1 where the range is to take that share of the scale, as fractions of the scale.
-
-        Where the background is light, it becomes white: the range takes all of the scale.
-        """
-        if self.light:
-            return self.low, self.high
-        width = self.width / (share * (1 - _MARGIN))
-        low = self.low - share * _MARGIN * width
-        return low, low + width
 
 
 class Values:
@@ -110,23 +82,3 @@ def _step(histogram: np.ndarray) -> float:
     step = float(np.median(np.diff(np.flatnonzero(histogram))))
     power = 2.0 ** round(math.log2(step))
     return step if power <= _LARGEST_STEP and abs(step - power) <= 0.03 * power else 1.0
-
-
-def numbers(found: Range, metadata: Metadata) -> tuple[float, float]:
-    """The ends of a range in the numbers of the file."""
-    black, white = _scale(metadata)
-    one, other = (black + end * (white - black) for end in (found.low, found.high))
-    return min(one, other), max(one, other)
-
-
-def of_numbers(low: float, high: float, metadata: Metadata) -> Range:
-    """A range that is given in the numbers of the file."""
-    black, white = _scale(metadata)
-    one, other = ((end - black) / (white - black) for end in (low, high))
-    return Range(min(one, other), max(one, other))
-
-
-def _scale(metadata: Metadata) -> tuple[float, float]:
-    """The numbers of the file that its pixels have at 0 and at their largest; of a constant file they may be equal."""
-    black, white = metadata.values or (0.0, float(2**metadata.depth - 1))
-    return black, white if white != black else black + 1

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from imgai.errors import InputError, UsageError
 from imgai.images.alpha import bleed
-from imgai.images.contrast import Range, Values
+from imgai.images.contrast import Values
 from imgai.images.depth import to_float
 from imgai.images.formats import DEFAULT_MAX_PIXELS, formats, function
 from imgai.images.header import check_pixels, probe, reasons
+from imgai.images.range import Range
 from imgai.images.space import space_of
 from imgai.plugin import Header, Picture
 from imgai.sample import Metadata, Sample, Source

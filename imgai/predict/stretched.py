@@ -7,8 +7,9 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from imgai.images.contrast import Range, Values, of_numbers
+from imgai.images.contrast import Values
 from imgai.images.depth import quantize, to_float
+from imgai.images.range import Range, of_numbers
 from imgai.outputs import StepContext
 from imgai.predict.normalize import NONE
 from imgai.sample import Sample

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imgai.errors import ImgaiError
-from imgai.images.contrast import numbers
+from imgai.images.range import numbers
 from imgai.outputs import output_of
 from imgai.outputs.counting import Counting, counting_of
 from imgai.params import to_dict

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from imgai.images.contrast import numbers
+from imgai.images.range import numbers
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
 from imgai.outputs import output_of

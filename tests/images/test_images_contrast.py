@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from imgai.images import probe, ranges_of, read
-from imgai.images.contrast import Range, Values, numbers, of_numbers
+from imgai.images.contrast import Values
+from imgai.images.range import Range, numbers, of_numbers
 from imgai.sample import Metadata, Sample, Source
 
 RNG = np.random.default_rng(0)
