@@ -41,7 +41,7 @@ def rehearse(job: Job, devices: list[torch.device], teller: Teller) -> int:
         "batch": loop.state.batch,
         "steps_an_epoch": loop.epoch,
         "seconds_a_step": round(seconds, 3),
-        "seconds_an_epoch": round(seconds * loop.epoch, 1),
+        "seconds_an_epoch": round(seconds * loop.epoch, 3),
         "precision": str(prepared.learner.precision).removeprefix("torch."),
         "devices": [str(device) for device in devices],
     }
