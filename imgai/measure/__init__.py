@@ -40,7 +40,7 @@ class Measure(Protocol):
 
 
 def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5, border: int = 0) -> Measure:
-    """A new measure. labels: the names of the model's classes. threshold: the least value with which masks and boxes count.
+    """A new measure. labels: the names of the model's classes. threshold: masks and boxes count from it.
 
     border: of pictures, the pixels at each edge that do not count.
 

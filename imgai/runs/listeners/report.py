@@ -83,9 +83,9 @@ class Show(Listener):
     ) -> None:
         """album: where to; None is the run's own. title: of what is added. more: it is added to what the album has.
 
-        sides: how many a picture will have in the end. threshold: what was found with at least this value counts; None is that of
-        the kinds. kinds: as which results are shown; None is as what they are written. judge: says how good a page is;
-        called by several threads.
+        sides: how many a picture will have in the end. threshold: results of at least this value count;
+        None is that of the kinds. kinds: as which results are shown; None is as what they are written.
+        judge: says how good a page is; called by several threads.
         """
         self._album = album
         self._title = title
