@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 import imgai
 from imgai.errors import PluginError, UsageError
 from imgai.options import Machine
+from imgai.plugin import Model
 from imgai.predict.backends import _MODULES, _TABLE, choose_backend
 from imgai.predict.backends.export import check, export, key
 from imgai.predict.device import choose_devices
@@ -172,3 +174,27 @@ def test_eight_bits_say_what_they_lost(cat: Path, tmp_path: Path) -> None:
     assert 0 < difference.mean() < 6 / 255
     answer = command("models", "export", "denoise/gaussian", tmp_path / "b.onnx", "--int8")
     assert (answer.returncode, "--calibrate" in answer.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_threads_each_get_their_own_answer(cache: Path, backend: str) -> None:
+    """A run predicts from several threads with one graph."""
+    needs(backend)
+    network = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 3, 3, padding=1)).eval()
+    run = choose_backend(backend).prepare(
+        Model(name="small", task="blur", summary="Blurs.", license="MIT", load="a:b"), network, CPU
+    )
+    run((torch.rand(1, 3, 64, 64),), torch.float32)
+
+    def worst(seed: int) -> float:
+        generator = torch.Generator().manual_seed(seed)
+        apart = 0.0
+        for _ in range(60):
+            count, *size = torch.randint(1, 4, (3,), generator=generator).tolist()
+            images = torch.rand(count, 3, *(64 * side for side in size), generator=generator)
+            with torch.inference_mode():
+                apart = max(apart, float((run((images,), torch.float32) - network(images)).abs().max()))
+        return apart
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(worst, range(4))) < 1e-4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -135,11 +136,12 @@ class OpenVinoBackend(GraphBackend):
 
     def open(self, graph: bytes, device: torch.device) -> Call:
         compiled = _compiled(graph, device)
+        requests = _Requests(compiled)
         names = [port.get_any_name() for port in compiled.inputs]
 
         def call(values: list[np.ndarray]) -> list[np.ndarray]:
             given = {f"input{index}" if index else "input": value for index, value in enumerate(values)}
-            answers = compiled({name: given[name] for name in names})
+            answers = requests.infer({name: given[name] for name in names})
             return [np.array(answers[port]) for port in compiled.outputs]
 
         return call
@@ -150,10 +152,21 @@ class _Session:
 
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
+        self._requests = _Requests(compiled)
 
     def run(self, names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        answers = self._compiled(given)
+        answers = self._requests.infer(given)
         return [np.array(answers[self._compiled.output(name)]) for name in names]
+
+
+class _Requests(threading.local):
+    """A request of a compiled graph for each thread: of one that several use, each may get another's answer."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+
+    def infer(self, given: dict[str, np.ndarray]) -> Any:
+        return self._request.infer(given)
 
 
 def _compiled(graph: bytes, device: torch.device) -> Any:
