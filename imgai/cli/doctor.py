@@ -29,6 +29,12 @@ _EXTRAS = {
     "parquet": ("pyarrow", "tables for data frames"),
     "evaluate": ("sklearn", "imgai evaluate"),
     "watch": ("watchfiles", "--watch"),
+    "train": ("sklearn", "imgai train"),
+    "tensorboard": ("tensorboardX", "events of a training"),
+    "community": ("spandrel", "--model FILE of other people's networks"),
+    "onnx": ("onnxruntime", "--model FILE.onnx, --backend onnx"),
+    "openvino": ("openvino", "--backend openvino"),
+    "explain": ("captum", "--explain integrated-gradients"),
 }
 
 

@@ -12,6 +12,7 @@ import typer
 from imgai import trained
 from imgai.cli.command import exit_code
 from imgai.cli.export import add_export
+from imgai.cli.listing import show
 from imgai.cli.settings import Settings
 from imgai.cli.show import describe, find_models, megabytes, millions, print_facts
 from imgai.cli.zoo import add_zoo, remove_fetched, unfetched
@@ -100,7 +101,6 @@ def _list(registry: Registry, as_json: bool) -> None:
     if not models:
         typer.echo("no models: no plugin is installed; try: pip install 'imgai[all]'", err=True)
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("task", "model", "what it is for", "licence", "parameters", "weights", box=None, header_style="bold")
@@ -114,8 +114,4 @@ def _list(registry: Registry, as_json: bool) -> None:
             millions(model.parameters),
             megabytes(model.weights.size) if model.weights else "to be trained" if model.untrained else "none",
         )
-    console = Console()
-    console.print(table)
-    console.print(
-        "* the task's default (of a family, what the size needs); more about one: imgai models info NAME", style="dim"
-    )
+    show(table, "* the task's default (of a family, what the size needs); more about one: imgai models info NAME")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from imgai.cli.listing import show
 from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.registry import Registry
@@ -45,7 +46,6 @@ def _facts(plugin: Plugin) -> dict[str, object]:
 
 
 def _print_table(plugins: list[Plugin]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -65,4 +65,4 @@ def _print_table(plugins: list[Plugin]) -> None:
             ", ".join(format_.name for format_ in plugin.formats) or "-",
             f"[red]broken:[/red] {escape(plugin.broken)}" if plugin.broken else "ok",
         )
-    Console().print(table, highlight=False)
+    show(table)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgai.bar import Bar
+from imgai.cli.listing import show
 from imgai.cli.show import describe, megabytes
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, PluginError, UsageError
@@ -187,19 +188,18 @@ def _list(registry: Registry, task: str | None, *, permissive: bool, as_json: bo
             facts = {key: value for key, value in asdict(each).items() if key != "file"}
             typer.echo(json.dumps({**facts, "path": str(each.path), "fetched": each.path.is_file()}))
         return
-    from rich.console import Console as Rich
     from rich.table import Table
 
     table = Table("task", "model", "licence", "size", "architecture", "", box=None, header_style="bold")
     for model in ours:
         size = megabytes(model.weights.size) if model.weights else "-"
-        table.add_row(model.task, model.name, model.license, size, "-", "in the wheel")
+        table.add_row(
+            model.task, model.name, model.license, size, "-", "in the wheel" if model.weights else "no weights"
+        )
     for each in zoo_entries:
         state = "imported" if each.file else "fetched" if each.path.is_file() else ""
         table.add_row(each.task, each.name, each.license or "unknown", megabytes(each.size), each.architecture, state)
-    console = Rich()
-    console.print(table)
-    console.print("one of the list: imgai models fetch NAME, then --model NAME", style="dim")
+    show(table, "one of the list: imgai models fetch NAME, then --model NAME")
 
 
 def _is_permissive(license: str) -> bool:

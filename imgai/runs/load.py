@@ -40,6 +40,8 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
             if spec.passes is not None:
                 steps.append(Passing(spec.passes, spec.name))
             words = f"{str(placement.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
+            if placement.backend.name != "torch":
+                words += f", by {placement.backend.name}"
             console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
         chains.append(Chain(steps))
     names = ", ".join(dict.fromkeys(str(device) for device in devices))

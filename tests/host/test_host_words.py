@@ -5,10 +5,13 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from imgai.cli.doctor import _EXTRAS
 from imgai.cli.group import SYNONYMS
 from imgai.cli.main import build_app
 from imgai.registry import load_registry
@@ -58,3 +61,19 @@ def test_examples_are_commands_that_are_understood() -> None:
         for example in task.examples:
             words = shlex.split(example.replace("--style-image painting.jpg", ""))[1:]
             assert "there is no file or folder" in CliRunner().invoke(app, words).stderr, example
+
+
+@pytest.mark.parametrize("columns", ["", "60", "140"])
+@pytest.mark.parametrize("words", [["models"], ["plugins"]])
+def test_tables_cut_no_name(words: list[str], columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if columns:
+        monkeypatch.setenv("COLUMNS", columns)
+    _, printed = told(*words)
+    assert "imagenet-accurate" in printed
+    assert "super-resolve" in printed
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed
+
+
+def test_doctor_names_every_extra() -> None:
+    declared = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(_EXTRAS) == set(declared) - {"all", "dev"}
