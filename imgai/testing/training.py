@@ -32,14 +32,19 @@ def begin(task: Task, model: Model) -> tuple[Model, Trainable, int]:
     model = dataclasses.replace(model, name="trained", labels=labels, label_ids=None, family=None, variant=None)
     weights = None if model.weights is None else find(model.weights)
     context = TrainContext(model=model, device=_CPU, weights=weights, params=TrainParams(size=side))
-    trainable = _function(model.train)(context)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of a new head
+        trainable = _function(model.train)(context)
     assert isinstance(trainable, Trainable), f"{model.train} returns a {type(trainable).__name__}"
     assert isinstance(trainable.predictor.network, nn.Module), f"{model.train}: the network is no torch.nn.Module"
     return model, trainable, side
 
 
 def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[float]:
-    """The loss of each of a few steps on the same two drawn pictures; after them, one in bfloat16."""
+    """The loss of each of a few steps on the same two drawn pictures; after them, one in bfloat16.
+
+    What is dropped is the same in every step, so that the losses can be compared.
+    """
     images, targets = pictures(task, model, trainable, side)
     network: Any = trainable.predictor.network
     loss = trainable.loss if callable(trainable.loss) else loss_of(trainable.loss, task.output, model.labels or ())
@@ -48,7 +53,9 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
     found = []
     for _ in range(STEPS):
         optimizer.zero_grad(set_to_none=True)
-        value = loss(network(trainable.predictor.preprocess(images)), targets)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            value = loss(network(trainable.predictor.preprocess(images)), targets)
         value.backward()
         optimizer.step()
         found.append(float(value.detach()))
