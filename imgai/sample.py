@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from imgai.outputs.map import Map
     from imgai.outputs.mask import Mask
     from imgai.outputs.scores import Scores
+    from imgai.plugin import Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Sample:
     range: the range of values that the pages use which share this one's scale; None where it was not looked for.
     ranges: by the name of the step, the range that was stretched for its network.
     edited: a step has changed the image; until then it is what the file holds, to the bit.
+    passed: by the name of the step, the file that became the image of the next, where it is written too.
     """
 
     image: Tensor
@@ -61,6 +63,7 @@ class Sample:
     ranges: dict[str, Range] = field(default_factory=dict)
     target: tuple[int, int] | None = None
     edited: bool = False
+    passed: dict[str, Rendered] = field(default_factory=dict)
 
     @property
     def height(self) -> int:

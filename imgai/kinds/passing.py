@@ -20,10 +20,11 @@ from imgai.sample import Failure, Sample
 class Passing:
     """Makes the picture of a kind, as ``Sample -> Sample``; its size, colours and alpha may be others than before."""
 
-    def __init__(self, kind: KindSpec, step: str) -> None:
-        """step: the name of the step whose output is written."""
+    def __init__(self, kind: KindSpec, step: str, *, keep: bool = False) -> None:
+        """step: the name of the step whose output is written. keep: the sample carries the file too."""
         self._kind = kind
         self._step = step
+        self._keep = keep
         self.device = torch.device("cpu")
         self.batch = 1
 
@@ -56,7 +57,10 @@ class Passing:
             iptc=kept(before, getattr(self._kind.params, "metadata", "all")).iptc,
             full=(picture.height, picture.width),
         )
-        return dataclasses.replace(sample, image=picture.image, alpha=picture.alpha, metadata=metadata, edited=True)
+        passed = {**sample.passed, self._step: dataclasses.replace(made[0], content=content)} if self._keep else {}
+        return dataclasses.replace(
+            sample, image=picture.image, alpha=picture.alpha, metadata=metadata, edited=True, passed=passed
+        )
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
         """In order and as they come; see `Step.stream`."""

@@ -93,9 +93,6 @@ def _load(specs: Sequence[StepSpec], machine: Machine) -> Steps:
     from imgai.predict.device import choose_devices, tune_allocator
 
     tune_allocator()
-    from imgai.predict.chain import Chain as Steps
-    from imgai.predict.load import load
-    from imgai.predict.machine import place
+    from imgai.runs.load import load_chain
 
-    device = choose_devices(machine.device)[0]
-    return Steps([load(spec, place(machine, device, spec.models), quantized=spec is specs[-1]) for spec in specs])
+    return load_chain(specs, machine, choose_devices(machine.device)[0])

@@ -33,20 +33,26 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
     specs = [dataclasses.replace(spec, max_pixels=max_pixels) for spec in specs]
     chains = []
     for device in devices:
-        steps: list[Link] = []
+        chains.append(load_chain(specs, machine, device))
         for spec in specs:
             placement = place(machine, device, spec.models)
-            steps.append(load(spec, placement, quantized=spec is specs[-1]))
-            if spec.passes is not None:
-                steps.append(Passing(spec.passes, spec.name))
             words = f"{str(placement.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
             if placement.backend.name != "torch":
                 words += f", by {placement.backend.name}"
             console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
-        chains.append(Chain(steps))
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
     console.say(f"on {names}")
     return chains
+
+
+def load_chain(specs: Sequence[StepSpec], machine: Machine, device: torch.device) -> Chain:
+    """The steps, and between them what becomes the picture of the next."""
+    steps: list[Link] = []
+    for spec in specs:
+        steps.append(load(spec, place(machine, device, spec.models), quantized=spec is specs[-1]))
+        if spec.passes is not None:
+            steps.append(Passing(spec.passes, spec.name, keep=spec.keep is not None))
+    return Chain(steps)
 
 
 def _fetch(spec: StepSpec, console: Console) -> None:

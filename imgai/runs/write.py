@@ -80,7 +80,8 @@ class Writer:
     def _write_files(self, job: Job, page: Page, spec: StepSpec, kind: KindSpec, pages: Iterator[Page]) -> None:
         once = kind.kind.once == "page"
         number, count = (page.sample.source.page, page.sample.source.pages) if once else (0, 1)
-        for each in files(kind.kind, page if once else pages):
+        passed = page.sample.passed.get(spec.name)
+        for each in (passed,) if passed is not None else files(kind.kind, page if once else pages):
             job.tell(each.notes)
             if each.name:
                 self._write_shared(job, kind, each)

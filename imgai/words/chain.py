@@ -24,10 +24,12 @@ def assemble(
 ) -> tuple[list[StepSpec], OutputOptions]:
     """Steps that were asked for as a chain, and what is written of the last. Raises UsageError.
 
-    keep: names of steps whose masks are written too. out: where the output of the last goes; without it, labels are
-    printed, and for anything else an error says the hint.
+    keep: names of steps whose masks, or cut-outs that they pass on, are written too. out: where the output of the last
+    goes; without it, labels are printed, and for anything else an error says the hint.
     What files and variables say of outputs is for the last step, and for those that are kept.
     """
+    from imgai.predict.spec import Keep
+
     last = steps[-1]
     if out is None and last.task.output not in PRINTED:
         raise UsageError("it is not said where to", hint)
@@ -37,10 +39,11 @@ def assemble(
         spec = spec_of(step, registry, name=_name(step, specs))
         passing = _passing(step, registry)
         if passing is not None:
-            if kept := [each.name for each in specs if each.keep] + [spec.name] * (spec.name in wanted):
+            if kept := [each.name for each in specs if each.keep and not each.passes]:
                 words = f"--keep {kept[0]}: the {passing.name} of {step.text!r} becomes the picture of the next step"
                 raise UsageError(words, f"leave out --keep {kept[0]}, or write that in a run of its own")
-            specs.append(dataclasses.replace(spec, passes=passing))
+            keeps = Keep(spec.name, (passing,)) if spec.name in wanted else None
+            specs.append(dataclasses.replace(spec, passes=passing, keep=keeps))
             continue
         specs.append(_kept(step, spec, registry) if spec.name in wanted else _unwritten(step, spec, registry))
     last = last if out is not None else unplaced(last)

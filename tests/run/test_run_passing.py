@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from imgai.cli.main import build_app
 from imgai.discovery import Plugin, host
+from imgai.library.ask import load
+from imgai.options import Machine
 from imgai.registry import Registry, load_registry
 from imgai.testing import fake
 from imgai.words.chain import assemble
@@ -64,11 +66,38 @@ def test_what_was_cut_out_stays_transparent(photo: Path, tmp_path: Path) -> None
     assert alpha[60, 90] == 255
 
 
+def test_a_cut_out_that_is_passed_on_can_be_kept(photo: Path, tmp_path: Path) -> None:
+    """As it was given to the next step: cropped, on its ground, and at its own size."""
+    out = tmp_path / "out"
+    words = ("--format", "png", "--out", out, "--device", "cpu")
+    steps = ("find-light --as cutout --alpha hard --background white --crop --margin 0 --format jpeg", "brighten")
+    result = imgai("chain", photo, *steps, "--keep", "find-light", *words)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.iterdir()} == {".imgai", "a.png", "a-find-light.jpg"}
+    with Image.open(out / "a.png") as last, Image.open(out / "a-find-light.jpg") as kept:
+        assert np.equal(np.multiply(kept.size, 2), last.size).all()  # brighten doubles it
+        assert np.abs(np.subtract(kept.size, (30, 20))).max() <= 2
+    assert "1 done before" in imgai("chain", photo, *steps, "--keep", "find-light", *words).output
+    (out / "a-find-light.jpg").unlink()
+    assert "1 done;" in imgai("chain", photo, *steps, "--keep", "find-light", *words).output
+    assert (out / "a-find-light.jpg").exists()
+
+
+def test_the_library_passes_cut_outs_on_too(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imgai.library.ask._registry", lambda: REGISTRY)
+    step = "find-light --as cutout --alpha hard --background white --crop --margin 0"
+    result = load(step, "brighten", machine=Machine(device="cpu"))(photo / "a.jpg")
+    assert np.abs(np.subtract((result.sample.width, result.sample.height), (60, 40))).max() <= 4
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("find-light --as cutout,mask", "brighten"), "one picture is passed on"),
-        (("find-light --as cutout", "brighten", "--keep", "find-light"), "becomes the picture of the next step"),
+        (
+            ("find-light", "find-light --as cutout", "brighten", "--keep", "find-light"),
+            "becomes the picture of the next",
+        ),
         (("find-light --as mask", "brighten"), "is not the last"),
         (("brighten", "find-light --as mask", "--format", "png"), "--format is an option of cutout"),
         (("brighten --format png", "--format", "png"), "given twice"),
