@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,44 @@ def test_tiles_far_larger_than_the_picture_are_refused_from_the_header() -> None
         content[at + 8 : at + 12] = value.to_bytes(4, "little")
     with pytest.raises(InputError, match="tiles of 65536 x 65536 pixels are far larger than the picture"):
         probe(bytes(content), "a", max_pixels=10**9)
+
+
+def test_slices_that_follow_the_only_directory_are_pages_of_one_stack() -> None:
+    """ImageJ writes stacks of more than 4 GB so, and tifffile those that it is asked to truncate."""
+    stack = np.arange(5 * 24 * 40, dtype=np.uint16).reshape(5, 24, 40)
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, imagej=True) as writer:
+        writer.write(stack[:1], metadata={"axes": "ZYX"})
+    content = file.getvalue().replace(b"images=1", b"images=5") + stack[1:].tobytes()
+    shaped = io.BytesIO()
+    with tifffile.TiffWriter(shaped, shaped=True) as writer:
+        writer.write(stack, truncate=True)
+    for whole in (content, shaped.getvalue()):
+        pages = samples(whole)
+        assert all(np.array_equal(pixels(page), slice_) for page, slice_ in zip(pages, stack, strict=True))
+        assert {page.metadata.series for page in pages} == {0}
+    with pytest.raises(InputError, match="says that it holds 5 pictures, and there is 1"):
+        samples(content[:-1])
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+@pytest.mark.parametrize("page", [0, 1, 2])
+def test_pages_that_cannot_be_found_are_missed(page: int, bigtiff: bool) -> None:
+    """A chain that leads beyond the file, or back: the pages before are given, and the file is not called done."""
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, bigtiff=bigtiff) as writer:
+        for value in (20, 70, 120):
+            writer.write(np.full((24, 40), value, np.uint8), contiguous=False)
+    content = bytearray(file.getvalue())
+    with tifffile.TiffFile(io.BytesIO(content)) as opened:
+        at, first = opened.pages[page].offset, opened.pages[0].offset
+    tags, width, head, tag = ("<Q", "<Q", 8, 20) if bigtiff else ("<H", "<L", 2, 12)
+    place = at + head + tag * struct.unpack_from(tags, content, at)[0]
+    for target in (len(content) + 1000, first):
+        struct.pack_into(width, content, place, target)
+        with pytest.raises(InputError, match="more pages should follow page"):
+            samples(bytes(content))
+        assert pixels(next(read(bytes(content), Source(None, "a"))))[0, 0] == 20
 
 
 def test_many_pages_are_read_in_linear_time() -> None:

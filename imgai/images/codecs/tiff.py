@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import html
 import io
+import json
 import math
 import re
 import struct
@@ -48,7 +50,7 @@ _LARGEST_TILE = 1 << 24  # pixels
 def probe(source: Path | bytes) -> Header:
     """The largest page, and how many there are that are pictures of their own."""
     with _opened(source) as file, tifffile.TiffFile(file, _multifile=False) as tiff:
-        pages: list[Any] = [tiff.pages[number] for number in _wanted(tiff)]
+        pages = [page for _, page in _wanted(tiff)]
         for page in pages:
             _check_tiles(page)
         sizes = [(page.imagewidth, page.imagelength) for page in pages]
@@ -62,25 +64,25 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         wanted = _wanted(tiff)
         if not wanted:
             raise UnsupportedError("the TIFF file holds no page")
-        ends = _ends(tiff, wanted)
-        described = len(wanted) == len(tiff.pages)
+        ends = _ends(wanted)
+        described = len(wanted) >= len(tiff.pages)
         places = _places(source) if len(wanted) > 1 else {}
-        for number in wanted:
-            page: Any = tiff.pages[number]
+        for number, page in wanted:
             if page.is_volumetric:
                 raise UnsupportedError(f"the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
             picture = _read(page, file, number, ends, described=described)
             series, channel = places.get(number, (0, None))
             about = dataclasses.replace(picture.metadata, series=series, channel=channel)
             yield dataclasses.replace(picture, metadata=about)
+        _check_end(tiff, file)
 
 
 def _opened(source: Path | bytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def _wanted(tiff: tifffile.TiffFile) -> list[int]:
-    """The pages that are pictures of their own.
+def _wanted(tiff: tifffile.TiffFile) -> list[tuple[int, Any]]:
+    """The pages that are pictures of their own, with their numbers.
 
     Slides of the makers that tifffile knows are one picture: the first level of the first series.
     """
@@ -90,8 +92,50 @@ def _wanted(tiff: tifffile.TiffFile) -> list[int]:
         raise UnsupportedError(f"the TIFF file has {count:,} pages; {_MOST_PAGES:,} are read", "split it")
     if any(getattr(tiff, f"is_{maker}") for maker in _SLIDES):
         level: Any = tiff.series[0].levels[0]
-        return sorted(page.index for page in level.pages if page is not None)
-    return [number for number in range(count) if not _is_part(pages[number])]
+        return sorted((page.index, pages[page.index]) for page in level.pages if page is not None)
+    if count == 1:
+        return list(enumerate(_slices(tiff, pages[0])))
+    return [(number, pages[number]) for number in range(count) if not _is_part(pages[number])]
+
+
+def _slices(tiff: tifffile.TiffFile, page: Any) -> list[Any]:
+    """The page of a file that has one directory, and the slices whose numbers follow its own without another.
+
+    So ImageJ writes stacks of more than 4 GB, and tifffile where it is asked to.
+    """
+    text = page.shaped_description
+    if tiff.is_imagej:
+        count = int((tiff.imagej_metadata or {}).get("images", 1))
+    elif text and (about := json.loads(text)).get("truncated"):
+        count = math.prod(about["shape"]) // max(1, math.prod(page.shape))
+    else:
+        return [page]
+    size, bytes_ = tiff.filehandle.size, int(page.nbytes)
+    if count <= 1:
+        return [page]
+    if not page.is_contiguous or _through_pillow(page) or page.dataoffsets[0] + count * bytes_ > size:
+        raise UnsupportedError(f"it says that it holds {count:,} pictures, and there is 1", "save it again")
+    if count > _MOST_PAGES:
+        raise UnsupportedError(f"the TIFF file has {count:,} pages; {_MOST_PAGES:,} are read", "split it")
+    slices = [copy.copy(page) for _ in range(count)]
+    for number, each in enumerate(slices):
+        each.dataoffsets = tuple(offset + number * bytes_ for offset in page.dataoffsets)
+        each.__dict__.pop("is_contiguous", None)
+    return slices
+
+
+def _check_end(tiff: tifffile.TiffFile, file: BinaryIO) -> None:
+    """Raise ValueError where the chain of pages leads beyond the file, or back: some of them cannot be found."""
+    if any(getattr(tiff, f"is_{maker}") for maker in _SLIDES):
+        return
+    layout: Any = tiff.tiff
+    last: Any = tiff.pages[-1]
+    file.seek(last.offset)
+    (tags,) = struct.unpack(layout.tagnoformat, file.read(layout.tagnosize))
+    file.seek(tags * layout.tagsize, io.SEEK_CUR)
+    pointer = file.read(layout.offsetsize)
+    if len(pointer) < layout.offsetsize or struct.unpack(layout.offsetformat, pointer)[0]:
+        raise ValueError(f"more pages should follow page {len(tiff.pages)}, and are not there")
 
 
 def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
@@ -110,12 +154,14 @@ def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
             axes, shape = series.axes[:outer], series.shape[:outer]
             count = shape[axes.index("C")] if "C" in axes else 0
             names = _channel_names(tiff, count)
-            for place, page in enumerate(series.pages):
-                if page is not None and place < math.prod(shape):
+            alone = len(tiff.pages) == 1  # what follows its slices has no directory (`_slices`)
+            indices = [None if page is None else page.index for page in series.pages]
+            for place, page_number in enumerate(range(math.prod(shape)) if alone else indices):
+                if page_number is not None and place < math.prod(shape):
                     at = dict(zip(axes, np.unravel_index(place, shape), strict=True))
                     number = int(at.get("C", 0))
                     channel = Channel(number + 1, count, names[number]) if count else None
-                    found[page.index] = keys.setdefault((index, number), len(keys)), channel
+                    found[page_number] = keys.setdefault((index, number), len(keys)), channel
     return found
 
 
@@ -144,14 +190,13 @@ def _check_tiles(page: Any) -> None:
         )
 
 
-def _ends(tiff: tifffile.TiffFile, wanted: list[int]) -> tuple[float, float] | None:
+def _ends(wanted: list[tuple[int, Any]]) -> tuple[float, float] | None:
     """The least and the greatest number of all grey pages whose numbers are no pixels as they are; None: there is none.
 
     The file's own statement (SMinSampleValue, SMaxSampleValue) counts before what is in the pixels.
     """
     least, greatest = [], []
-    for number in wanted:
-        page: Any = tiff.pages[number]
+    for _, page in wanted:
         if page.dtype is None or color.keeps_values(page.dtype) or int(page.photometric) not in _GREY:
             continue
         stated = [getattr(page.tags.get(tag), "value", None) for tag in (340, 341)]
