@@ -34,14 +34,22 @@ def _suffix(plan: Plan, kind: KindSpec) -> str:
     """What the file will end in: as asked for, as the input does, or what the kind declares first."""
     if plan.exact is not None:
         return plan.exact.suffix
-    asked: str | None = getattr(kind.params, "format", None)
-    if asked is not None and (format_ := format_of_suffix(asked)):
-        return formats()[format_].suffixes[0]
+    for option in ("format", kind.name):  # an option that is called as its kind may say the format (`InkParams.ink`)
+        asked = getattr(kind.params, option, None)
+        if isinstance(asked, str) and (suffix := _suffix_of(asked, kind.kind.suffixes)):
+            return suffix
     own = PurePosixPath(plan.input.name).suffix
-    if kind.kind.once == "page":
+    if kind.kind.once == "page" or not hasattr(kind.params, "format"):
         return kind.kind.suffixes[0]
     if own.lower() in kind.kind.suffixes:
         return own
     format_ = format_of_suffix(plan.input.name)
     written = formats()[written_as(format_)].suffixes[0] if format_ else ""
     return written if written in kind.kind.suffixes else kind.kind.suffixes[0]
+
+
+def _suffix_of(asked: str, suffixes: tuple[str, ...]) -> str:
+    """The suffix of files of a format, "" if a kind has none such."""
+    format_ = format_of_suffix(asked)
+    known = (f".{asked.lower()}",) if format_ is None else formats()[format_].suffixes
+    return next((suffix for suffix in known if suffix in suffixes), "")

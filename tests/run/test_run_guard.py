@@ -16,8 +16,14 @@ from PIL import Image
 
 from imgai import hidden
 from imgai.errors import InputError, UsageError
+from imgai.predict.spec import StepSpec
 from imgai.runs.commit import commit
 from imgai.runs.guard import Inputs
+from imgai.runs.names import Plan
+from imgai.runs.scan import Input
+from imgai.runs.targets import targets
+from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
 
 
 @pytest.fixture
@@ -131,6 +137,25 @@ def test_the_pages_of_formats_that_have_some_are_looked_for_in_advance(
     else:
         assert find_light([tmp_path / "in"], out)[0].done == 1
     assert (out / "a-p0001.png").read_bytes() == b"somebody's"
+
+
+def test_options_that_say_the_format_of_a_kind_say_its_name(tmp_path: Path, make_picture: Any) -> None:
+    """Whatever the suffix of the input is: `--dry-run` prints these names, and what lies there is refused."""
+    path = make_picture(tmp_path / "a.png")
+    for kind, options, name in (
+        ("ink", {}, "a.tif"),
+        ("ink", {"ink": "pdf"}, "a.pdf"),
+        ("ink", {"ink": "png"}, "a.png"),
+        ("labels", {"labels": "tiff"}, "a.tif"),
+        ("labels", {}, "a.png"),
+        ("cutout", {"format": "webp"}, "a.webp"),
+        ("image", {}, "a.png"),
+        ("image", {"format": "jpg"}, "a.jpg"),
+    ):
+        (spec,) = named_kinds(kind, **options)
+        each = Plan(Input(path, "a.png"), tmp_path / "out" / "a", (spec,))
+        made = [target.name for target, _ in targets(each, [StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS)], sure=True)]
+        assert made == [name], (kind, options)
 
 
 def test_what_cannot_be_foreseen_fails_alone(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
