@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
@@ -95,7 +96,7 @@ def _put(
 def _in_letters(words: str) -> str:
     """What Pillow's own font has: letters lose their accents, others become question marks."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", words) if not unicodedata.combining(letter))
-    return plain.encode("ascii", "replace").decode()
+    return re.sub(r"[^ -~]", "?", plain)
 
 
 def drawn(entry: Entry, side: int) -> Image.Image | None:

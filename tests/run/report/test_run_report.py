@@ -187,15 +187,15 @@ def test_pages_grey_depth_and_transparency_are_shown(find_light: Runner, tmp_pat
     folder.mkdir()
     frames = [Image.new("RGB", (30, 20), color) for color in ("red", "green")]
     frames[0].save(folder / "pages.tif", save_all=True, append_images=frames[1:])
-    Image.new("RGB", (1, 1)).save(folder / "one.png")
+    Image.new("RGB", (1, 1)).save(folder / "o\tn\ne.png")
     Image.fromarray(np.full((9, 800), 40000, np.uint16)).save(folder / "deep.png")
     Image.new("RGBA", (20, 10), (255, 0, 0, 90)).save(folder / "glass.png")
     find_light([folder], tmp_path / "out", report=tmp_path / "page.html", contact=tmp_path / "contact.jpg")
     found = {each["name"]: each for each in entries_of(tmp_path / "page.html")}
-    assert found.keys() == {"pages.tif, page 1", "pages.tif, page 2", "one.png", "deep.png", "glass.png"}
+    assert found.keys() == {"pages.tif, page 1", "pages.tif, page 2", "o\tn\ne.png", "deep.png", "glass.png"}
     assert found["glass.png"]["sides"][0]["alpha"]
     assert found["deep.png"]["size"] == [800, 9]
-    assert found["one.png"]["empty"]
+    assert found["o\tn\ne.png"]["empty"]
 
 
 def test_a_sheet_is_no_input_of_the_next_run(find_light: Runner, pictures: Path, tmp_path: Path) -> None:
