@@ -457,6 +457,7 @@ class Metadata:
     notes: what a person should know of how it was read; the host fills it in.
     pixel_size: micrometres across and down, where the file tells what a pixel measures (OME, ImageJ, DICOM).
     channel: where each page holds one channel of a picture (OME, ImageJ): which.
+    quality: of a JPEG: the quality, 1 to 100, that its tables tell, and "4:4:4", "4:2:2" or "4:2:0" for its colour.
     """
 
     format: str
@@ -478,6 +479,7 @@ class Metadata:
     notes: tuple[str, ...] = ()
     pixel_size: tuple[float, float] | None = None
     channel: Channel | None = None
+    quality: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,15 @@ def format_of_suffix(name: str) -> str | None:
     return next((format_.name for format_ in formats().values() if suffix in format_.suffixes), None)
 
 
-def written_as(name: str) -> str:
-    """The format in which a picture read in the format of that name is written when nothing else is asked for."""
+def written_as(name: str, *, alpha: bool = False) -> str:
+    """The format in which a picture read in the format of that name is written when nothing else is asked for.
+
+    alpha: whether it has alpha, which a format that stands in for another must not lose.
+    """
     format_ = formats()[name]
-    return name if format_.write else format_.becomes
+    if format_.write:
+        return name
+    return "PNG" if alpha and not formats()[format_.becomes].alpha else format_.becomes
 
 
 def function(name: str) -> Callable[..., Any]:

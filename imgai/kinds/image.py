@@ -23,7 +23,7 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
     first = next(rest)
     sample, params = first.sample, first.params
     read_as, source = sample.metadata.format, sample.source
-    format_ = _asked(params.format) or _asked(first.suffix) or written_as(read_as)
+    format_ = _asked(params.format) or _asked(first.suffix) or written_as(read_as, alpha=sample.alpha is not None)
     suffix = _suffix(source.name, read_as, format_)
     if (
         source.path is not None

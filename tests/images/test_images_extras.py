@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ from PIL import Image
 
 from imgai.errors import InputError
 from imgai.images import probe, read, sniff
+from imgai.kinds import ImageParams
+from imgai.kinds.image import render
+from imgai.plugin import Page
 from imgai.sample import Sample, Source
 
 MOST = 10**9
@@ -22,6 +26,11 @@ MOST = 10**9
 
 def first(path: Path) -> Sample:
     return next(read(path, Source(path, path.name)))
+
+
+def suffix_of(sample: Sample) -> str:
+    """What the picture is written as, where no format is asked for."""
+    return next(iter(render([Page(sample, None, ImageParams())]))).suffix
 
 
 def photograph(width: int = 60, height: int = 40) -> np.ndarray:
@@ -37,6 +46,9 @@ def test_a_phones_picture(tmp_path: Path) -> None:
     assert (header.format, header.width, header.height) == ("HEIC", 60, 40)
     pixels = sample.image[0].permute(1, 2, 0).numpy().astype(int)
     assert np.abs(pixels - photograph()).mean() < 4
+    assert suffix_of(sample) == ".jpg"
+    alpha = torch.zeros((1, 1, 40, 60), dtype=torch.uint8)
+    assert suffix_of(dataclasses.replace(sample, alpha=alpha)) == ".png"  # a JPEG has no place for it
 
 
 @pytest.mark.parametrize("bits", [10, 12])

@@ -165,6 +165,30 @@ def test_quality_is_obeyed() -> None:
     assert sizes[0] < sizes[1] / 2
 
 
+@pytest.mark.parametrize(("quality", "colors"), [(30, "4:2:0"), (75, "4:2:2"), (88, "4:4:4"), (97, "4:2:0")])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_jpeg_keeps_its_quality_and_so_about_its_size(quality: int, colors: str, mode: str) -> None:
+    """An encoder's own default would make most files several times as large, and some worse."""
+    smooth = Image.fromarray(picture(3)).resize((300, 200), Image.Resampling.BICUBIC).convert(mode)
+    file = io.BytesIO()
+    smooth.save(file, "JPEG", quality=quality, subsampling=colors)
+    (before,) = read(file.getvalue(), Source(None, "picture"))
+    made = io.BytesIO()
+    write_image([before], made, "JPEG")
+    assert len(made.getvalue()) == pytest.approx(len(file.getvalue()), rel=0.1)
+    with Image.open(file) as given, Image.open(made) as taken:
+        assert getattr(taken, "quantization", None) == getattr(given, "quantization", ())
+        assert mode == "L" or getattr(taken, "layer", None) == getattr(given, "layer", ())
+    asked = io.BytesIO()
+    write_image([before], asked, "JPEG", quality=50)
+    with Image.open(asked) as taken:
+        assert getattr(taken, "quantization", {})[0][0] == 16  # the table of the standard itself
+    large = dataclasses.replace(before, image=before.image.repeat(1, 1, 2, 2))
+    (after,) = again([large], "JPEG")
+    assert after.metadata.quality is not None
+    assert after.metadata.quality[0] == max(90, quality)
+
+
 def frames(count: int) -> list[Sample]:
     return [
         dataclasses.replace(

@@ -69,6 +69,7 @@ FORMATS = (
         deep=True,
         magic=(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|hevx|mif1|msf1)",),
         paged=True,
+        becomes="JPEG",
         extra="heic",
     ),
     _format(

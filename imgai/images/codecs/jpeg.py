@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import simplejpeg
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from imgai.images import coded
 from imgai.images.codecs import pillow
 from imgai.plugin import Header, Picture, UnsupportedError
 
 _QUALITY = 95
+_ENLARGED = 90  # who enlarges a picture looks closely
 _FULL_COLOR = 90  # from this quality on, colour is stored at full resolution
 _ROOM = {"exif": 65_533, "xmp": 65_504, "comment": 65_533}  # bytes in one segment, after what begins it
 _PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
 _END = b"\xff\xd9"
+_SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
 
@@ -53,15 +58,20 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         return (pixels if image.mode == "RGB" else pixels[..., 0]), None, image.info.get("icc_profile") or None
 
     with pillow.opened(content, "JPEG") as image:
+        quality = written_with(image)
         if image.mode == "RGB" and not image.info.get("icc_profile") and _is_adobe_rgb(image):
             image.info["icc_profile"] = coded.adobe_rgb()
         for picture in pillow.pictures(image, "JPEG", decode=decode):
+            picture = dataclasses.replace(picture, metadata=dataclasses.replace(picture.metadata, quality=quality))
             yield pillow.noted(picture, *notes)
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
-    """Write the picture. EXIF, XMP and comments of more than 64 KB, which no segment holds, are left out."""
-    quality = quality or _QUALITY
+    """Write the picture. EXIF, XMP and comments of more than 64 KB, which no segment holds, are left out.
+
+    quality: None for that of the JPEG that was read, so that a file keeps about its size; of what was enlarged, at
+    least `_ENLARGED`. Of other files `_QUALITY`.
+    """
 
     def options(picture: Picture) -> dict[str, Any]:
         about = pillow.carried(picture, "icc_profile", "exif", "xmp", "dpi")
@@ -70,9 +80,47 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
         about = {name: value for name, value in about.items() if name not in _ROOM or len(value) <= _ROOM[name]}
         if segment := _photoshop(picture.metadata.iptc):
             about["extra"] = segment
-        return {"quality": quality, **({"subsampling": 0} if quality >= _FULL_COLOR else {}), **about}
+        return {**_how(picture, quality), **about}
 
     pillow.save(pictures, file, "JPEG", options)
+
+
+def written_with(image: Image.Image) -> tuple[int, str] | None:
+    """The quality that comes nearest to the tables of an opened JPEG, and how its colour is sampled.
+
+    None where there is no such table.
+
+    Encoders scale the table of ITU-T T.81, annex K by the quality, as libjpeg does; cameras have tables of their own.
+    """
+    table = getattr(image, "quantization", {}).get(0)
+    if not table or len(table) != 64:
+        return None
+    colors = _SAMPLINGS.get(JpegImagePlugin.get_sampling(image), "4:2:0")  # the rest is rare, and coarser
+    distances = np.abs(np.log(np.sort(np.asarray(table)) / _tables())).sum(axis=1)
+    return int(distances.argmin()) + 1, colors
+
+
+@cache
+def _tables() -> np.ndarray:
+    """The steps of luminance for each quality from 1 to 100, in order of size. Shape: ``(100, 64)``"""
+    file = io.BytesIO()
+    Image.new("L", (8, 8)).save(file, "JPEG", quality=50)  # whose table is that of the standard itself
+    with Image.open(file, formats=["JPEG"]) as image:
+        table = np.sort(np.asarray(image.quantization[0]))  # type: ignore[attr-defined]
+    scales = [5000 // quality if quality < 50 else 200 - 2 * quality for quality in range(1, 101)]
+    return np.asarray(((table * np.array(scales)[:, None] + 50) // 100).clip(1, 255))
+
+
+def _how(picture: Picture, quality: int | None) -> dict[str, Any]:
+    """The quality and the sampling of colour to write with."""
+    metadata = picture.metadata
+    if quality is not None or metadata.quality is None:
+        quality = quality or _QUALITY
+        return {"quality": quality, **({"subsampling": 0} if quality >= _FULL_COLOR else {})}
+    read, colors = metadata.quality
+    if metadata.full is not None and picture.pixels.shape[0] > metadata.full[0]:
+        read = max(read, _ENLARGED)
+    return {"quality": read, "subsampling": colors}
 
 
 def _is_adobe_rgb(image: Image.Image) -> bool:
