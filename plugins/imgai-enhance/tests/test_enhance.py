@@ -49,6 +49,8 @@ SPOILED = {
     "too light": lambda image: in_light(image, 1.8),
     "too flat": lambda image: 0.3 + 0.4 * image,
     "hazy": lambda image: linear_rgb_to_rgb(0.5 * rgb_to_linear_rgb(image) + 0.33),
+    "with a warm cast": lambda image: (image * torch.tensor([1.2, 1.0, 0.78]).view(3, 1, 1)).clamp(0, 1),
+    "with a green cast": lambda image: (image * torch.tensor([0.85, 1.15, 0.9]).view(3, 1, 1)).clamp(0, 1),
 }
 
 
@@ -101,11 +103,33 @@ def test_only_what_is_named_is_touched(part: str) -> None:
     torch.manual_seed(2)
     look = 0.5 * torch.randn(1, looks.SIZE)
     other = 0.5 * torch.randn(1, looks.SIZE)
-    for name in (part, "shoulders", "airlight"):
+    for name in (part, "shoulders", "airlight", "cast"):
         other[:, looks.PLACES[name]] = look[:, looks.PLACES[name]]
     made = looks.apply(image, look, place, (part,))
     assert torch.equal(made, looks.apply(image, other, place, (part,)))
     assert (made - image).abs().max() > 0.01
+
+
+def test_the_colour_of_a_cast_is_white_balance_and_its_brightness_exposure() -> None:
+    grey, place = torch.full((1, 3, 8, 8), 0.5), torch.tensor([[0.0, 0.0, 1.0, 1.0]])
+    look = torch.zeros(1, looks.SIZE)
+    look[:, looks.PLACES["cast"]] = torch.tensor([1.2, 1.0, 0.7]).log()
+    balanced, exposed, both = (
+        looks.apply(grey, look, place, parts)[0, :, 0, 0]
+        for parts in (("white-balance",), ("exposure",), ("white-balance", "exposure"))
+    )
+    assert float(looks.luma(balanced.view(1, 3, 1, 1))) == pytest.approx(0.5, abs=0.02)
+    assert balanced[2] > balanced[1] > balanced[0]
+    assert exposed.max() - exposed.min() < 1e-4
+    assert both.tolist() == pytest.approx([0.5 / 1.2, 0.5, 0.5 / 0.7], abs=1e-3)
+
+
+def test_white_stays_white_without_its_cast() -> None:
+    cast = torch.tensor([[1.3, 1.1, 0.8]]).log()
+    ramp = torch.linspace(0, 1, 256).view(1, 1, 1, -1).expand(1, 3, 1, -1)
+    made = looks.uncast(ramp, cast)
+    assert made[..., -1].tolist() == [[[1.0], [1.0], [1.0]]]
+    assert (made.diff(dim=3) > -0.5 / 255).all()  # no tone is turned around on the way there
 
 
 def test_the_option_names_parts() -> None:

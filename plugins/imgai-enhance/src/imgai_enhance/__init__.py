@@ -50,12 +50,13 @@ MODELS = (
         train="imgai_enhance.training:train",
         weights=Weights(
             file="imgai_enhance:weights/auto.safetensors",
-            sha256="1d6e8445340a5408db5467634edf2d18171da8e14254d9e9ed81602dab107b29",
-            size=1_688_644,
+            sha256="a56341810b30f409fca0bdbe08baafe58e240b881441b340b2b9a1f85774da61",
+            size=2_391_170,
             license="Apache-2.0",
-            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0); first layers: ImageNet",
+            data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0); for casts also animals (CC BY 4.0), cats "
+            "(public domain), people (Apache-2.0); first layers: ImageNet",
         ),
-        parameters=840_994,
+        parameters=1_191_285,
         overview=(160, 160),
         tile=1024,
         overlap=0,

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from imgai_enhance.look import BINS, CELLS, PLACES, SIZE, luma
+from imgai_enhance.illuminant import Illuminant
+from imgai_enhance.look import BINS, CELLS, PLACES, luma, uncast
 
 SIDE = 160
 """The picture is seen at SIDE x SIDE pixels, whatever its shape."""
@@ -63,12 +64,14 @@ class Editor(nn.Module):
 
     Shape: ``(B, 3, SIDE, SIDE)`` in [0, 1] -> ``(B, SIZE)``
 
-    dark: pictures may be next to black: they are brought to a usual brightness before they are looked at.
+    dark: pictures may be next to black: they are brought to a usual brightness before they are looked at. They have no
+        `illuminant`, the network that finds a cast; other pictures are looked at without theirs.
     """
 
     def __init__(self, *, dark: bool = False) -> None:
         super().__init__()
         self.dark = dark
+        self.illuminant = None if dark else Illuminant()
         self.stem = SameConv(3, 32, 3, 2)
         self.stages = nn.ModuleList()
         channels = 32
@@ -82,11 +85,15 @@ class Editor(nn.Module):
         features = 2 * sum(STAGES[index][-1] for index in SEEN) + 7 * RANKS
         self.first = nn.Linear(features, HIDDEN)
         self.second = nn.Linear(HIDDEN, HIDDEN)
-        self.last = nn.Linear(HIDDEN, SIZE)
+        self.last = nn.Linear(HIDDEN, PLACES["cast"].start)
         self.local = nn.Conv2d(channels + 3, BINS, 3, padding=1)
         self.drop = nn.Dropout(DROPPED)
 
     def forward(self, image: Tensor) -> Tensor:
+        cast = image.new_zeros(len(image), 3)
+        if self.illuminant is not None:
+            cast = self.illuminant(image)
+            image = uncast(image, cast)
         seen = image
         if self.dark:
             mean = luma(image).mean((1, 2, 3), keepdim=True).clamp(1e-3, NORMAL)
@@ -98,7 +105,7 @@ class Editor(nn.Module):
             if index in SEEN:
                 found += [x.mean((2, 3)), x.var((2, 3), unbiased=False).add(1e-4).sqrt()]
         y = F.relu(self.first(self.drop(torch.cat(found, dim=1))))
-        look: Tensor = self.last(F.relu(self.second(self.drop(y))))
+        look: Tensor = torch.cat((self.last(F.relu(self.second(self.drop(y)))), cast), dim=1)
         # What haze there is differs from place to place.
         small = F.adaptive_avg_pool2d(
             torch.cat((x, F.adaptive_avg_pool2d(seen, (x.shape[-2], x.shape[-1]))), dim=1), CELLS

@@ -1,9 +1,9 @@
 """The look of a picture in numbers, and its application, pixel by pixel.
 
 Each part is what an editor's slider does, and does nothing where its numbers are 0, so that any of them can be left
-out. They are applied in this order: white balance, exposure and haze in linear light, contrast and saturation in
-display values (sRGB). No part looks at a pixel's neighbours, so there are no halos, and all are smooth functions of
-the pixel, so 16 bits stay 16 bits.
+out. They are applied in this order: the cast in display values (sRGB), white balance, exposure and haze in linear
+light, contrast and saturation in display values. No part looks at a pixel's neighbours, so there are no halos, and all
+are smooth functions of the pixel, so 16 bits stay 16 bits.
 """
 
 from __future__ import annotations
@@ -30,14 +30,18 @@ PLACES = {
     "saturation": slice(148 + DEGREE, 149 + DEGREE),
     "shoulders": slice(149 + DEGREE, 151 + DEGREE),
     "airlight": slice(151 + DEGREE, 154 + DEGREE),
+    "cast": slice(154 + DEGREE, 157 + DEGREE),
 }
-"""Where in a look each part's numbers are; the last two only say how those of other parts act."""
-SIZE = 154 + DEGREE
+"""Where in a look each part's numbers are. Shoulders and airlight only say how other parts act; the cast is a part of
+white balance as to its colour, of exposure as to its brightness."""
+SIZE = 157 + DEGREE
 """How many numbers make a look."""
 LUMA = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue in brightness (ITU-R BT.709)."""
 LEAST = 0.08
 """Of a scene's light, what haze is taken to let through at least; more amplification shows noise alone."""
+WHITE = 0.92
+"""From here to 1, the darkest channel of a pixel says how white it is: what is white stays white without its cast."""
 
 
 def apply(
@@ -57,6 +61,14 @@ def apply(
     keeps = {part: keep[:, index, None] for index, part in enumerate(PARTS)}
     numbers = {part: look[:, PLACES[part]] * keeps[part] for part in PARTS}
     shoulder = look[:, PLACES["shoulders"]].sigmoid()[:, :, None, None, None]
+    if {"white-balance", "exposure"} & set(parts):
+        colour, brightness = divide(look[:, PLACES["cast"]])
+        gains = look.new_zeros(len(look), 3)
+        if "white-balance" in parts:
+            gains = gains + colour * keeps["white-balance"]
+        if "exposure" in parts:
+            gains = gains + brightness * keeps["exposure"]
+        image = uncast(image, gains)
     if {"white-balance", "exposure", "haze"} & set(parts):
         image = rgb_to_linear_rgb(image)
         if "white-balance" in parts:
@@ -79,6 +91,26 @@ def luma(image: Tensor) -> Tensor:
     """Brightness. Shape: ``(B, 3, H, W)`` -> ``(B, 1, H, W)``"""
     red, green, blue = image.chunk(3, dim=1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
+def divide(cast: Tensor) -> tuple[Tensor, Tensor]:
+    """The gains of a cast in two: what changes colours and leaves grey's brightness, and what changes brightness alone.
+
+    Shape: ``(B, 3)``, natural logarithms -> ``(B, 3)``, ``(B, 1)``, which sum to it
+    """
+    brightness = (cast.exp() * torch.tensor(LUMA, device=cast.device)).sum(1, keepdim=True).log()
+    return cast - brightness, brightness
+
+
+def uncast(image: Tensor, cast: Tensor) -> Tensor:
+    """Take a cast away: divide each channel by its gain, but leave white white.
+
+    Shape: ``(B, 3, H, W)`` sRGB in [0, 1], ``(B, 3)``, natural logarithms of gains -> the same, cut to [0, 1]
+    """
+    gains = (-cast).exp()[:, :, None, None]
+    white = ((image.amin(1, keepdim=True) - WHITE) / (1 - WHITE)).clamp(0, 1)
+    white = white * white * (3 - 2 * white)
+    return (image * torch.lerp(gains, torch.ones_like(gains), white)).clamp(0, 1)
 
 
 def balance(numbers: Tensor) -> Tensor:
