@@ -171,6 +171,20 @@ class OutputType:
         """How far two results of a step lie apart, number by number; 1 is all of the range. For tests of plugins."""
         raise NotImplementedError
 
+    def improper(self, model: Model, returned: Any) -> str:
+        """What is wrong with the numbers of an answer before they are bounded, and what to do; empty if nothing is.
+
+        Of an answer that `problem` has nothing against. For tests of plugins.
+        """
+        return ""
+
+    def reversed_channels(self, image: Tensor, returned: Any) -> bool:
+        """Whether the answer has its channels in reverse, blue first. For tests of plugins.
+
+        image: ``(1, 3, H, W)``, whose channels have little in common.
+        """
+        return False
+
     def note(self, sample: Sample, name: str, counting: Counting) -> Any:
         """What the record needs of one page, small."""
         return None

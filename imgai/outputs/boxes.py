@@ -25,6 +25,7 @@ _EDGE = 0.01  # how near to a tile's edge, as a part of the tile, a box counts a
 _BEYOND = 0.1  # a box that ends farther outside of its tile, as a part of the tile, was seen by other means, and whole
 _ALONG = 0.7  # two pieces of which an edge is cut are one object where they share this much of their extent along it
 _FARTHEST = 32  # a box of a tile may be one of the whole image, this many sides of the tile away; farther are pixels
+_NEAR = 1.0  # how far outside of what was seen a box may reach, for tests: detectors guess at what is cut off
 _SURE = 0.25  # boxes that are less sure are not compared by tests
 _X0, _Y0, _X1, _Y1, _SCORE, _CLASS = range(6)
 
@@ -128,6 +129,15 @@ class BoxesOutput(OutputType):
         limit = values.new_tensor([size[1], size[0], size[1], size[0]])
         inside = bool((values[:, :4] >= 0).all() and (values[:, :4] <= limit).all())
         return "" if inside else "it has boxes outside of the image"
+
+    def improper(self, model: Model, returned: Any) -> str:
+        sure = returned[returned[..., _SCORE] > 0]
+        if len(sure) and float(sure[:, :_SCORE].abs().max()) > 1 + _NEAR:
+            most = float(sure[:, :_SCORE].abs().max())
+            return f"its boxes reach {most:.3g} times as far as what it saw; give fractions of its sides, not pixels"
+        if len(sure) and bool((sure[:, _CLASS] != sure[:, _CLASS].round()).any()):
+            return "its classes are no whole numbers; give the index of a label"
+        return ""
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         """For each sure box, how far the nearest of its class is from being the same."""

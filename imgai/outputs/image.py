@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from imgai.images.depth import quantize
 from imgai.images.resize import resize
 from imgai.outputs.base import Footprint, OutputType, StepContext, View
-from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.outputs.shape import not_a_tensor, not_floating, out_of_range, wrong_shape
 from imgai.plugin import Model, Predictor, identity
 from imgai.sample import Sample
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _CHANNELS = 4  # three of the image, one of its alpha
 _FLOAT = 4  # bytes
+_OVERSHOOT = 0.4
+"""How far beyond [0, 1] an answer may go before it is bounded: sharp edges overshoot."""
 
 
 class ImageOutput(OutputType):
@@ -70,6 +73,17 @@ class ImageOutput(OutputType):
             return f"its image is {shape}, not {expected}"
         inside = float(sample.image.min()) >= 0 and float(sample.image.max()) <= 1
         return "" if inside else "its image has values outside of 0 to 1"
+
+    def improper(self, model: Model, returned: Any) -> str:
+        return not_floating(returned) or out_of_range(returned, _OVERSHOOT)
+
+    def reversed_channels(self, image: Tensor, returned: Any) -> bool:
+        """Red of the answer follows blue of the image, and blue red, where neither follows itself."""
+        answer = resize(returned.float(), (int(image.shape[-2]), int(image.shape[-1])))
+        both = torch.cat([image[0], answer[0]]).flatten(1)
+        alike = torch.corrcoef(both + torch.linspace(0, 1e-4, both.shape[1]))[:3, 3:]
+        crossed, straight = torch.stack((alike[0, 2], alike[2, 0])), torch.stack((alike[0, 0], alike[2, 2]))
+        return bool((crossed > 0.8).all() and (straight < 0.5).all())
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         return (one.image - other.image).abs()

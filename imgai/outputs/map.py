@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.outputs.base import Footprint, OutputType, StepContext, View
-from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
     from imgai.sample import Sample
 
+_FAR = 50
+"""A map whose largest value is that many times smaller than the declared range has another unit. For tests."""
 _FLOAT = 4  # bytes
 
 
@@ -84,6 +86,19 @@ class MapOutput(OutputType):
         if declared[0] - slack <= low and high <= declared[1] + slack:
             return ""
         return f"its values go from {low:.4g} to {high:.4g}; declare range=({low:.3g}, {high:.3g}) or leave it out"
+
+    def improper(self, model: Model, returned: Any) -> str:
+        if words := not_floating(returned).replace(" in [0, 1]", "").replace("divide by 255", "call .float()"):
+            return words
+        if model.range is None:
+            return ""
+        low, high = float(returned.min()), float(returned.max())
+        least, largest = model.range
+        if low < high and max(abs(low), abs(high)) * _FAR < max(abs(least), abs(largest)):
+            unit = f" in {model.unit}" if model.unit else ""
+            words = f"its values go from {low:.3g} to {high:.3g}, and range={model.range} is declared"
+            return f"{words}; return them{unit}, or declare another range"
+        return ""
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         """As parts of the declared range, or of the values' own."""

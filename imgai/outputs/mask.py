@@ -16,7 +16,7 @@ from imgai.images.depth import quantize
 from imgai.images.upsample import upsample
 from imgai.outputs.base import Footprint, OutputType, StepContext, View
 from imgai.outputs.counting import Counting, areas_of, selected
-from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 from imgai.sample import Sample
 
@@ -164,6 +164,16 @@ class MaskOutput(OutputType):
         channels = len(step.model.labels or ()) + step.model.auxiliary
         shape = tuple(sample.masks[step.name].values.shape)
         return "" if shape == (channels, *size) else f"its mask is {shape}, not {(channels, *size)}"
+
+    def improper(self, model: Model, returned: Any) -> str:
+        if words := not_floating(returned):
+            return words
+        low, high = float(returned.min()), float(returned.max())
+        if low < -1e-3 or high > 1 + 1e-3:
+            return (
+                f"its values go from {low:.3g} to {high:.3g}, where 0 to 1 is due; are they logits? return x.sigmoid()"
+            )
+        return ""
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         return (one.masks[name].values.float() - other.masks[name].values.float()).abs() / 255

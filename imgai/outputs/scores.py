@@ -79,6 +79,12 @@ class ScoresOutput(OutputType):
             return f"its scores go down to {float(values.min()):.3g} and sum to {float(values.sum()):.3g}, not 1"
         return ""
 
+    def improper(self, model: Model, returned: Any) -> str:
+        low, sums = float(returned.min()), returned.float().sum(1)
+        if low < 0 or float((sums - 1).abs().max()) > 1e-3:
+            return f"its scores go down to {low:.3g} and sum to {float(sums[0]):.3g}, not 1; return x.softmax(dim=1)"
+        return ""
+
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         return (one.scores[name].values - other.scores[name].values).abs()
 

@@ -17,3 +17,23 @@ def wrong_shape(shape: tuple[int, ...], images: Tensor, expected: tuple[int, ...
     """What is wrong with the shape of an answer to a batch of images, and what to declare instead."""
     words = f"it returned {shape} for {tuple(images.shape)}, where {expected} is due"
     return f"{words}; {advice}" if advice else words
+
+
+def not_floating(returned: Tensor) -> str:
+    """What is wrong with the type of an answer's numbers; empty for floating point."""
+    if returned.is_floating_point():
+        return ""
+    kind = str(returned.dtype).removeprefix("torch.")
+    advice = "divide by 255" if kind == "uint8" else "call .float()"
+    return f"it returned {kind}, where float32 in [0, 1] is due; {advice}"
+
+
+def out_of_range(returned: Tensor, slack: float) -> str:
+    """What is wrong with an answer that is to lie in [0, 1], and how to bring it there; empty within the slack."""
+    low, high = float(returned.min()), float(returned.max())
+    if low >= -slack and high <= 1 + slack:
+        return ""
+    words = f"its values go from {low:.3g} to {high:.3g}, where 0 to 1 is due"
+    if high > 2:
+        return f"{words}; divide by 255" if high <= 300 and low >= -50 else f"{words}; bring them there in postprocess"
+    return f"{words}; are they from -1 to 1? then return (x + 1) / 2" if low >= -1.5 else words

@@ -19,6 +19,11 @@ def find(weights: Weights) -> Path:
     path = location(weights)
     if path is None:
         return bring(weights)
+    if not _is_local(weights.file) and (size := path.stat().st_size) != weights.size:
+        raise PluginError(
+            f"the weights {path} have {size} bytes, and the plugin declares {weights.size}",
+            "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
+        )
     if (found := identity(path)) != weights.sha256:
         if _is_local(weights.file):
             raise PluginError(f"{path} has changed since it was looked at", "run again")

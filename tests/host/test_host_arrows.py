@@ -21,8 +21,8 @@ PLUGIN_TESTS = [
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
     {"errors"},
-    {"plugin", "bar", "bounded", "console", "hidden", "plural"},
-    {"hookspecs", "params", "sample", "options", "discovery", "trained", "registry"},
+    {"plugin", "bar", "imports", "bounded", "console", "hidden", "plural"},
+    {"hookspecs", "params", "sample", "options", "sound", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},
     {"predict"},

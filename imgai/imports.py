@@ -1,0 +1,101 @@
+"""What importing a plugin costs and does, measured in an interpreter of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+LONGEST = 0.1
+"""Seconds that the import of a plugin's declarations may take: every command waits for them."""
+HEAVY = (
+    *("torch", "kornia", "numpy", "PIL", "scipy", "skimage", "sklearn", "cv2", "torchvision", "timm", "transformers"),
+    *(
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "tensorflow",
+        "jax",
+        "pandas",
+        "matplotlib",
+        "requests",
+        "numba",
+        "safetensors",
+    ),
+)
+"""Packages that no declaration needs."""
+_TIMEOUT = 60
+
+_PROGRAM = """
+import contextlib, importlib, io, json, logging, os, random, sys, time, warnings
+name, heavy, path = json.loads(sys.argv[1])
+import imgai.discovery, imgai.plugin
+sys.path[:0] = path
+
+def state():
+    return {
+        "the environment": dict(os.environ),
+        "the working directory": os.getcwd(),
+        "the filters of warnings": list(map(str, warnings.filters)),
+        "the handlers or the level of logging": [list(map(str, logging.root.handlers)), logging.root.level],
+        "the seed of random": random.getstate(),
+        "sys.stdout or sys.stderr": [id(sys.stdout), id(sys.stderr)],
+        "sys.excepthook": id(sys.excepthook),
+        "print or open": [id(print), id(open)],
+    }
+
+printed, error = io.StringIO(), ""
+with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    before = state()
+    began = time.perf_counter()
+    try:
+        module = importlib.import_module(name)
+        for hook in ("tasks", "models", "kinds", "formats"):
+            register = getattr(module, "imgai_register_" + hook, None)
+            if register is not None:
+                list(register())
+    except BaseException as fault:
+        error = type(fault).__name__ + ": " + " ".join(str(fault).split())
+    seconds = time.perf_counter() - began
+    after = state()
+changed = [what for what in before if before[what] != after[what]]
+found = sorted(set(heavy) & set(sys.modules))
+answer = json.dumps([seconds, found, printed.getvalue(), changed, error])
+sys.__stdout__.write("\\n" + answer)
+sys.__stdout__.flush()
+os._exit(0)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was seen of the import of one module and of the call of its hooks.
+
+    seconds: how long both took. heavy: packages that they import and no declaration needs. printed: what they wrote.
+    changed: what of the interpreter is otherwise than before. error: why they failed, on one line.
+    """
+
+    seconds: float
+    heavy: tuple[str, ...] = field(default=())
+    printed: str = ""
+    changed: tuple[str, ...] = field(default=())
+    error: str = ""
+
+
+def measure(module: str, path: Sequence[str] = ()) -> Imported:
+    """Import a module in a fresh interpreter. path: further folders to look in."""
+    asked = json.dumps([module, list(HEAVY), [*path, *filter(None, sys.path)]])
+    command = [sys.executable, "-P", "-c", _PROGRAM, asked]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, env={**os.environ})
+    except subprocess.TimeoutExpired:
+        return Imported(_TIMEOUT, error=f"it is not done after {_TIMEOUT} seconds")
+    try:
+        seconds, heavy, printed, changed, error = json.loads(answer.stdout.rpartition("\n")[2])
+    except ValueError:
+        words = answer.stderr.strip().splitlines()
+        return Imported(0.0, error=words[-1] if words else f"the interpreter ended with {answer.returncode}")
+    return Imported(seconds, tuple(heavy), printed.strip(), tuple(changed), error)

@@ -1,0 +1,160 @@
+"""Whether what a plugin declares can be used: types, defaults, names.
+
+The host holds the plugins of others to it when they are found, `imgai.testing` all of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from imgai.errors import UsageError
+from imgai.params import check, options_of
+from imgai.plugin import Format, Kind, Model, Task, param_of
+
+Declared = Task | Model | Kind | Format
+
+RESERVED_COMMANDS = frozenset(
+    (
+        *("chain", "run", "train", "evaluate", "compare", "try", "models", "plugins", "doctor", "schema", "config"),
+        *("help", "version", "imgai", "demo", "serve", "convert", "info", "list", "install", "update", "undo", "log"),
+    )
+)
+"""Names of commands that no task may have, as long as the plugin API has this version.
+
+The host may add others later: a task that has such a name is then offered under its plugin's name, see `command_of`.
+"""
+_FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
+
+
+def trouble(declared: Iterable[Declared]) -> str:
+    """What cannot be used of what a plugin declares, and why; empty if all of it can."""
+    return next(troubles(declared), "")
+
+
+def troubles(declared: Iterable[Declared]) -> Iterator[str]:
+    """Everything that cannot be used of what a plugin declares."""
+    for each in declared:
+        kind = type(each).__name__.lower()
+        yield from (f"its {kind} {each.name!r}: {words}" for words in _wrong_types(each))
+        if isinstance(each, Task) and each.name in RESERVED_COMMANDS:
+            yield f"its task is called {each.name!r}, which is kept for a command of imgai itself; give it another name"
+        params = getattr(each, "params", None)
+        if params is not None:
+            yield from (f"{kind} {each.name!r}: {words}" for words in of_params(params))
+
+
+def of_params(params: type[Any]) -> Iterator[str]:
+    """What is wrong with the fields of a params dataclass, with what to change."""
+    fields = dataclasses.fields(params)
+    names = {field.name for field in fields}
+    for field in fields:
+        about = param_of(field)
+        called = f"the param {field.name!r}"
+        if not _FIELD.fullmatch(field.name):
+            yield f"{called} is no name of an option; use lower-case words joined by underscores"
+        if f"no_{field.name}" in names:
+            yield f"{called} and 'no_{field.name}' are both --no-{field.name}; rename one of them"
+        if about is None:
+            yield f"{called} is not made by imgai.plugin.param(default, help)"
+            continue
+        if not isinstance(about.help, str) or not about.help.strip():
+            yield f"{called} has no help; say in a sentence what it does"
+        for bound in (about.minimum, about.maximum):
+            if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
+                yield f"{called} has the bound {bound!r}; a minimum and a maximum are numbers"
+                return
+        if None not in (about.minimum, about.maximum) and about.minimum > about.maximum:  # type: ignore[operator]
+            yield f"{called} has a minimum of {about.minimum} over its maximum of {about.maximum}"
+        if about.choices is not None and not all(isinstance(choice, str) for choice in about.choices):
+            yield f"{called} has choices that are no texts; only a str and a tuple[str, ...] have choices"
+            return
+    try:
+        options = options_of(params)
+    except Exception as error:  # annotations that do not evaluate, or of a type that no option has
+        text = " ".join(str(error).split())
+        yield f"{text}; a file is a str with param(..., file=True), several texts are a tuple[str, ...]"
+        return
+    for option in options:
+        default = option.default
+        if option.type is Path:
+            yield f"the param {option.name!r} is a Path; a file is a str with param(..., file=True)"
+        elif default is dataclasses.MISSING:
+            yield f"the param {option.name!r} has no default; param(default, help) takes one"
+        elif default is None and not _takes_none(params, option.name):
+            yield f"the param {option.name!r} has the default None; annotate it with `{option.type.__name__} | None`"
+        elif default is not None:
+            yield from _wrong_default(option, default)
+
+
+def _wrong_default(option: Any, default: object) -> Iterator[str]:
+    about = option.about
+    called = f"the param {option.name!r} has the default {default!r}"
+    if isinstance(default, float) and not math.isfinite(default):
+        yield f"{called}, which is no number that can be written"
+        return
+    if option.type is str and default == "" and about.choices is not None and "" not in about.choices:
+        yield f"{called}, which is none of its choices; add it to them or take another"
+        return
+    if option.type is tuple and not isinstance(default, tuple):
+        yield f"{called}, which is no tuple; write ({default!r},)"
+        return
+    try:
+        check(option, default, there=False)
+    except UsageError as error:
+        yield f"{called}: {error}; take a default that it could be given"
+
+
+def _takes_none(params: type[Any], name: str) -> bool:
+    return type(None) in typing.get_args(typing.get_type_hints(params)[name])
+
+
+def _wrong_types(declared: Declared) -> Iterator[str]:
+    hints = _hints(type(declared))
+    for field in dataclasses.fields(declared):
+        value = getattr(declared, field.name)
+        if not fits(value, hints[field.name]):
+            words = _in_words(hints[field.name])
+            hint = f"; write ({value!r},)" if isinstance(value, str) and "tuple" in words else ""
+            yield f"{field.name} is {words}, not {value!r}{hint}"
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(of: type) -> dict[str, Any]:
+    if of not in _HINTS:
+        _HINTS[of] = typing.get_type_hints(of)
+    return _HINTS[of]
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Whether a value is of an annotated type; a bool is no number."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (types.UnionType, typing.Union):
+        return any(fits(value, each) for each in inner)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if inner[-1] is ...:
+            return all(fits(each, inner[0]) for each in value)
+        return len(value) == len(inner) and all(map(fits, value, inner))
+    if origin is type:
+        return isinstance(value, type)
+    kind = origin or hint
+    if isinstance(value, bool):
+        return kind is bool
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _in_words(hint: Any) -> str:
+    text = hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint)
+    return text.replace("typing.", "").replace("imgai.plugin.", "").replace("<class '", "").replace("'>", "")

@@ -1,0 +1,157 @@
+"""Checks of what is declared, before a model is loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+from collections.abc import Iterator
+from functools import cache
+
+from imgai.imports import LONGEST, measure
+from imgai.plugin import Model, Task, Weights
+from imgai.predict.weights import location
+from imgai.sound import troubles
+from imgai.testing.fault import Fault
+from imgai.testing.subject import Subject, short
+
+_LONGEST_SUMMARY = 90
+_UNKNOWN_LICENCES = ("unknown", "none", "other", "n/a", "todo", "tbd", "?", "free", "open source", "custom")
+
+
+def registers(subject: Subject) -> Iterator[Fault]:
+    """The host takes what is declared, beside all that is installed."""
+    found = list(dict.fromkeys(troubles([*subject.tasks, *subject.models, *subject.kinds, *subject.formats])))
+    yield from (Fault("the plugin", words) for words in found)
+    if found:
+        return
+    for plugin in subject.registry.broken:
+        if plugin.name == "under-test":
+            yield Fault("the plugin", plugin.broken)
+    if not (subject.models or subject.kinds or subject.formats):
+        yield Fault("the plugin", "it declares no model, kind or format", "are its functions marked with @hookimpl?")
+
+
+def imports(subject: Subject) -> Iterator[Fault]:
+    """The module that declares imports nothing heavy, in next to no time, says nothing and leaves the process alone."""
+    if not subject.module:
+        return
+    seen = measure(subject.module)
+    for _ in range(2):  # a machine that is busy is no fault of the plugin's
+        if seen.error or seen.heavy or seen.seconds <= LONGEST:
+            break
+        again = measure(subject.module)
+        seen = again if again.seconds < seen.seconds else seen
+    where = subject.module
+    if seen.error:
+        yield Fault(where, f"it does not import: {seen.error}", "every command imports it")
+        return
+    if seen.heavy:
+        advice = "import them in the module that load names, or within functions"
+        yield Fault(where, f"declaring imports {', '.join(seen.heavy)}", advice)
+    if seen.seconds > LONGEST:
+        advice = "every command waits for it: move the work into load"
+        yield Fault(where, f"importing it takes {seen.seconds:.2f} s, {LONGEST:g} s at most", advice)
+    if seen.printed:
+        words = seen.printed.splitlines()[0][:80]
+        yield Fault(where, f"importing it prints {words!r}", "take the print out: it would be told at every command")
+    for what in seen.changed:
+        yield Fault(where, f"importing it changes {what}", "that belongs to the whole process: leave it alone")
+
+
+def summaries(subject: Subject) -> Iterator[Fault]:
+    """Summaries are sentences that fit on a line; labels can be told apart and be parts of file names."""
+    declarations: list[Task | Model] = [*subject.tasks, *subject.models]
+    for declared in declarations:
+        summary = declared.summary
+        if not 0 < len(summary) <= _LONGEST_SUMMARY:
+            words = f"its summary has {len(summary)} characters"
+            yield Fault(declared.name, words, f"let it be one sentence of at most {_LONGEST_SUMMARY}")
+        elif not summary.endswith("."):
+            yield Fault(declared.name, "its summary does not end with a full stop", "a summary is a sentence")
+    for model in subject.models:
+        yield from _labels(model)
+        yield from _licence(model.name, model.license)
+
+
+def _labels(model: Model) -> Iterator[Fault]:
+    labels = model.labels or ()
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        yield Fault(model.name, f"its labels hold {twice[0]!r} twice", "people choose by them: give each its own")
+    for label in labels:
+        if not label.strip() or label != label.strip() or any(c in label for c in "/\\,:\n\0"):
+            yield Fault(
+                model.name, f"its labels hold {label!r}", "labels become parts of file names: no / \\ , : in them"
+            )
+
+
+@cache
+def _parser() -> object:
+    try:
+        return importlib.import_module("packaging.licenses")
+    except ImportError:
+        return None
+
+
+def _licence(where: str, licence: str) -> Iterator[Fault]:
+    advice = 'declare its SPDX identifier, "Apache-2.0" say, or "LicenseRef-" and a name of your own'
+    if not licence.strip() or licence.strip().lower() in _UNKNOWN_LICENCES:
+        yield Fault(where, f"its licence is {licence!r}, so that nobody may use it", advice)
+        return
+    parser = _parser()
+    if parser is None:
+        return
+    try:
+        parser.canonicalize_license_expression(licence)  # type: ignore[attr-defined]
+    except ValueError:
+        yield Fault(where, f"its licence {licence!r} is none that SPDX knows", advice)
+
+
+def functions(subject: Subject) -> Iterator[Fault]:
+    """What is named as ``"package.module:function"`` is there and can be called."""
+    named = [(model.name, name) for model in subject.models for name in (model.load, model.train) if name]
+    named += [(kind.name, name) for kind in subject.kinds for name in (kind.render, kind.merge) if name]
+    for format_ in subject.formats:
+        functions_ = (format_.check, format_.probe, format_.read, format_.write)
+        named += [(format_.name, name) for name in functions_ if name]
+    for where, name in dict.fromkeys(named):
+        module, _, function = name.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), function)
+        except Exception as error:
+            yield Fault(where, f"{name} cannot be imported: {short(error)}", "is the package in the wheel?")
+            continue
+        if not callable(found) or inspect.isclass(found):
+            yield Fault(where, f"{name} is a {type(found).__name__}", "it names a function")
+
+
+def weights(subject: Subject) -> Iterator[Fault]:
+    """Weights are what is declared: their file, size, checksum and licence, with a card beside them."""
+    for model in subject.models:
+        if model.weights is not None:
+            yield from _weights(model, model.weights)
+
+
+def _weights(model: Model, declared: Weights) -> Iterator[Fault]:
+    yield from _licence(f"{model.name}: weights", declared.license)
+    if not declared.file.endswith((".safetensors", ".onnx")):
+        yield Fault(model.name, f"its weights are {declared.file}", "ship safetensors (or ONNX), never pickles")
+    try:
+        path = location(declared)
+    except Exception as error:
+        yield Fault(model.name, short(error), "is the file a part of the package?")
+        return
+    if path is None or not path.is_file():
+        return  # it is fetched, and checked, when it is needed
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if len(content) != declared.size:
+        advice = f"declare size={len(content)}"
+        yield Fault(model.name, f"its weights have {len(content)} bytes, not {declared.size}", advice)
+    if digest != declared.sha256:
+        yield Fault(model.name, f"its weights are others: {digest[:12]}...", f'declare sha256="{digest}"')
+    if "://" not in declared.file:
+        cards = [path.with_name(f"{name}.md") for name in (path.stem, model.family) if name]
+        if not any(card.is_file() for card in cards):
+            advice = f"write {cards[0].name} beside them: data, licence, how good they are, what they are not for"
+            yield Fault(model.name, "its weights have no model card", advice)

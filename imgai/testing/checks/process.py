@@ -1,0 +1,152 @@
+"""Checks that a model leaves the process as it was: no state, no output, no memory, and its own device."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+
+import torch
+
+from imgai.plugin import Model
+from imgai.predict.step import Step
+from imgai.sample import Sample
+from imgai.testing.fault import Fault
+from imgai.testing.images import noise
+from imgai.testing.state import kept
+from imgai.testing.subject import Subject, called, plain_side, sample, short
+
+_CALLS = 200
+_SECONDS = 0.2
+"""How long calls may take that are made to see whether memory grows; fewer than all are made of slow networks."""
+_FEWEST = 6
+_GROWTH = 64  # bytes a call
+_LEAST_GROWTH = 24_000  # bytes in all: interpreters hold a little more now and then
+
+
+def state(subject: Subject) -> Iterator[Fault]:
+    """Importing a model's module, loading it and running it change nothing that belongs to the process."""
+    for step in subject.distinct:
+        where = called(step)
+        seen: set[str] = set()
+        for what, work in _parts(subject, step):
+            with kept() as (changes, printed):
+                failed = ""
+                try:
+                    work()
+                except Exception as error:
+                    failed = short(error)
+            for change in changes:
+                if change not in seen:
+                    seen.add(change)
+                    advice = "that belongs to the whole process: " + _instead(change)
+                    yield Fault(where, f"{what} changes {change}", advice)
+            if printed.getvalue().strip() and "print" not in seen:
+                seen.add("print")
+                words = printed.getvalue().strip().splitlines()[0][:80]
+                yield Fault(where, f"{what} prints {words!r}", "take it out; raise an error, or say nothing")
+            if failed:
+                yield Fault(where, f"{what} fails: {failed}")
+
+
+def _instead(change: str) -> str:
+    if change.startswith("the seed"):
+        return "use a generator of your own, torch.Generator().manual_seed(0)"
+    if "threads" in change:
+        return "LoadContext.threads says how many a runtime of your own may take"
+    return "leave it alone"
+
+
+def _parts(subject: Subject, step: Step) -> Iterator[tuple[str, Callable[[], object]]]:
+    side = plain_side(step, 32)
+    yield f"importing {step.model.load.partition(':')[0]}", lambda: _again(step.model)
+    yield "loading it", lambda: subject.load(step.model)
+    yield "running it", lambda: step(sample(0.1 + 0.8 * noise(side, side)))
+
+
+def _again(model: Model) -> None:
+    """Run the module that loads a model once more, with all that it imports there already."""
+    name = model.load.partition(":")[0]
+    module = importlib.import_module(name)
+    spec = module.__spec__
+    if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
+        return
+    fresh = importlib.util.module_from_spec(spec)
+    sys.modules[name] = fresh  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(fresh)
+    finally:
+        sys.modules[name] = module
+
+
+def memory(subject: Subject) -> Iterator[Fault]:
+    """Many pictures take no more memory than a few."""
+    pictures = [(step, sample(noise(plain_side(step, 32), plain_side(step, 32)))) for step in subject.distinct]
+    before, least = _tensors(), _CALLS
+    suspects: list[tuple[Step, Sample]] = []
+    for step, picture in pictures:
+        try:
+            grown, calls = _growth(lambda step=step, picture=picture: step(picture))  # type: ignore[misc]
+        except Exception:
+            continue  # told by another check
+        least = min(least, calls)
+        suspects.append((step, picture))
+        if grown > max(_GROWTH * calls, _LEAST_GROWTH):
+            yield _grows(step, calls, f"{grown / 1024:.0f} kB")
+            return
+    if _tensors() - before < least:
+        return
+    for step, picture in suspects:  # one of them keeps tensors, whose memory Python does not see
+        before = _tensors()
+        for _ in range(_FEWEST):
+            step(picture)
+        if (held := _tensors() - before) >= _FEWEST:
+            yield _grows(step, _FEWEST, f"{held} tensors")
+
+
+def _grows(step: Step, calls: int, held: str) -> Fault:
+    words = f"after {calls} pictures it holds {held} more"
+    return Fault(called(step), words, "let go of what belongs to one picture: is there a list that grows?")
+
+
+def _tensors() -> int:
+    """How many tensors there are."""
+    return sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+
+
+def _growth(work: Callable[[], object]) -> tuple[int, int]:
+    """How many bytes of Python's are held at the end and were not after the first calls; and how many calls it were."""
+    tracemalloc.start()
+    try:
+        ends, calls, held = time.perf_counter() + _SECONDS, 0, 0
+        while calls < _CALLS and (calls < _FEWEST or time.perf_counter() < ends):
+            work()
+            calls += 1
+            if calls == 2:
+                held = tracemalloc.get_traced_memory()[0]
+        return tracemalloc.get_traced_memory()[0] - held, calls
+    finally:
+        tracemalloc.stop()
+
+
+def device(subject: Subject) -> Iterator[Fault]:
+    """A model runs on the device that it is loaded to. Nothing is looked at where there is no CUDA device."""
+    if not torch.cuda.is_available():
+        return
+    for model in subject.runnable:
+        try:
+            step = subject.load(model, device="cuda")
+            side = plain_side(step, 64)
+            step(sample(noise(side, side)))
+        except Exception as error:
+            yield Fault(model.name, f"on a GPU it fails: {short(error)}", "put all tensors on context.device")
+            continue
+        network = step.predictor.network
+        if isinstance(network, torch.nn.Module):
+            places = {tensor.device.type for tensor in (*network.parameters(), *network.buffers())}
+            if places - {"cuda"}:
+                yield Fault(model.name, "on a GPU its network stays on the CPU", "load it straight to context.device")

@@ -1,0 +1,121 @@
+"""What belongs to everybody in a process, and what of it a plugin has changed."""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import gc
+import hashlib
+import io
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFile
+
+_SEED = 918_273_645
+"""One that nobody else sets."""
+
+
+def state() -> dict[str, object]:
+    """All that is watched, by what it is called."""
+    pillow = (Image.open, Image.new, Image.fromarray, Image.Image.save, Image.Image.convert, Image.Image.resize)
+    return {
+        "the seed of torch": torch.initial_seed(),
+        "the seed of random": random.getstate(),
+        "the seed of NumPy": _digest(np.random.get_state()),
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's default dtype": torch.get_default_dtype(),
+        "torch's default device": torch.get_default_device(),
+        "torch's gradient mode": torch.is_grad_enabled(),
+        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
+        "torch's precision of products": torch.get_float32_matmul_precision(),
+        "torch's settings of cuDNN": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "the filters of warnings": list(map(str, warnings.filters)),
+        "logging": (list(logging.root.handlers), logging.root.level, logging.root.manager.disable),
+        "the environment": dict(os.environ),
+        "the working directory": os.getcwd(),  # noqa: PTH109
+        "Pillow": (*map(id, pillow), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES),
+        "NumPy's handling of errors": np.geterr(),
+        "sys.stdout or sys.stderr": (id(sys.stdout), id(sys.stderr)),
+        "sys.excepthook": id(sys.excepthook),
+        "a signal's handler": (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
+        "print, open or a socket": (id(builtins.print), id(builtins.open), id(socket.socket)),
+        "the recursion limit": sys.getrecursionlimit(),
+        "garbage collection": gc.isenabled(),
+    }
+
+
+def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    """What is otherwise, with both values where they are short."""
+    found = []
+    for what, value in before.items():
+        if value != after[what]:
+            texts = [str(each) for each in (value, after[what])]
+            found.append(f"{what} from {texts[0]} to {texts[1]}" if max(map(len, texts)) < 30 else what)
+    return found
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[tuple[list[str], io.StringIO]]:
+    """Undo at the end what was changed; the list then says what that was, the text what was printed.
+
+    What a plugin under test does must not reach the tests that come after it.
+    """
+    found: list[str] = []
+    printed = io.StringIO()
+    handlers, filters = list(logging.root.handlers), list(warnings.filters)
+    pillow = {name: getattr(Image, name) for name in ("open", "new", "fromarray", "MAX_IMAGE_PIXELS")}
+    methods = {name: getattr(Image.Image, name) for name in ("save", "convert", "resize")}
+    streams, generator = (sys.stdout, sys.stderr), torch.get_rng_state()
+    torch.manual_seed(_SEED)
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        before = state()
+        numbers = np.random.get_state()
+        try:
+            yield found, printed
+        finally:
+            found += changes(before, state())
+            _undo(before)
+            np.random.set_state(numbers)
+            logging.root.handlers[:], warnings.filters[:] = handlers, filters  # type: ignore[index]
+            for name, value in pillow.items():
+                setattr(Image, name, value)
+            for name, value in methods.items():
+                setattr(Image.Image, name, value)
+    sys.stdout, sys.stderr = streams
+    torch.set_rng_state(generator)
+
+
+def _undo(before: dict[str, Any]) -> None:
+    os.chdir(before["the working directory"])
+    for name in set(os.environ) - set(before["the environment"]):
+        del os.environ[name]
+    os.environ.update(before["the environment"])
+    torch.set_default_dtype(before["torch's default dtype"])
+    if torch.get_num_threads() != before["torch's number of threads"]:
+        torch.set_num_threads(before["torch's number of threads"])
+    torch.set_grad_enabled(before["torch's gradient mode"])
+    if torch.are_deterministic_algorithms_enabled() != before["torch's deterministic mode"]:
+        torch.use_deterministic_algorithms(before["torch's deterministic mode"])  # imports much
+    torch.set_float32_matmul_precision(before["torch's precision of products"])
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before["torch's settings of cuDNN"]
+    random.setstate(before["the seed of random"])
+    _, logging.root.level, logging.root.manager.disable = before["logging"]
+    np.seterr(**before["NumPy's handling of errors"])
+    sys.setrecursionlimit(before["the recursion limit"])
+    (gc.enable if before["garbage collection"] else gc.disable)()
+    if torch.get_default_device() != before["torch's default device"]:
+        torch.set_default_device(None)
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(repr(tuple(map(str, values))).encode()).hexdigest()[:16]
