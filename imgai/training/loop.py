@@ -24,6 +24,8 @@ EXPLODES = 8.0
 """A step whose gradient is that many times the usual one is not taken: one can undo an hour."""
 CLIP = 3.0
 """The most of the usual gradient that a step takes."""
+FINE = 0.85
+"""The part of a training on a CPU after which bfloat16 is left for float32: the last small steps are lost in it."""
 _SETTLED = 50  # steps after which the usual gradient is known
 _REPORT = 10  # steps between two lines of the log
 _KEPT_EVERY = 120.0  # seconds between two checkpoints
@@ -182,11 +184,9 @@ class Loop:
         learner, state = self.learner, self.state
         device = self.world.device
         torch.manual_seed((learner.seed * 1_000_003 + state.step) * 64 + self.world.rank)
-        images, targets = (each.to(device, non_blocking=True) for each in batch)
-        half = learner.precision is not torch.float32
-        prepared = learner.prepare(images)
-        if isinstance(prepared, Tensor) and prepared.ndim == 4:
-            prepared = prepared.contiguous(memory_format=torch.channels_last)
+        images, targets = (_moved(each, device) for each in batch)
+        half = learner.precision is not torch.float32 and (device.type != "cpu" or progress < FINE)
+        prepared = _in_channels(learner.prepare(images))
         with torch.autocast(device.type, learner.precision) if half else contextlib.nullcontext():
             answer = call(prepared)
         loss = learner.loss(_float32(answer), targets)
@@ -312,6 +312,22 @@ class _Ahead:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _moved(each: Any, device: torch.device) -> Any:
+    """A tensor of a batch, or a tuple of them, on the device."""
+    if isinstance(each, tuple):
+        return tuple(_moved(inner, device) for inner in each)
+    return each.to(device, non_blocking=True)
+
+
+def _in_channels(images: Any) -> Any:
+    """What a network takes, images with their channels last."""
+    if isinstance(images, tuple):
+        return tuple(_in_channels(each) for each in images)
+    if isinstance(images, Tensor) and images.ndim == 4:
+        return images.contiguous(memory_format=torch.channels_last)
+    return images
 
 
 def _float32(answer: Any) -> Any:

@@ -1,26 +1,23 @@
 """Trains the weights of `document`, on pages that it draws itself while it trains.
 
-    python training/document.py --fonts /usr/share/fonts/truetype /usr/share/fonts/opentype --out OUT --steps 6000
+    python training/document.py --fonts /usr/share/fonts/truetype /usr/share/fonts/opentype --out OUT --minutes 60
     python training/document.py --fonts ... --out OUT --calibrate OUT/document.safetensors
     python training/document.py --fonts ... --out OUT --measure OUT/document.safetensors  # the table of the card
 
 A second process draws pages and photographs them into a pool of crops that lives in shared memory; the training takes
-batches from the pool, turned and mirrored. OUT gets log.jsonl, last.pt (to go on with --resume), document.safetensors
-(the moving average of the weights, batch normalisation folded) and val.npz (the validation pages, from fonts and paper
-textures that training never sees; drawn again if it is missing). Needs SciPy, scikit-image and pytorch-optimizer
-besides the plugin.
+batches from the pool, turned and mirrored. OUT gets log.jsonl, checkpoint.pt (to go on with --resume),
+document.safetensors (the moving average of the weights, batch normalisation folded) and val.npz (the validation pages,
+from fonts and paper textures that training never sees; drawn again if it is missing). Needs SciPy, scikit-image and
+imgai[train] besides the plugin.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
 import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,12 +27,13 @@ from imgai_segment.document import WIDTHS, DocumentNet, preprocess
 from numpy.typing import NDArray
 from pages import Face, find_faces
 from PIL import Image
-from pytorch_optimizer import Muon
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-LARGE, FINE = 0.7, 0.85
-"""Of the time, after which crops are as large as the pool has them, and after which --bf16 is left for float32."""
+from imgai.training.synthesis import add_options, halved, learn
+
+LARGE = 0.7
+"""Of the time, after which crops are as large as the pool has them."""
 
 
 def f_measure(ink: NDArray[np.bool_], mask: NDArray[np.bool_]) -> float:
@@ -73,11 +71,6 @@ def fold(network: DocumentNet) -> DocumentNet:
             target[f"{name}.0"].load_state_dict(fused.state_dict())
     plain.head.load_state_dict(network.head.state_dict())
     return plain.eval()
-
-
-def save_weights(network: DocumentNet, file: Path) -> None:
-    """Write the folded weights in half precision."""
-    save_file({name: value.half().contiguous() for name, value in fold(network).state_dict().items()}, file)
 
 
 def load_weights(file: Path) -> DocumentNet:
@@ -146,20 +139,6 @@ def loss_of(logits: Tensor, mask: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits, mask) + 0.5 * dice
 
 
-def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
-    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
-
-    ends: the layers that begin and end it; they, and what is no kernel, get Adam at a tenth of the rate.
-    """
-    inside = {name: p.ndim == 4 and not name.startswith(ends) for name, p in network.named_parameters()}
-    kernels, others = ([p for name, p in network.named_parameters() if inside[name] is kind] for kind in (True, False))
-    groups = [
-        {"params": kernels, "use_muon": True, "highest": rate, "weight_decay": 0.01},
-        {"params": others, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
-    ]
-    return Muon(groups)
-
-
 def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
     """Train, log, and keep the moving average."""
     photos = (
@@ -177,64 +156,39 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
             target=fill, args=(part, count, faces, photos, options.seed + worker, options.pause), daemon=True
         ).start()
     torch.manual_seed(options.seed)
-    chain, begin = preprocess(), time.time()
+    chain = preprocess()
     while int(filled) * options.drawers < 128:
         time.sleep(1)
     network = DocumentNet(norm=True)
-    if options.resume:
-        network.load_state_dict(torch.load(options.resume, weights_only=True)["average"])
-    elif options.start:
+    if options.start:
         seen = [chain(part[:, :3].float() / 255) for part in pool[:128].split(16)]
         network = unfold(widened(load_weights(options.start), WIDTHS), seen)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = muon(network, options.rate, ("head",))
-    average = copy.deepcopy(network)
-    for step in range(options.steps):
-        progress = step / options.steps
-        if options.minutes:
-            progress = max(progress, (time.time() - begin) / 60 / options.minutes)
-        last = step == options.steps - 1 or progress >= 1
-        fall = min(1, (step + 1) / 100) * max(0.5 + 0.5 * math.cos(math.pi * min(1.0, progress)), 0.005)
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, Tensor]:
         ready = min(POOL, int(filled) * options.drawers)
         side = options.crop if progress < LARGE else CROP
-        y, x = torch.randint(0, CROP - side + 1, (2,)).tolist()
-        batch = pool[torch.randint(0, ready, (options.batch,)), :, y : y + side, x : x + side]
-        batch = torch.rot90(batch, int(torch.randint(4, ())), (2, 3))
-        batch = batch.flip(3) if torch.rand(()) < 0.5 else batch
-        gain = 0.7 + 0.4 * torch.rand(options.batch, 3, 1, 1)
-        image = chain((batch[:, torch.randperm(3)].float() / 255 * gain).clamp(0, 1)).contiguous(
-            memory_format=torch.channels_last
-        )
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
-            answer = network(image)
-        loss = loss_of(answer.float(), batch[:, 3:].float())
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * fall
-        optimizer.step()
-        optimizer.zero_grad()
-        decay = min(0.998, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
-        if step % 50 == 49 or last:
-            entry: dict[str, Any] = {
-                "step": step + 1,
-                "loss": round(float(loss.detach()), 4),
-                "drawn": int(filled),
-                "seconds": round(time.time() - begin),
-            }
-            if (step + 1) % options.every == 0 or last:
-                save_weights(copy.deepcopy(average), options.out / "document.safetensors")
-                torch.save({"average": average.state_dict(), "step": step}, options.out / "last.pt")
-                plain = load_weights(options.out / "document.safetensors")
-                some = pages if last else pages[:18]
-                entry["f_measure"] = round(float(np.mean(measure(ink_by(plain), some))), 4)
-            with (options.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-        if last:
-            break
+        y, x = rng.integers(0, CROP - side + 1, 2)
+        crops = pool[torch.from_numpy(rng.integers(0, ready, options.batch)), :, y : y + side, x : x + side]
+        crops = torch.rot90(crops, int(rng.integers(4)), (2, 3))
+        crops = crops.flip(3) if rng.random() < 0.5 else crops
+        gain = torch.from_numpy(rng.uniform(0.7, 1.1, (options.batch, 3, 1, 1)).astype(np.float32))
+        image = crops[:, torch.from_numpy(rng.permutation(3))].float() / 255 * gain
+        return chain(image.clamp(0, 1)), crops[:, 3:].float()
+
+    def figures(average: DocumentNet) -> dict[str, float]:
+        return {"drawn": int(filled), "f_measure": round(float(np.mean(measure(ink_by(fold(average)), pages[:18]))), 4)}
+
+    learn(
+        network,
+        batch,
+        loss_of,
+        options,
+        name="document",
+        measure=figures,
+        tensors=lambda average: halved(fold(average)),
+    )
+    plain = load_weights(options.out / "document.safetensors")
+    print(f"F-measure of all pages: {np.mean(measure(ink_by(plain), pages)):.4f}")
 
 
 def mean_of(files: list[Path], out: Path) -> None:
@@ -297,24 +251,13 @@ def main() -> None:
     parser.add_argument(
         "--photos", type=Path, help="a folder of photographs to lay pages on; drawn desks alone without it"
     )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument(
-        "--minutes", type=float, default=0.0, help="end by then, whatever the steps; the learning rate follows"
-    )
-    parser.add_argument("--batch", type=int, default=8)
+    add_options(parser, rate=2e-3, minutes=60)
     parser.add_argument("--crop", type=int, default=192, help="side of a training crop, a multiple of 32")
     parser.add_argument(
         "--pause", type=float, default=0.2, help="seconds that a drawer rests after each crop once the pool is full"
     )
-    parser.add_argument("--rate", type=float, default=0.01, help="of Muon; AdamW has a tenth of it")
-    parser.add_argument("--every", type=int, default=250, help="steps between two measurements")
     parser.add_argument("--drawers", type=int, default=1, help="processes that draw")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--bf16", action="store_true", help="train the first 85 %% of the time in bfloat16")
     parser.add_argument("--pages", type=int, default=48, help="validation pages")
-    parser.add_argument("--resume", type=Path, help="a last.pt to start from")
     parser.add_argument("--start", type=Path, metavar="WEIGHTS", help="folded weights to start from")
     parser.add_argument("--measure", type=Path, metavar="WEIGHTS", help="measure these weights, do not train")
     parser.add_argument(
@@ -324,6 +267,8 @@ def main() -> None:
         "--calibrate", type=Path, metavar="WEIGHTS", help="move the threshold of these weights, in place"
     )
     options = parser.parse_args()
+    if options.out is None:
+        parser.error("--out is needed")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.mean:

@@ -1,10 +1,12 @@
 """Train and measure the `nuclei` model.
 
-    python training/nuclei.py train DATA/train OUT --minutes 60
+    python training/nuclei.py train DATA/train --out OUT --minutes 60
     python training/nuclei.py measure DATA/val --weights src/imgai_segment/weights/nuclei.safetensors
 
 DATA holds `images/NAME.webp` (or .png) and `labels/NAME.png`, 16 bit, each nucleus its number. Of DATA/train
-every ninth picture is left out of training, for the constants of the instances step. Logs one JSON object a line.
+every ninth picture is left out of training, for the constants of the instances step. OUT gets nuclei.safetensors (the
+moving average of the weights, batch normalisation folded, in half precision), log.jsonl and checkpoint.pt (to go on
+with --resume). Needs imgai[train] besides the plugin.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ import argparse
 import copy
 import json
 import math
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ import torch
 from imgai_segment.nuclei import ConvUnit, LogContrast, NucleiNet, instances
 from imgai_segment.nuclei_training import loss_of, target_maps
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from imgai.training.synthesis import add_options, halved, learn
 
 CROP = 192
 
@@ -193,7 +196,6 @@ def measure(network: nn.Module, pictures: list[Picture], threshold: float = 0.5)
 def train(options: argparse.Namespace) -> None:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(options.seed)
     torch.manual_seed(options.seed)
     pictures = read(options.data, out / "targets.npz")
     tuning, training = pictures[::9], [p for i, p in enumerate(pictures) if i % 9]
@@ -203,48 +205,27 @@ def train(options: argparse.Namespace) -> None:
     network = NucleiNet(norm=options.start is None)
     if options.start is not None:
         network.load_state_dict({k: v.float() for k, v in load_file(options.start).items()})
-    network = network.to(memory_format=torch.channels_last)
-    average = copy.deepcopy(network)
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.rate)
-    contrast, began, step, due, losses = LogContrast(), time.monotonic(), 0, 240.0, []
-    log = (out / "log.jsonl").open("a")
-    progress = 0.0
-    while progress < 1:
-        elapsed = time.monotonic() - began
-        progress = max(step / options.steps, elapsed / (60 * options.minutes))
-        rate = options.rate * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * min(progress, 1.0))) + 1e-6
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    contrast = LogContrast()
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, Tensor]:
         chosen = [training[int(i)] for i in rng.choice(len(training), options.batch, p=odds)]
         crops = [cut(p, rng) for p in chosen]
         dull = rng.random(options.batch) < options.plain
         images = torch.stack(
             [c[:3] if d else relight(c[:3], bool(p.kind[0]), rng) for c, p, d in zip(crops, chosen, dull, strict=True)]
         )
-        targets = torch.stack([c[3:] for c in crops])
-        logits = network(contrast(images).contiguous(memory_format=torch.channels_last))
-        loss = loss_of(logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
-        optimizer.step()
-        step += 1
-        losses.append(float(loss.detach()))
-        with torch.no_grad():
-            keep = min(0.998, (1 + step) / (10 + step))
-            for mean, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                mean.lerp_(new, 1 - keep) if mean.is_floating_point() else mean.copy_(new)
-        if elapsed > due or progress >= 1:
-            due += 240.0
-            folded = fold(average)
-            half = {name: value.half().contiguous() for name, value in folded.state_dict().items()}
-            save_file(half, out / "nuclei.safetensors")
-            line = {"step": step, "minutes": round(elapsed / 60, 1), "loss": round(float(np.mean(losses)), 4)}
-            print(json.dumps(line | measure(folded, tuning)), file=log, flush=True)
-            losses = []
+        return contrast(images), torch.stack([c[3:] for c in crops])
+
+    learn(
+        network,
+        batch,
+        loss_of,
+        options,
+        name="nuclei",
+        measure=lambda average: measure(fold(average), tuning),
+        tensors=lambda average: halved(fold(average)),
+        weight_decay=0.02,
+    )
 
 
 def main() -> None:
@@ -252,14 +233,9 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     fit = commands.add_parser("train")
     fit.add_argument("data", type=Path)
-    fit.add_argument("out", type=Path, help="folder for weights, the log and the prepared targets")
-    fit.add_argument("--minutes", type=float, default=60, help="the schedule ends here or at --steps")
-    fit.add_argument("--steps", type=int, default=20000)
-    fit.add_argument("--batch", type=int, default=8)
-    fit.add_argument("--rate", type=float, default=2e-3)
+    add_options(fit, rate=2e-3, minutes=60, optimizer="adamw")
     fit.add_argument("--start", type=Path, help="weights to go on from, normalisation folded in; use a low --rate")
     fit.add_argument("--plain", type=float, default=0.0, help="share of crops whose light and colour are left alone")
-    fit.add_argument("--seed", type=int, default=0)
     fit.set_defaults(run=train)
     test = commands.add_parser("measure")
     test.add_argument("data", type=Path)
@@ -267,11 +243,11 @@ def main() -> None:
     test.add_argument("--threshold", type=float, default=0.5)
     test.set_defaults(run=show)
     options = parser.parse_args()
-    torch.set_num_threads(1)
     options.run(options)
 
 
 def show(options: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
     network = NucleiNet()
     network.load_state_dict({k: v.float() for k, v in load_file(options.weights).items()})
     network.eval().to(memory_format=torch.channels_last)

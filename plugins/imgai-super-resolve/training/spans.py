@@ -53,7 +53,12 @@ def begin_with_body(network: Span, other: Span) -> None:
 
 
 def save_weights(network: Span, file: Path) -> None:
-    """Write the weights in half precision under the names that SPAN's files have elsewhere.
+    """Write the weights; see `tensors_of`."""
+    save_file(tensors_of(network), file)
+
+
+def tensors_of(network: Span) -> dict[str, Tensor]:
+    """The weights in half precision under the names that SPAN's files have elsewhere.
 
     Loaders that merge chains themselves get the shortest chain that amounts to the very same convolution: two
     identities around the kernel, and nothing beside it.
@@ -77,4 +82,4 @@ def save_weights(network: Span, file: Path) -> None:
         for place, (kernel, offset) in enumerate(zip(kernels, biases, strict=True)):
             state[f"{name}.conv.{place}.weight"] = kernel if kernel.ndim == 4 else kernel[:, :, None, None]
             state[f"{name}.conv.{place}.bias"] = offset
-    save_file({name: value.half().contiguous() for name, value in state.items()}, file)
+    return {name: value.half().contiguous() for name, value in state.items()}

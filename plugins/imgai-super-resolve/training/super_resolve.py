@@ -1,22 +1,17 @@
 """Trains the weights of `clean` and `faithful`, one network at a time.
 
     python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 4 --minutes 60
-    python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 2 --start OUT/clean-x4.safetensors
+    python training/super_resolve.py --photos PHOTOS --out OUT --scale 2 --start OUT/clean-x4/clean-x4.safetensors
     python training/super_resolve.py --photos PHOTOS --out OUT --measure TESTS   # the table of the cards
 
 PHOTOS holds pictures (AVIF, PNG, ...) of which the last 40 by name are held out; they are decoded once into
-OUT/photos.npy. OUT gets FAMILY-xSCALE.pt (weights and their moving average: go on with --resume), .jsonl
-and .safetensors. Needs pytorch-optimizer besides the plugin. TESTS holds set5/{hr,lr_x2,lr_x4} and set14/hr. With
-GLIBC_TUNABLES=glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=4294967296 a CPU trains twice as fast.
+OUT/photos.npy. OUT/FAMILY-xSCALE gets the moving average of the weights, log.jsonl and checkpoint.pt (to go on with
+--resume). Needs imgai[train] besides the plugin. TESTS holds set5/{hr,lr_x2,lr_x4} and set14/hr.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +21,11 @@ from drawings import drawings
 from imgai_super_resolve.span import Span, load_weights
 from numpy.typing import NDArray
 from PIL import Image
-from pytorch_optimizer import Muon
-from spans import begin_with_body, begin_with_repetition, save_weights
+from spans import begin_with_body, begin_with_repetition, tensors_of
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from imgai.training.synthesis import add_options, learn
 
 SCALES = (2, 3, 4)
 HELD_OUT = 40
@@ -41,8 +37,6 @@ DRAWN = 150
 """Pictures that are drawn for `clean`, beside the photographs."""
 EPSILON = 5e-4
 """Added to a crop's squared error before its logarithm is taken: a crop of sky counts no more than one of leaves."""
-FINE = 0.9
-"""Of the time, after which --bf16 is left for float32."""
 Tiles = NDArray[np.uint8]
 
 
@@ -124,71 +118,31 @@ def gain(network: nn.Module, tiles: Tiles, scale: int, family: str) -> float:
     return round(total / len(images), 3)
 
 
-def muon(network: nn.Module, rate: float, ends: tuple[str, ...]) -> Muon:
-    """Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) for the kernels inside of a network.
-
-    ends: the layers that begin and end it; they, and what is no kernel, get Adam at a tenth of the rate.
-    """
-    inside = {name: p.ndim == 4 and not name.startswith(ends) for name, p in network.named_parameters()}
-    kernels, others = ([p for name, p in network.named_parameters() if inside[name] is kind] for kind in (True, False))
-    groups = [
-        {"params": kernels, "use_muon": True, "highest": rate, "weight_decay": 0.01},
-        {"params": others, "use_muon": False, "highest": rate / 10, "weight_decay": 0.01, "betas": (0.9, 0.99)},
-    ]
-    return Muon(groups)
-
-
 def train(options: argparse.Namespace, tiles: Tiles) -> None:
-    """Train one network by the clock."""
+    """Train one network."""
     torch.manual_seed(options.seed)
-    rng = np.random.default_rng(options.seed)
     scale, family = options.scale, options.family
     network = Span(scale)
     begin_with_repetition(network, scale)
     if options.start:
         begin_with_body(network, load_weights(options.start, int(options.start.stem[-1])))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network)
-    optimizer = muon(network, options.rate, ("conv_1", "upsampler"))
-    file = options.out / f"{family}-x{scale}.pt"
-    if options.resume:
-        state = torch.load(file, weights_only=True)
-        network.load_state_dict(state["net"])
-        average.load_state_dict(state["ema"])
-    begin, step, progress, usual, training = time.time(), 0, 0.0, 0.0, np.asarray(tiles[:-HELD_OUT])
+    training = np.asarray(tiles[:-HELD_OUT])
     if family == "clean":
         training = np.concatenate([training, drawings(DRAWN, training)])
     detail = details(training)
-    while progress < 1:
-        progress = min(1.0, (time.time() - begin) / 60 / options.minutes)
-        fall = min(1, (step + 1) / 100) * (0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress)))
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, Tensor]:
         truth = cut(rng, training, detail, options.batch, options.side * scale)
-        given = smaller(rng, truth, scale, family).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < FINE):
-            answer = network(given)
-        error = answer.float() - truth
-        squared = error.square().mean((1, 2, 3))
-        loss = (squared + EPSILON).log().mean() * 0.02 if options.psnr else error.abs().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(network.parameters(), 0.2))
-        if not math.isfinite(norm) or (step > 50 and norm > 8 * usual):
-            continue  # one such step can undo an hour
-        usual = norm if step == 0 else 0.98 * usual + 0.02 * min(norm, 3 * usual)
-        for group in optimizer.param_groups:
-            group["lr"] = group["highest"] * fall
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(0.999, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-        step += 1
-        if step % 500 == 0 or progress >= 1:
-            entry = {"step": step, "seconds": round(time.time() - begin), "loss": round(float(loss.detach()), 5)}
-            with file.with_suffix(".jsonl").open("a") as log:
-                log.write(json.dumps({**entry, "gain": gain(average, tiles, scale, family)}) + "\n")
-            torch.save({"net": network.state_dict(), "ema": average.state_dict()}, file.with_suffix(".new"))
-            file.with_suffix(".new").replace(file)
-            save_weights(average, file.with_suffix(".safetensors"))
+        return smaller(rng, truth, scale, family), truth
+
+    def loss(answer: Tensor, truth: Tensor) -> Tensor:
+        error = answer - truth
+        return (error.square().mean((1, 2, 3)) + EPSILON).log().mean() * 0.02 if options.psnr else error.abs().mean()
+
+    name = f"{family}-x{scale}"
+    options.out = options.out / name
+    measure = lambda average: {"gain": gain(average, tiles, scale, family)}  # noqa: E731
+    learn(network, batch, loss, options, name=name, measure=measure, tensors=tensors_of)
 
 
 def read(path: Path) -> Tensor:
@@ -234,22 +188,17 @@ def table(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--family", choices=["clean", "faithful"], default="clean")
     parser.add_argument("--scale", type=int, choices=SCALES, default=4)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--rate", type=float, default=0.02, help="of Muon; AdamW has a tenth of it")
     parser.add_argument("--side", type=int, default=48, help="of the small crops")
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=3)
-    parser.add_argument("--bf16", action="store_true", help="bfloat16 for most of the time, on CPUs that have it")
+    add_options(parser, rate=4e-3, minutes=60, batch=12)
     parser.add_argument("--psnr", action="store_true", help="the PSNR of each crop counts, not the absolute error")
     parser.add_argument("--start", type=Path, help="weights to begin from; of another scale, their body alone")
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/FAMILY-xSCALE.pt")
     parser.add_argument("--weights", type=Path, help="where --measure finds weights; those that are shipped by default")
     parser.add_argument("--measure", type=Path, metavar="TESTS", help="measure, do not train")
     options = parser.parse_args()
+    if options.out is None:
+        parser.error("--out is needed")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = Path(__file__).parents[1] / "src" / "imgai_super_resolve" / "weights"
