@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from imgai.plugin import LoadContext, Predictor, Trainable, TrainContext, take_over
+from imgai_segment.nuclei import LogContrast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,8 @@ WIDTH = 16
 WIDEST = 8
 LEVELS = 4
 """The most halvings: what the declaration's ``multiple_of`` allows."""
+INPUTS = 6
+"""A picture's channels and their logarithms: many pictures of science use a tenth of the range."""
 _COARSEST = 16  # pixels along a side of what the deepest stage sees of a crop
 
 
@@ -61,15 +64,24 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """Shape: ``(B, 3, h, w)`` to logits ``(B, K, h, w)``; h and w are multiples of 2 to the power of the halvings.
+    """Shape: ``(B, C, h, w)`` to logits ``(B, K, h, w)``; h and w are multiples of 2 to the power of the halvings.
 
-    widths: channels of each stage. norm: with batch normalisation, as it is trained.
+    widths: channels of each stage. inputs: C; 6, a picture beside its logarithm, or 3, as it was at first.
+    norm: with batch normalisation, as it is trained.
     """
 
-    def __init__(self, widths: tuple[int, ...], classes: int, *, norm: bool = False, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        widths: tuple[int, ...],
+        classes: int,
+        *,
+        inputs: int = INPUTS,
+        norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         pairs = list(pairwise(widths))
-        self.enter = Block(3, widths[0], norm=norm)
+        self.enter = Block(inputs, widths[0], norm=norm)
         self.down = nn.ModuleList(Unit(a, b, stride=2, norm=norm) for a, b in pairs)
         self.encode = nn.ModuleList(Block(b, b, norm=norm) for _, b in pairs)
         self.dropout = nn.Dropout2d(dropout)
@@ -100,15 +112,16 @@ def widths_for(size: int, width: int) -> tuple[int, ...]:
 
 def of_tensors(tensors: Mapping[str, Tensor], classes: int) -> UNet:
     """A network of the shape that saved tensors have. They are not loaded."""
-    first = tensors["enter.first.0.weight"].shape[0]
+    first, inputs = tensors["enter.first.0.weight"].shape[:2]
     names = [f"down.{level}.0.weight" for level in range(LEVELS)]
     deeper = [tensors[name].shape[0] for name in names if name in tensors]
-    return UNet((first, *deeper), classes)
+    return UNet((first, *deeper), classes, inputs=inputs)
 
 
-def predictor(network: nn.Module) -> Predictor:
+def predictor(network: UNet) -> Predictor:
     """What stands around the network."""
-    return Predictor(network=network, preprocess=centred, postprocess=torch.sigmoid)
+    contrast = LogContrast() if network.enter.first[0].in_channels == INPUTS else centred
+    return Predictor(network=network, preprocess=contrast, postprocess=torch.sigmoid)
 
 
 def centred(image: Tensor) -> Tensor:
