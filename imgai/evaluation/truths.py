@@ -6,6 +6,7 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from imgai.training.example import Example
 from imgai.training.findings import Findings, counted
 from imgai.training.layouts import LAYOUTS
 from imgai.training.layouts.base import Asked, Layout
-from imgai.training.pictures import pages, seen
+from imgai.training.pictures import page_of, pages, seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def true_of(example: Example, labels: tuple[str, ...], sample: Sample, *, object
         return _true_boxes(target, sample)
     if target is None or isinstance(target, Path):
         path = example.image if target is None else target
-        found = next(islice(pages(path, example.name, max_pixels), example.page, None))
+        found = page_of(path, example.page, partial(pages, path, example.name, max_pixels), "target")
         return _in_three(found)[:, : sample.height, : sample.width]
     numbers = target.read(max_pixels)
     if objects:

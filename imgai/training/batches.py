@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,14 @@ from imgai.training.cache import Cache
 from imgai.training.choose import window_of
 from imgai.training.dataset import Dataset, Example
 from imgai.training.order import Order
-from imgai.training.pictures import pages
+from imgai.training.pictures import page_of, pages
 from imgai.training.targets import boxes_in, one_hot, padded
 from imgai.training.windows import GREY, Window, cut, turned
 
 MEMORY = 1 << 30
 """Bytes of decoded pictures that are kept."""
-AHEAD = 2
-"""Batches that are made ahead of the step under way."""
+_BYTES = 8
+"""Bytes of a pixel that is kept, with what is right for it, about."""
 _POINTS = 512
 """Places inside of objects that are remembered of a picture, for crops that show some."""
 _LARGE = 0.25
@@ -76,9 +74,10 @@ class Batches:
         self.order = Order(self.examples, batch, balance, seed)
         self._focus = self.kind == "mask" and balance != "none"
         self._cache: Cache[tuple[np.ndarray, ...]] = Cache(memory)
-        self._pages = defaultdict[Path, int](int)
-        for example in self.examples:
-            self._pages[example.image] += 1
+        self._memory = memory
+        self._stacks = defaultdict[Path, list[Example]](list)
+        for example in sorted(self.examples, key=lambda example: example.page):
+            self._stacks[example.image].append(example)
         self._clean = self.kind == "image" and any(example.target is None for example in self.examples)
         if self._clean and spoil is None and model.scale == 1:
             raise UsageError(
@@ -110,40 +109,6 @@ class Batches:
             )
             images = self.spoil(targets, generator) if self.spoil else shrunk(targets, self.model.scale)
         return images, targets
-
-    def stream(self, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches from a step on, without end, made in a thread of their own. Close it to end the thread."""
-        ready: queue.Queue[Any] = queue.Queue(AHEAD)
-        ended = threading.Event()
-
-        def make() -> None:
-            step = first
-            while not ended.is_set():
-                try:
-                    made: Any = self.batch(step)
-                except BaseException as error:  # told by whoever asks for the batch
-                    made = error
-                while not ended.is_set():
-                    try:
-                        ready.put(made, timeout=0.1)
-                        break
-                    except queue.Full:
-                        continue
-                if isinstance(made, BaseException):
-                    return
-                step += 1
-
-        thread = threading.Thread(target=make, name="imgai-batches", daemon=True)
-        thread.start()
-        try:
-            while True:
-                made = ready.get()
-                if isinstance(made, BaseException):
-                    raise made
-                yield made
-        finally:
-            ended.set()
-            thread.join()
 
     def _made(self, example: Example, rng: np.random.Generator) -> tuple[Tensor, Any]:
         """One picture and its target."""
@@ -180,13 +145,23 @@ class Batches:
 
     def _read(self, example: Example) -> tuple[np.ndarray, ...]:
         """The decoded picture; with labels or maps and places in them, or with the picture that it should be."""
+        if len(self._stacks[example.image]) > 1 and (example.image, example.page) not in self._cache:
+            self._fill(example.image)
         return self._cache.get((example.image, example.page), lambda: self._decoded(example))
+
+    def _fill(self, path: Path) -> None:
+        """Keep all pages of a file, in order: asked for by chance, each would decode all those before it again."""
+        examples = self._stacks[path]
+        if sum(_BYTES * height * width for height, width in (each.size for each in examples)) > self._memory // 2:
+            return
+        for each in examples:
+            self._cache.get((path, each.page), partial(self._decoded, each))
 
     def _decoded(self, example: Example) -> tuple[np.ndarray, ...]:
         most = self.dataset.max_pixels
-        pixels = _page(example.image, example, most)
+        pixels = _page(example.image, example, most, "image")
         if self.kind == "image" and isinstance(example.target, Path):
-            return pixels, _page(example.target, example, most)
+            return pixels, _page(example.target, example, most, "target")
         if self.kind != "mask":
             return (pixels,)
         assert example.target is not None
@@ -207,8 +182,8 @@ def shrunk(images: Tensor, scale: int) -> Tensor:
     return resize(images, (images.shape[-2] // scale, images.shape[-1] // scale), mode="bicubic")
 
 
-def _page(path: Path, example: Example, most: int) -> np.ndarray:
-    return next(islice(pages(path, example.name, most), example.page, None))
+def _page(path: Path, example: Example, most: int, what: str) -> np.ndarray:
+    return page_of(path, example.page, partial(pages, path, example.name, most), what)
 
 
 def _points(labels: np.ndarray, *, objects: bool) -> np.ndarray:

@@ -26,6 +26,9 @@ class Cache(Generic[T]):
         """How many bytes are held."""
         return self._bytes
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """What is kept under the key; made, and kept if it fits, where there is none."""
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from imgai.errors import UsageError
 from imgai.images import orientation
-from imgai.training.pictures import label_pages
+from imgai.training.pictures import label_pages, page_of
 
 HALF = {np.dtype(np.uint8): 128, np.dtype(np.uint16): 32768}
 """From which value on a pixel is inside, of a mask with soft or damaged edges."""
@@ -34,7 +34,8 @@ class LabelFile:
 
     def read(self, max_pixels: int) -> np.ndarray:
         """The numbers. Shape: ``(H, W)`` int32; raises InputError as the first reading did."""
-        values = next(islice(label_pages(self.path, self.path.name, max_pixels), self.page, None))
+        read = partial(label_pages, self.path, self.path.name, max_pixels)
+        values = page_of(self.path, self.page, read, "labels")
         return self.meant(orientation.apply(values, self.turn))
 
     def meant(self, values: np.ndarray) -> np.ndarray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -17,7 +18,33 @@ from imgai.images.depth import quantize
 from imgai.images.space import space_of
 from imgai.sample import Sample, Source
 
+T = TypeVar("T")
+
 _ORIENTATION = 0x0112
+_opened = threading.local()
+
+
+def page_of(path: Path, page: int, read: Callable[[], Iterator[T]], what: str) -> T:
+    """One page of a file. Asked for in order by one thread, pages of a stack are each decoded once.
+
+    read: all pages of the file. what: they are; each thread keeps one file of each open, where it has several pages.
+
+    Raises what reading raises.
+    """
+    if page == 0:
+        return next(read())
+    about = path.stat()
+    key = (path, about.st_mtime_ns, about.st_size)
+    before, reached, opened = getattr(_opened, what, (None, 0, iter(())))
+    pages: Iterator[T] = opened
+    if before != key or reached > page:
+        reached, pages = 0, read()
+    setattr(_opened, what, (None, 0, iter(())))  # an iterator that has raised is at its end
+    for _ in range(reached, page):
+        next(pages)
+    value: T = next(pages)
+    setattr(_opened, what, (key, page + 1, pages))
+    return value
 
 
 def pages(path: Path, name: str, max_pixels: int) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from imgai.predict.spec import StepSpec
 from imgai.sample import Failure, Sample, Source
 from imgai.training.dataset import Dataset
 from imgai.training.example import Example
-from imgai.training.pictures import seen
+from imgai.training.pictures import page_of, seen
 
 Spoil = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -60,7 +60,9 @@ def measure(
     spec = StepSpec(task, model, params=task.params(), model_params=own)
     step = load_step(spec, placement)
     comparison = measure_of(task.output, tuple(model.labels or ()))
-    examples = dataset.parts[part]
+    examples = sorted(
+        dataset.parts[part], key=lambda example: (str(example.image), example.page)
+    )  # of a stack in order
     shown: list[tuple[Sample, Any]] = []
     chosen = {round(number * (len(examples) - 1) / max(1, show - 1)) for number in range(show)}
     with torch.inference_mode():
@@ -90,7 +92,8 @@ def _samples(examples: Sequence[Example], dataset: Dataset, spoil: Spoil | None)
 
 def _read(example: Example, dataset: Dataset) -> Sample:
     source = Source(example.image, example.name)
-    return next(islice(read(example.image, source, max_pixels=dataset.max_pixels), example.page, None))
+    samples = partial(read, example.image, source, max_pixels=dataset.max_pixels)
+    return page_of(example.image, example.page, samples, "sample")
 
 
 def _seen(sample: Sample) -> np.ndarray:
