@@ -51,6 +51,7 @@ class Job:
     """One training, as every process of it is given it.
 
     base: the model that it begins with, as it was named. going_on: from the checkpoint that is in the folder.
+    sought: the checkpoint of the best short run of a search, whose weights it begins with; used: seconds before it.
     """
 
     task: str
@@ -61,6 +62,8 @@ class Job:
     dataset: Dataset
     going_on: bool
     remembered: dict[str, Any]
+    sought: Path | None = None
+    used: float = 0.0
 
 
 def work(job: Job, quiet: bool, verbose: bool, world: World) -> None:
@@ -105,7 +108,8 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
     network = begun.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     kept = checkpoint.load(job.folder / CHECKPOINT, device) if job.going_on else None
-    state = State(**kept["state"]) if kept else State(batch=options.batch or _batch(begun, device, dataset))
+    fresh = State(batch=options.batch or _batch(begun, device, dataset), used=job.used)
+    state = State(**kept["state"]) if kept else fresh
     make = partial(_batches, begun, dataset, options)
     data = make(state.batch)
     epoch = max(1, data.steps // world.size)
@@ -129,6 +133,10 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
         network.load_state_dict(kept["network"])
         learner.optimizer.load_state_dict(kept["optimizer"])
         learner.average.restore(kept["average"])
+    elif job.sought is not None:
+        before = checkpoint.load(job.sought, device)
+        network.load_state_dict(before["average"])
+        learner.average = Average(network, moving=options.ema)
     elif _head_first(begun, options, device):
         state.head = _train_head(learner, begun, make, clock, options, teller)
         learner.average = Average(network, moving=options.ema)
@@ -136,7 +144,7 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
     about = About(begun, origin, owner.distribution, owner.version, options.license, dataset)
     log = Log(job.folder if world.first else None, step=state.step, tensorboard=options.tensorboard)
     recorder = Recorder(job.folder, about, learner, registry, world, teller, log, job.remembered)
-    knows = state.head > 0 or not begun.fresh
+    knows = state.head > 0 or not begun.fresh or job.sought is not None
     loop = Loop(
         learner, make, clock, epoch, world, recorder, state, patience=options.patience, from_start=knows and not kept
     )

@@ -23,7 +23,7 @@ from imgai.training.dataset import Dataset, read_dataset
 from imgai.training.prepare import ENDED, Job, work
 from imgai.training.recorder import CHECKPOINT, locked
 from imgai.training.rehearse import rehearse
-from imgai.training.search import search
+from imgai.training.search import SOUGHT, search
 from imgai.training.settings import TrainOptions, differing, remembered, resumed
 from imgai.training.tell import Teller
 from imgai.training.world import together
@@ -57,7 +57,10 @@ def train(task: str, options: TrainOptions, typed: frozenset[str], console: Cons
             job = search(job, devices, teller)
         ended = folder / ENDED
         ended.unlink(missing_ok=True)
-        together(devices, partial(work, job, console.quiet, console.verbose))
+        try:
+            together(devices, partial(work, job, console.quiet, console.verbose))
+        finally:
+            (folder / SOUGHT).unlink(missing_ok=True)
         interrupted = ended.is_file() and ended.read_text() == "stopped"
         ended.unlink(missing_ok=True)
     return EXIT_INTERRUPTED if interrupted else EXIT_OK

@@ -203,6 +203,10 @@ def test_a_search_takes_the_rate_that_did_best(
     best = max(tried, key=lambda event: event["score"])
     state = torch.load(models / "sought" / "checkpoint.pt", weights_only=True)
     assert state["options"]["rate"] == best["rate"]
+    first = next(event for event in events if event["event"] == "measure")
+    assert first["step"] == 0
+    assert first["score"] == pytest.approx(best["score"], abs=0.05), "it goes on from what that run had learned"
+    assert not (models / "sought" / ".sought.pt").exists()
     assert train("segment", squares, name="sought", resume=True) == 0, "it goes on with that rate"
 
 
