@@ -96,7 +96,7 @@ def kills(scratch: Path, times: int) -> dict[str, float]:
     from tests.training.vessels import write
 
     write(scratch / "small", 10, seed=3, height=120, width=110)
-    options = ["--from", "unet", "--width", "4", "--size", "48", "--batch", "4", "--dropout", "0.1", "--epochs", "60"]
+    options = ["--from", "unet", "--width", "4", "--size", "48", "--batch", "4", "--dropout", "0.1", "--epochs", "300"]
     options += ["--devices", "cpu"]
     train("segment", scratch / "small", scratch / "whole", *options, "--name", "net", threads=1)
     out, rng = scratch / "killed", random.Random(0)

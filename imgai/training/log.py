@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from imgai.errors import InputError
 from imgai.runs.commit import commit
 
 LOG, RESULTS = "log.jsonl", "results.csv"
@@ -21,11 +22,12 @@ class Log:
         """folder: None keeps the rows in memory alone. step: the first one that is to come."""
         self._folder = folder
         self._events: Any = None
+        self._behind = False
         self.rows: list[dict[str, Any]] = []
         if folder is None:
             return
         self.rows = [row for row in _read(folder / LOG) if row["step"] <= step] if step else []
-        commit(folder / LOG, lambda file: file.write("".join(json.dumps(row) + "\n" for row in self.rows).encode()))
+        self._write()
         if tensorboard:
             SummaryWriter = import_module("tensorboardX").SummaryWriter
 
@@ -36,13 +38,25 @@ class Log:
         self.rows.append(row)
         if self._folder is None:
             return
-        with (self._folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            if self._behind:
+                self._write()
+            else:
+                with (self._folder / LOG).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(row) + "\n")
+            self._behind = False
+        except (OSError, InputError):  # a disk that is full: written whole when there is room again
+            self._behind = True
         if self._events is not None:
             for name, value in row.items():
                 if name != "step" and isinstance(value, (int, float)) and not isinstance(value, bool):
                     self._events.add_scalar(name, value, row["step"])
             self._events.flush()
+
+    def _write(self) -> None:
+        assert self._folder is not None
+        text = "".join(json.dumps(row) + "\n" for row in self.rows)
+        commit(self._folder / LOG, lambda file: file.write(text.encode()))
 
     def measured(self) -> list[dict[str, Any]]:
         """The rows in which the model was measured."""

@@ -1,10 +1,11 @@
-"""Losses by name: what the network said and what is right, to one number. kornia's, where it has them.
+"""Losses by name: what the network said and what is right, to one number. kornia's, where it has them, else MONAI's.
 
 Several are added up where their names are joined: ``dice+bce``.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 
 import torch
@@ -62,6 +63,8 @@ def loss_of(
     for part in names:
         if part not in table:
             raise UsageError(f"there is no loss {part!r} for {kind}", f"choose from {', '.join(table)}; joined with +")
+        if part in MONAI and importlib.util.find_spec("monai") is None:
+            raise UsageError(f"the loss {part} needs MONAI", "pip install 'imgai[monai]'")
     if weights is not None and (kind == "image" or len(weights) != len(labels)):
         raise UsageError("weights of classes are for models with classes, one for each")
     if smoothing and not any(part in SMOOTHED for part in names):
@@ -175,6 +178,17 @@ def _mask_mse(said: Tensor, right: Tensor, smoothing: float, weight: Tensor | No
     return _over_classes(list((said.sigmoid() - _smooth(right, smoothing)).square().mean((0, 2, 3))), weight)
 
 
+def _of_monai(name: str) -> _Part:
+    """A loss of MONAI's, of each class for itself."""
+
+    def part(said: Tensor, right: Tensor, smoothing: float, weight: Tensor | None) -> Tensor:
+        module = getattr(importlib.import_module("monai.losses"), name)(include_background=True)
+        likely = said.sigmoid()
+        return _over_classes([module(likely[:, k : k + 1], right[:, k : k + 1]) for k in range(said.shape[1])], weight)
+
+    return part
+
+
 def _l1(said: Tensor, right: Tensor, smoothing: float, weight: Tensor | None) -> Tensor:
     return F.l1_loss(said, right)
 
@@ -216,6 +230,8 @@ TABLES: dict[str, dict[str, _Part]] = {
         "lovasz": _lovasz,
         "l1": _mask_l1,
         "mse": _mask_mse,
+        "cldice": _of_monai("SoftclDiceLoss"),
+        "hausdorff": _of_monai("LogHausdorffDTLoss"),
     },
     "image": {
         "l1": _l1,
@@ -227,6 +243,9 @@ TABLES: dict[str, dict[str, _Part]] = {
     },
 }
 """By output, every loss by its name."""
+MONAI = ("cldice", "hausdorff")
+"""Those of MONAI: of the skeletons of thin things (Shit et al. 2021, arXiv:2003.07311), and of how far edges are off
+(Karimi and Salcudean 2019, arXiv:1904.10030)."""
 SMOOTHED = ("ce", "bce", "l1", "mse")
 """The losses of classes that label smoothing acts on."""
 WEIGHTED = {"scores": ("ce", "focal"), "mask": tuple(TABLES["mask"])}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from imgai.errors import InputError
 from imgai.options import Machine
@@ -74,7 +76,8 @@ class Recorder:
             self._teller.warn(f"the weights at step {state.step} are no numbers; not measured")
             return None
         candidate = self.folder / _CANDIDATE
-        write(candidate, tensors, self._about.declaration({}, state.step))
+        if not self._written(candidate, tensors, self._about.declaration({}, state.step)):
+            return None
         try:
             measured = self.measured(candidate)
         finally:
@@ -85,7 +88,8 @@ class Recorder:
         # Where the pictures tell nothing, the latest weights are the best there are.
         better = state.best is None if score is None else state.best is None or score > state.best
         if better:
-            write(self.path, tensors, self._about.declaration(figures.summary(), state.step, score))
+            if not self._written(self.path, tensors, self._about.declaration(figures.summary(), state.step, score)):
+                return None
             self.best = measured
         row = {
             "step": state.step,
@@ -95,9 +99,19 @@ class Recorder:
             **{name: value for name, value in figures.summary().items() if name not in ("pictures", "classes")},
         }
         self._log.add(row)
-        self._log.write_results()
+        with contextlib.suppress(InputError):  # a disk that is full; the next measurement writes all of it
+            self._log.write_results()
         self._teller.measured(row, figures.main, better=better)
         return score
+
+    def _written(self, path: Path, tensors: Mapping[str, Tensor], declaration: Mapping[str, Any]) -> bool:
+        """Write a model. A disk that is full ends no training; it is told."""
+        try:
+            write(path, tensors, declaration)
+        except InputError as error:
+            self._teller.warn(f"not measured: {error}")
+            return False
+        return True
 
     def measured(self, path: Path, part: str = "val") -> Measured:
         """Take the pictures of a part through the model of a file."""

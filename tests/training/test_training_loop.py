@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from imgai.errors import UsageError
 from imgai.training.average import Average
 from imgai.training.clock import Clock, factor
 from imgai.training.head import find_head, train_head
+from imgai.training.log import Log
 from imgai.training.loop import Learner, Loop, State, Unlearned
 from imgai.training.optimizers import RATES, make_optimizer, orthogonal
 from imgai.training.world import World
@@ -132,6 +135,37 @@ def test_out_of_memory_halves_the_batch() -> None:
     assert state.batch == 2
     assert state.step == 60
     assert len(ear.warnings) == 2
+
+
+def test_events_for_tensorboard_hold_what_the_log_holds(tmp_path: Path) -> None:
+    board = pytest.importorskip("tensorboardX")
+    log = Log(tmp_path, tensorboard=True)
+    log.add({"step": 10, "loss": 0.5, "rate": 0.01})
+    log.add({"step": 20, "score": 0.75, "note": "no number"})
+    log.close()
+    (path,) = (tmp_path / "events").iterdir()
+    content, found = path.read_bytes(), {}
+    while content:  # each record: its length in 8 bytes, 4 of a checksum, itself, 4 of a checksum
+        size = int.from_bytes(content[:8], "little")
+        event = board.proto.event_pb2.Event.FromString(content[12 : 12 + size])
+        found.update({(event.step, value.tag): value.simple_value for value in event.summary.value})
+        content = content[16 + size :]
+    assert found == pytest.approx({(10, "loss"): 0.5, (10, "rate"): 0.01, (20, "score"): 0.75})
+
+
+def test_a_full_disk_costs_no_line_of_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(tmp_path)
+    log.add({"step": 1, "loss": 0.5})
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        log.add({"step": 2, "loss": 0.4})
+    log.add({"step": 3, "loss": 0.3})
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3]
 
 
 def test_patience_ends_it_and_the_best_counts() -> None:

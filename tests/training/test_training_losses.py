@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -10,8 +11,13 @@ from torch import Tensor
 
 from imgai.errors import UsageError
 from imgai.plugin import Output
-from imgai.training.losses import TABLES, loss_of
+from imgai.training.losses import MONAI, TABLES, loss_of
 
+NAMED = [
+    pytest.param(kind, name, marks=pytest.mark.skipif(name in MONAI and not find_spec("monai"), reason="needs MONAI"))
+    for kind, table in TABLES.items()
+    for name in table
+]
 KINDS = {"scores": Output.SCORES, "mask": Output.MASK, "image": Output.IMAGE}
 LABELS = ("a", "b")
 
@@ -36,7 +42,7 @@ def said(kind: str, quality: float) -> Tensor:
     return target + (1 - quality) * (0.5 - target)
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, table in TABLES.items() for name in table])
+@pytest.mark.parametrize(("kind", "name"), NAMED)
 def test_a_better_answer_has_a_smaller_loss(kind: str, name: str) -> None:
     loss = loss_of(name, KINDS[kind], LABELS)
     values = [float(loss(said(kind, quality), right(kind))) for quality in (-1, 0, 0.5, 1)]
@@ -46,7 +52,7 @@ def test_a_better_answer_has_a_smaller_loss(kind: str, name: str) -> None:
         assert values[-1] == pytest.approx(0, abs=0.02)
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, table in TABLES.items() for name in table])
+@pytest.mark.parametrize(("kind", "name"), NAMED)
 def test_every_loss_can_be_followed_downhill(kind: str, name: str) -> None:
     answer = said(kind, 0.1).requires_grad_()
     loss_of(name, KINDS[kind], LABELS)(answer, right(kind)).backward()
@@ -114,3 +120,9 @@ def test_half_precision_does_not_overflow() -> None:
     answer = torch.full((1, 1, 600, 600), 8.0, dtype=torch.float16)
     for name in ("dice", "bce", "tversky"):
         assert math.isfinite(float(loss_of(name, Output.MASK, ("a",))(answer, target)))
+
+
+def test_a_loss_of_a_library_that_is_not_there_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=r"the loss cldice needs MONAI; pip install 'imgai\[monai\]'"):
+        loss_of("dice+cldice", Output.MASK, LABELS)
