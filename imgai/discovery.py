@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from imgai import __version__, hookspecs
-from imgai.plugin import ENTRY_POINT_GROUP, Format, Kind, Model, Task
+from imgai import __version__, hookspecs, plugin
+from imgai.installed import EntryPoint, entry_points
+from imgai.plugin import ENTRY_POINT_GROUP
+
+if TYPE_CHECKING:
+    from imgai.plugin import Format, Kind, Model, Task
 
 _GROUP_PREFIX = "imgai.plugins.v"
 _OFFICIAL = frozenset(
@@ -23,7 +25,7 @@ _OFFICIAL = frozenset(
     for name in ("classify", "denoise", "detect", "dicom", "enhance", "segment", "stylize", "super-resolve")
 )
 
-_DECLARED: dict[str, type[Any]] = {"tasks": Task, "models": Model, "kinds": Kind, "formats": Format}
+_DECLARED = {"tasks": "Task", "models": "Model", "kinds": "Kind", "formats": "Format"}
 """What plugins declare: the field of `Plugin` (and end of the hook's name), and the type of what the hook returns."""
 _HOST = ("imgai.images.codecs", "imgai.kinds")
 """The host's own modules that declare through the hooks, as plugins do. Imported by name: they are above this one."""
@@ -76,37 +78,23 @@ def host() -> Plugin:
 
 @cache
 def discover() -> tuple[Plugin, ...]:
-    """The host itself, then every installed plugin, official ones first, then by distribution and name.
+    """Every installed plugin, official ones first, then by distribution and name.
 
     A plugin whose import fails, that exits, or that declares nonsense comes back with `Plugin.broken`
     set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
     """
-    installed = sorted(
-        (_load(group, entry_point) for group, entry_point in _plugin_entry_points()),
-        key=lambda plugin: (not plugin.official, plugin.distribution, plugin.name),
-    )
-    return (host(), *installed)
+    # An editable install and a wheel of one distribution can both be on the path.
+    unique: dict[tuple[str, str, str], EntryPoint] = {}
+    for each in entry_points(_GROUP_PREFIX):
+        unique.setdefault((each.group, each.name, each.value), each)
+    installed = [_load(unique[key]) for key in sorted(unique)]
+    return tuple(sorted(installed, key=lambda each: (not each.official, each.distribution, each.name)))
 
 
-def _plugin_entry_points() -> Iterator[tuple[str, EntryPoint]]:
-    everything = entry_points()
-    seen: set[tuple[str, str, str]] = set()
-    for group in sorted(everything.groups):
-        if not group.startswith(_GROUP_PREFIX):
-            continue
-        for entry_point in everything.select(group=group):
-            # An editable install and a wheel of one distribution can both be on the path.
-            key = (group, entry_point.name, entry_point.value)
-            if key not in seen:
-                seen.add(key)
-                yield group, entry_point
-
-
-def _load(group: str, entry_point: EntryPoint) -> Plugin:
-    distribution = entry_point.dist
+def _load(entry_point: EntryPoint) -> Plugin:
     # What an interrupted installation leaves has no metadata, or an empty one.
-    name, version = _named(distribution) if distribution is not None else ("", "")
-    name, version = (name or entry_point.module).lower().replace("_", "-"), version or "?"
+    name, version, requires = entry_point.about()
+    name, version, group = (name or entry_point.module).lower().replace("_", "-"), version or "?", entry_point.group
     if group != ENTRY_POINT_GROUP:
         theirs, ours = group.removeprefix(_GROUP_PREFIX), ENTRY_POINT_GROUP.removeprefix(_GROUP_PREFIX)
         why = f"it is made for plugin API {theirs}, and this imgai speaks {ours}; install a version of {name} for it"
@@ -119,25 +107,8 @@ def _load(group: str, entry_point: EntryPoint) -> Plugin:
         # SystemExit and the like too: a plugin that exits while it is imported breaks itself alone.
         if os.environ.get("IMGAI_STRICT") == "1":
             raise
-        requires = distribution.requires if distribution is not None else None
-        return Plugin(entry_point.name, name, version, broken=_newer(error, requires or []) or _one_line(error))
+        return Plugin(entry_point.name, name, version, broken=_newer(error, requires) or _one_line(error))
     return Plugin(entry_point.name, name, version, **declared)
-
-
-def _named(distribution: Distribution) -> tuple[str, str]:
-    """Name and version of a distribution, each empty where it is not told.
-
-    `Distribution.metadata` parses all of it, the readme too, and imports a parser of mail for it.
-    """
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
-    about = dict.fromkeys(("name", "version"), "")
-    for line in text.splitlines():
-        key, _, value = line.partition(":")
-        if not line or all(about.values()):
-            break
-        if key.lower() in about:
-            about[key.lower()] = about[key.lower()] or value.strip()
-    return about["name"], about["version"]
 
 
 class _Hooks(pluggy.PluginManager):
@@ -161,10 +132,10 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
         answers = getattr(hooks.hook, f"imgai_register_{field}")()
         declared[field] = tuple(value for answer in answers for value in answer)
         for value in declared[field]:
-            if not isinstance(value, type_):
-                raise TypeError(f"a hook returned {value!r} where a {type_.__name__} is due")
+            if not isinstance(value, getattr(plugin, type_)):
+                raise TypeError(f"a hook returned {value!r} where a {type_} is due")
     if not any(declared.values()):
-        names = [f"no {type_.__name__.lower()}" for type_ in _DECLARED.values()]
+        names = [f"no {type_.lower()}" for type_ in _DECLARED.values()]
         raise ValueError(f"it registers {', '.join(names)}; are its functions marked with @hookimpl?")
     return declared
 

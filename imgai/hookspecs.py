@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pluggy
 
-from imgai.plugin import Format, Kind, Model, Task
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imgai.plugin import Format, Kind, Model, Task
 
 hookspec = pluggy.HookspecMarker("imgai")
 

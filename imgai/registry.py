@@ -5,13 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imgai.discovery import Plugin, discover, host
 from imgai.errors import PluginError, UsageError
-from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Format, Kind, Model, NoParams, Output, Task, param_of
+from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Model, NoParams, Output, Task, param_of
+
+if TYPE_CHECKING:
+    from imgai.plugin import Format, Kind
 
 _FOREIGN = "imgai.predict.foreign"
 """What makes a model of a file. Imported by name: it is above this one."""
@@ -31,27 +35,42 @@ class Registry:
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
         self.tasks: dict[str, Task] = {}
-        self.plugins: list[Plugin] = []
-        self.formats: dict[str, Format] = {}
         self._models: dict[tuple[str, str], Model] = {}
-        self._kinds: dict[tuple[Output, str], Kind] = {}
         self._owners: dict[str, Plugin] = {}
         self._origins: dict[str, Model] = {}
-        plugins = list(plugins)
-        if not any(plugin.host for plugin in plugins):
-            plugins.insert(0, host())
-        sound = [plugin for plugin in plugins if self._note_if_broken(plugin)]
+        given = list(plugins)
+        self._host = next((plugin for plugin in given if plugin.host), None)
+        installed = [plugin for plugin in given if not plugin.host]
+        self._installed = [plugin for plugin in installed if plugin.broken]
         # Tasks before the plugins that only add models to them, whatever their distributions are called.
-        for plugin in sorted(sound, key=lambda plugin: not (plugin.host or plugin.tasks)):
-            self._add(plugin, self._why_not(plugin))
+        for plugin in sorted(installed, key=lambda plugin: not plugin.tasks):
+            if not plugin.broken:
+                self._add(plugin, self._why_not(plugin))
+
+    @property
+    def plugins(self) -> list[Plugin]:
+        """What the host declares, as a plugin, and the installed plugins, the broken ones first."""
+        if self._host is None:
+            self._host = host()  # not before it is asked for: `imgai --help` and many commands do without
+        return [self._host, *self._installed]
+
+    @cached_property
+    def formats(self) -> dict[str, Format]:
+        """The file formats by name: the host's, then those of plugins."""
+        return {format_.name: format_ for plugin in self.plugins for format_ in plugin.formats}
+
+    @cached_property
+    def _kinds(self) -> dict[tuple[Output, str], Kind]:
         written = tuple(suffix for format_ in self.formats.values() if format_.write for suffix in format_.suffixes)
-        for pair, kind in self._kinds.items():
-            if kind.suffixes == ("*",):
-                self._kinds[pair] = dataclasses.replace(kind, suffixes=written)
+        return {
+            (kind.of, kind.name): dataclasses.replace(kind, suffixes=written) if kind.suffixes == ("*",) else kind
+            for plugin in self.plugins
+            for kind in plugin.kinds
+        }
 
     @property
     def broken(self) -> list[Plugin]:
-        return [plugin for plugin in self.plugins if plugin.broken]
+        return [plugin for plugin in self._installed if plugin.broken]
 
     def task(self, name: str) -> Task:
         """The task of that name. Raises UsageError with the nearest names if there is none."""
@@ -182,11 +201,6 @@ class Registry:
         self._origins[model.weights.file] = origin
         return model
 
-    def _note_if_broken(self, plugin: Plugin) -> bool:
-        if plugin.broken:
-            self.plugins.append(plugin)
-        return not plugin.broken
-
     def _why_not(self, plugin: Plugin) -> str:
         known = set(self.tasks) | {task.name for task in plugin.tasks}
         names = [task.name for task in plugin.tasks]
@@ -207,10 +221,12 @@ class Registry:
                 return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
             if problem := self._mismatch(model, plugin) or self._family_trouble(model, plugin):
                 return problem
-        troubles = [
+        if plugin.official:  # a test holds them to it: what the host declares is not imported for it
+            return ""
+        troubles = (
             *(self._kind_trouble(kind, plugin) for kind in plugin.kinds),
             *(self._format_trouble(format_, plugin) for format_ in plugin.formats),
-        ]
+        )
         return next(filter(None, troubles), "")
 
     def _mismatch(self, model: Model, plugin: Plugin) -> str:
@@ -231,8 +247,12 @@ class Registry:
         theirs = {field.name for field in dataclasses.fields(task.params)}
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
+        if plugin.official or not mine | theirs:  # a test holds the official ones to it
+            return ""
+        from imgai.options import reserved_names
+
         of_kinds = {field.name for kind in self.kinds(task.output) for field in dataclasses.fields(kind.params)}
-        if taken := {name.rstrip("_") for name in mine | theirs} & (of_kinds | _reserved_names(plugin)):
+        if taken := {name.rstrip("_") for name in mine | theirs} & (of_kinds | reserved_names()):
             return (
                 f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
             )
@@ -257,8 +277,6 @@ class Registry:
             return f"{called} clashes with that of {self._origin_of_kind(pair)}"
         if [(other.of, other.name) for other in plugin.kinds].count(pair) > 1:
             return f"it declares {called.removeprefix('its ')} twice"
-        if plugin.host:
-            return ""
         shared = {id(param_of(field)) for other in self.kinds(kind.of) for field in dataclasses.fields(other.params)}
         prefix = kind.name.replace("-", "_") + "_"
         taken = {field.name for params in self._params(kind.of) for field in dataclasses.fields(params)}
@@ -305,30 +323,17 @@ class Registry:
         if why_not:
             if os.environ.get("IMGAI_STRICT") == "1":
                 raise PluginError(f"plugin {plugin.distribution} cannot be used: {why_not}")
-            self.plugins.append(dataclasses.replace(plugin, tasks=(), models=(), kinds=(), formats=(), broken=why_not))
+            nothing: dict[str, Any] = dict.fromkeys(("tasks", "models", "kinds", "formats"), ())
+            self._installed.append(dataclasses.replace(plugin, **nothing, broken=why_not))
             return
-        self.plugins.append(plugin)
+        self._installed.append(plugin)
         for task in plugin.tasks:
             self.tasks[task.name] = task
         for model in plugin.models:
             self._models[model.task, model.name] = model
             self._owners[f"{model.task}/{model.name}"] = plugin
-        for kind in plugin.kinds:
-            self._kinds[kind.of, kind.name] = kind
-        for format_ in plugin.formats:
-            self.formats[format_.name] = format_
-
-
-def _reserved_names(plugin: Plugin) -> frozenset[str]:
-    """The names of the host's options, as far as a plugin has to be held to them.
-
-    A test holds the official ones to them, so that ``imgai --help`` need not import all options.
-    """
-    if plugin.official:
-        return frozenset()
-    from imgai.options import reserved_names
-
-    return reserved_names()
+        for of_all in ("_kinds", "formats"):  # made anew with this plugin's, where they were asked for
+            vars(self).pop(of_all, None)
 
 
 def is_path(name: str) -> bool:
@@ -338,6 +343,7 @@ def is_path(name: str) -> bool:
     )
 
 
+@cache
 def load_registry() -> Registry:
     """The registry of what is installed here."""
     return Registry(discover())

@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 
-from imgai.discovery import discover
 from imgai.plugin import Format
-from imgai.registry import Registry
+from imgai.registry import load_registry
 
 TABLES = (".csv", ".jsonl", ".parquet")
 """What the name of a table of labels may end in."""
@@ -26,7 +25,7 @@ HEAD = 132
 @cache
 def formats() -> dict[str, Format]:
     """Every format by name: the host's and those of plugins, also those that are known and not read."""
-    return Registry(discover()).formats
+    return load_registry().formats
 
 
 @cache

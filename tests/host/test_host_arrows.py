@@ -22,7 +22,7 @@ PLUGIN_TESTS = [
 LEVELS = (
     {"errors"},
     {"plugin", "bar", "imports", "bounded", "console", "hidden", "plural"},
-    {"hookspecs", "params", "sample", "options", "sound", "discovery", "trained", "registry"},
+    {"hookspecs", "installed", "params", "sample", "options", "sound", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},
     {"predict"},

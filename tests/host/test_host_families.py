@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -63,3 +65,27 @@ def test_official_plugins_keep_away_from_the_hosts_options() -> None:
     names = {field.name for params in declared if params is not None for field in dataclasses.fields(params)}
     assert "strength" in names
     assert not names & options.reserved_names()
+
+
+def test_official_plugins_stand_what_is_checked_of_others() -> None:
+    """The registry takes their kinds, formats and names of params on trust, so that nothing of the host is imported."""
+    official = [plugin for plugin in load_registry().plugins if plugin.official]
+    assert len(official) > 5
+    others = [dataclasses.replace(plugin, distribution=f"x-{plugin.distribution}") for plugin in official]
+    assert not any(plugin.official for plugin in others)
+    assert Registry(others).broken == []
+
+
+def test_what_the_host_declares_is_imported_when_it_is_asked_for() -> None:
+    code = """
+import sys
+from imgai.registry import load_registry
+registry = load_registry()
+assert registry.tasks and not registry.broken
+later = {"imgai.kinds", "imgai.images.codecs", "imgai.plugin.kind", "imgai.plugin.training", "imgai.plugin.predictor"}
+assert not later & sys.modules.keys(), later & sys.modules.keys()
+task = registry.task("segment")
+assert registry.kinds(task.output)[0].name == "mask"
+assert "imgai.kinds" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
