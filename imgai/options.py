@@ -303,6 +303,22 @@ class NormalizeOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskOptions:
+    """The mask that a task with ``inputs=("mask",)`` is given beside each picture.
+
+    mask: a file for all pictures, or a folder with one for each; None: their transparent pixels.
+    """
+
+    mask: Path | None = option(
+        None,
+        "Where to work: white in a picture of the same size. A file for all, or a folder with one of each one's name.",
+        metavar="FILE|FOLDER",
+        shown="what is transparent",
+    )
+    grow: int = option(0, "Pixels by which the mask grows on every side.", minimum=0, maximum=1000)
+
+
+@dataclass(frozen=True, slots=True)
 class KindOptions:
     """In which ways an output is written. as_: names of kinds."""
 
@@ -318,6 +334,9 @@ class TableOptions:
     )
 
 
+INPUTS: dict[str, type[Any]] = {"mask": MaskOptions}
+"""By `Task.inputs`: the options of what models are given beside a picture. Params of such tasks alone are kept from
+them, so that they turn off no plugin that had a param of the name before."""
 GROUPS = (
     Machine,
     RunOptions,

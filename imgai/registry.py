@@ -247,6 +247,8 @@ class Registry:
         theirs = {field.name for field in dataclasses.fields(task.params)}
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
+        if problem := _input_trouble(model, task, mine | theirs):
+            return problem
         if plugin.official or not mine | theirs:  # a test holds the official ones to it
             return ""
         from imgai.options import reserved_names
@@ -334,6 +336,21 @@ class Registry:
             self._owners[f"{model.task}/{model.name}"] = plugin
         for of_all in ("_kinds", "formats"):  # made anew with this plugin's, where they were asked for
             vars(self).pop(of_all, None)
+
+
+def _input_trouble(model: Model, task: Task, params: set[str]) -> str:
+    """What a model declares that cannot go with what its task is given beside a picture."""
+    if not task.inputs:
+        return ""
+    for name, wanted in (("scale", 1), ("input_size", None), ("longest", None)):
+        if getattr(model, name) != wanted:
+            return f"its model {model.name!r} declares {name}={getattr(model, name)!r}, and is given a mask"
+    if not params:
+        return ""
+    from imgai.options import INPUTS
+
+    taken = params & {field.name for each in task.inputs for field in dataclasses.fields(INPUTS[each])}
+    return f"params of {model.name!r} or its task are called like options of its mask: {min(taken)}" if taken else ""
 
 
 def is_path(name: str) -> bool:

@@ -35,6 +35,18 @@ class Source:
     pages: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class GivenMask:
+    """Where a step works on a sample.
+
+    values: ``(1, 1, H, W)`` bool, True where it works; follows the image's size.
+    path: the file that it was read from; None: the image's transparent pixels, or a mask that is no file.
+    """
+
+    values: Tensor
+    path: Path | None = None
+
+
 @dataclass(slots=True)
 class Sample:
     """One image with what was found in it and where it came from.
@@ -43,6 +55,7 @@ class Sample:
         of one (H, W, 3) buffer, or of one (H, W) buffer repeated: do not write into it.
     alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
     masks, scores, boxes, maps, data: what steps returned beside the image, by the name of the step.
+    given: what steps are given beside the image, by the name of the step.
     target: (H, W) in pixels that the step under way brings the image to.
     range: the range of values that the pages use which share this one's scale; None where it was not looked for.
     ranges: by the name of the step, the range that was stretched for its network.
@@ -61,6 +74,7 @@ class Sample:
     data: dict[str, Data] = field(default_factory=dict)
     range: Range | None = None
     ranges: dict[str, Range] = field(default_factory=dict)
+    given: dict[str, GivenMask] = field(default_factory=dict)
     target: tuple[int, int] | None = None
     edited: bool = False
     passed: dict[str, Rendered] = field(default_factory=dict)

@@ -46,33 +46,42 @@ class Chain:
         steps = " | ".join(f"{spec.task.name} --model {spec.model_name}" for spec in self._asked.specs)
         return f"<imgai chain: {steps}>"
 
-    def __call__(self, picture: Any) -> Result:
+    def __call__(self, picture: Any, *, mask: Any = None) -> Result:
         """Take a picture of one page through the steps.
 
         picture: a path, the bytes of a file, a PIL image, an array ``(H, W[, C])`` or a tensor ``(3, H, W)``; uint8,
             uint16 or float in [0, 1].
+        mask: for steps that take one, where to work: a picture of the same size, white there, or an array or tensor
+            ``(H, W)`` of bool. None: as `load` was told, else what is transparent.
 
         Raises UsageError for a file of several pages, InputError for one that cannot be read or predicted, PluginError
         for a model that cannot be loaded, DeviceError for a device that is not there.
         """
-        results = self._pages(picture, alone=True)
+        results = self._pages(picture, mask, alone=True)
         result = next(results, None)
         if result is None:
             raise UsageError("the file holds no picture")
         return result
 
-    def pages(self, picture: Any) -> Iterator[Result]:
-        """Take every page or frame of a picture through the steps, as they are asked for. Raises as a call does."""
-        return self._pages(picture, alone=False)
+    def pages(self, picture: Any, *, mask: Any = None) -> Iterator[Result]:
+        """Take every page or frame of a picture through the steps, as they are asked for. Raises as a call does.
 
-    def _pages(self, picture: Any, *, alone: bool) -> Iterator[Result]:
-        from imgai.library.pages import samples
+        mask: of one page, or of as many as the picture has.
+        """
+        return self._pages(picture, mask, alone=False)
+
+    def _pages(self, picture: Any, mask: Any, *, alone: bool) -> Iterator[Result]:
+        from imgai.library.pages import masked, samples
         from imgai.library.result import Result
 
+        specs = self._asked.specs
+        if mask is not None and not any(spec.task.inputs for spec in specs):
+            raise UsageError("none of the steps takes a mask", "leave out mask=")
         steps = self._loaded()
         begun = time.monotonic()
-        ranged = any(spec.normalizes and spec.normalize == AUTO for spec in self._asked.specs)
-        for sample in samples(picture, self._max_pixels, ranged=ranged):
+        ranged = any(spec.normalizes and spec.normalize == AUTO for spec in specs)
+        pages = samples(picture, self._max_pixels, ranged=ranged)
+        for sample in masked(pages, specs, mask, self._max_pixels):
             if alone and sample.source.pages > 1:
                 words = f"{sample.source.name} has {sample.source.pages} pages"
                 raise UsageError(words, "take them one by one: for result in chain.pages(x)")

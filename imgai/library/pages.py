@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from imgai.errors import UsageError
 from imgai.images import make_sample, probe, ranges_of, read
 from imgai.images.depth import quantize
+from imgai.predict.masks import MaskPages, beside, with_masks
+from imgai.predict.spec import StepSpec
 from imgai.sample import Metadata, Sample, Source
 
 if TYPE_CHECKING:
@@ -52,6 +55,38 @@ def samples(picture: Any, max_pixels: int, *, ranged: bool = False) -> Iterator[
         raise UsageError(
             f"a {type(picture).__name__} is no picture", "give a path, bytes, a PIL image, an array or a tensor"
         )
+
+
+def masked(pages: Iterator[Sample], specs: Sequence[StepSpec], mask: Any, max_pixels: int) -> Iterator[Sample]:
+    """The pages of a picture with the masks of the steps: of one that is given, else of the files that specs name.
+
+    mask: as a picture, or an array or tensor of bool ``(H, W)``; None: what the specs name.
+    """
+    if mask is not None:
+        yield from beside(
+            pages,
+            {
+                spec.name: MaskPages(samples(_white(mask), max_pixels), spec.mask.grow)
+                for spec in specs
+                if spec.task.inputs
+            },
+        )
+        return
+    if all(spec.mask.mask is None for spec in specs):
+        yield from pages
+        return
+    for first in pages:  # where the picture comes from, its first page says
+        yield from with_masks(chain((first,), pages), specs, first.source, max_pixels=max_pixels)
+
+
+def _white(mask: Any) -> Any:
+    """A mask of bool as a picture, and a tensor without channels as one with."""
+    if isinstance(mask, np.ndarray):
+        return mask * np.uint8(255) if mask.dtype == np.bool_ else mask
+    if isinstance(mask, Tensor):
+        mask = mask[None] if mask.ndim == 2 else mask
+        return mask.to(torch.uint8) * 255 if mask.dtype == torch.bool else mask
+    return mask
 
 
 def _of_file(content: Path | bytes, origin: Source, max_pixels: int, *, ranged: bool) -> Iterator[Sample]:

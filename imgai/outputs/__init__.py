@@ -6,6 +6,7 @@ how it follows a change of the image's size, the bytes that it takes and its lin
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from functools import cache
 from typing import TYPE_CHECKING
@@ -41,4 +42,15 @@ def resized(sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> 
     """The sample, whose image had one size (H, W) and has another now, with all that earlier steps found following."""
     for output in _TYPES if before != after else ():
         sample = output_of(output).resized(sample, before, after)
-    return sample
+    return _with_given(sample, after) if sample.given and before != after else sample
+
+
+def _with_given(sample: Sample, size: tuple[int, int]) -> Sample:
+    """The sample with the masks of later steps at another size (H, W)."""
+    from torch.nn.functional import interpolate
+
+    given = {
+        name: dataclasses.replace(each, values=interpolate(each.values.float(), size, mode="nearest-exact") > 0)
+        for name, each in sample.given.items()
+    }
+    return dataclasses.replace(sample, given=given)

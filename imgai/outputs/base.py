@@ -26,6 +26,7 @@ class StepContext:
     quantized: an image is given back at the depth of its file, not in float.
     explain: the label to show where the image speaks for; "" for the best; None shows nothing. explain_by: how.
     normalize: "auto", "none" or the ends of a range in the file's numbers, for a model that declares `normalize`.
+    grow: pixels by which the transparent pixels grow, where they are the mask.
     """
 
     model: Model
@@ -35,6 +36,7 @@ class StepContext:
     explain: str | None = None
     explain_by: str = "gradcam"
     normalize: str | tuple[float, float] = "auto"
+    grow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

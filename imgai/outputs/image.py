@@ -17,6 +17,7 @@ from imgai.plugin import Model, Predictor, identity
 from imgai.sample import Sample
 
 if TYPE_CHECKING:
+    from imgai.outputs.counting import Counting
     from imgai.predict.spec import StepSpec
 
 _CHANNELS = 4  # three of the image, one of its alpha
@@ -88,8 +89,22 @@ class ImageOutput(OutputType):
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
         return (one.image - other.image).abs()
 
+    def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any] | None:
+        """Of a step that is given a mask: its file, and the part of the image that it covers."""
+        mask = sample.given.get(name)
+        if mask is None:
+            return None
+        return {"path": None if mask.path is None else str(mask.path), "part": float(mask.values.float().mean())}
+
+    def line(self, notes: Sequence[Any]) -> dict[str, Any]:
+        """Of several pages the mean part."""
+        part = sum(note["part"] for note in notes) / len(notes)
+        return {"mask": {"path": notes[0]["path"], "part": round(part, 6)}}
+
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
         """The new image in float, or, of the last step, at the depth of the file."""
+        if spec.task.inputs:  # the mask, what is unknown, and a copy of the image without what is masked
+            page.size += (2 + 3 * page.depth) * page.height * page.width
         each = _CHANNELS * (page.depth if last else _FLOAT)
         height, width, scale = page.height, page.width, spec.model.scale
         if spec.size is None:

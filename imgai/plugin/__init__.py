@@ -177,6 +177,11 @@ class Task:
     output: what the models of this task return.
     params: a frozen dataclass whose fields are made by `param`; the sub-command's options.
     examples: commands that ``--help`` ends with, about three.
+    inputs: what a model is given beside each picture: ``("mask",)`` or nothing. A mask (``--mask FILE|FOLDER``, else
+        the transparent pixels) says where an IMAGE model works. The network is given ``(B, 4, h, w)``: the picture,
+        black where it is masked, and the mask, 1 inside and 0 outside. What it answers is taken inside of the mask;
+        outside of it the picture is kept to the bit. Tiles without a masked pixel are not predicted. Models of such a
+        task have scale 1, no input_size and no longest; no param of it or of them is called mask or grow.
     """
 
     name: str
@@ -185,10 +190,15 @@ class Task:
     output: Output
     params: type[Any] = NoParams
     examples: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("task", self.name)
         check_params(f"task {self.name}", self.params)
+        if self.inputs not in ((), ("mask",)):
+            raise ValueError(f'task {self.name}: inputs is () or ("mask",), not {self.inputs!r}')
+        if self.inputs and self.output is not Output.IMAGE:
+            raise ValueError(f"task {self.name}: inputs are of a task whose output is an image")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -43,7 +43,9 @@ def load_step(spec: StepSpec, placement: Placement = CPU, *, quantized: bool = F
     if spec.explain is not None:
         _check_explains(spec, model, predictor, spec.explain)
     explain = None if _varies(spec) else spec.explain
-    context = StepContext(model, predictor, spec.name, quantized, explain, spec.explain_by, spec.normalize)
+    context = StepContext(
+        model, predictor, spec.name, quantized, explain, spec.explain_by, spec.normalize, spec.mask.grow
+    )
     return Step(spec.task, [context], placement)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imgai.images.formats import DEFAULT_MAX_PIXELS
+from imgai.options import MaskOptions
 from imgai.plugin import Kind, Model, NoParams, Task
 from imgai.predict.normalize import AUTO, NONE, Normalize
 from imgai.predict.size import Size
@@ -44,6 +45,7 @@ class StepSpec:
     version: of the distribution that the model comes from: where there are no weights, its code is all there is.
     explain: the label to show where a picture speaks for, "" for the best; None shows nothing. explain_by: how.
     normalize: the range that the network is shown, of a model that declares `normalize`.
+    mask: the mask beside each picture, of a task that takes one.
     max_pixels: of a picture that a param names.
     """
 
@@ -59,6 +61,7 @@ class StepSpec:
     explain: str | None = None
     explain_by: str = "gradcam"
     normalize: Normalize = AUTO
+    mask: MaskOptions = field(default_factory=MaskOptions)
     max_pixels: int = DEFAULT_MAX_PIXELS
     version: str = ""
 

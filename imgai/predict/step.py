@@ -15,6 +15,7 @@ from imgai.outputs import StepContext, output_of
 from imgai.outputs.base import Place
 from imgai.plugin import Task
 from imgai.predict.machine import CPU, Placement
+from imgai.predict.masked import masked
 from imgai.predict.tiling import Blender
 from imgai.predict.work import Item, TiledWork, WholeWork, Work, failed, make_grid
 from imgai.sample import Failure, Sample
@@ -98,7 +99,7 @@ class Step:
             self._predict(pending)
         yield from self._finished(open_)
 
-    def _begin(self, sample: Sample) -> Work | Sample:
+    def _begin(self, sample: Sample) -> Work | Sample | Failure:
         index = self._choose(sample)
         if index is None:
             return sample
@@ -106,6 +107,8 @@ class Step:
         predictor = step.predictor
         if self._output.passes(predictor):
             return sample
+        if self.task.inputs:
+            return masked(sample, self._output, step, self.tile)
         if step.model.input_size is not None:
             return WholeWork(sample, self._output, step, self.device)
         work = TiledWork(sample, self._output, step, self.tile)

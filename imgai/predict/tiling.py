@@ -74,15 +74,18 @@ class Blender:
     Only the rows that are still open are held in float.
 
     finish: called with the first row's number and the finished rows, ``(C, rows, W * scale)`` float32.
+    count: of the tiles that are added, where others are left out; rows that none of these reaches are not finished.
     """
 
-    def __init__(self, grid: Grid, finish: Callable[[int, Tensor], None], scale: int = 1) -> None:
+    def __init__(
+        self, grid: Grid, finish: Callable[[int, Tensor], None], scale: int = 1, count: int | None = None
+    ) -> None:
         self.grid = grid
         self.scale = scale
         self._finish = finish
         self._open: Tensor | None = None
         self._base = 0  # the padded image's row (times scale) where `_open` begins
-        self._left = len(grid)
+        self._left = len(grid) if count is None else count
 
     @property
     def done(self) -> bool:
@@ -100,6 +103,7 @@ class Blender:
             columns = self.grid.columns
             total = (columns.starts[-1] + columns.tile) * scale
             self._open = tile.new_zeros((channels, height, total))
+            self._base = window.top * scale
         elif window.top * scale > self._base:
             self._shift(window.top * scale)
         down = self.grid.rows.profile(window.row, scale, tile.device)

@@ -150,13 +150,23 @@ class TiledWork(Work):
             self._image = resize(self._image, size)
         height, width = self._image.shape[-2:]
         self._grid = make_grid(model, height, width, tile)
-        self._blender = Blender(self._grid, self._finish, model.scale) if output.dense else None
+        self._windows = self._needed()
+        count = len(self._windows)
+        self._blender = Blender(self._grid, self._finish, model.scale, count) if output.dense else None
         self._answers: list[tuple[Place, Any]] = []
 
     def items(self) -> Iterator[Item]:
         whole = Item(self, self._image[0])
-        for window in self._grid.windows():
-            yield whole.part(self._grid.cut(self._image[0], window), window)
+        for window in self._windows:
+            yield whole.part(self._tile(window), window)
+
+    def _needed(self) -> list[Window]:
+        """The tiles that are predicted, row by row."""
+        return list(self._grid.windows())
+
+    def _tile(self, window: Window) -> Tensor:
+        """What the network is given of a tile. Shape: ``(C, h, w)``"""
+        return self._grid.cut(self._image[0], window)
 
     def result(self) -> Sample:
         size = (self.sample.height, self.sample.width)
@@ -207,7 +217,10 @@ class TiledWork(Work):
         rows = self.output.kept(rows, self.sample, self.step)
         if self._result is None:
             height = self._grid.height * self.model.scale
-            self._result = rows.new_empty((rows.shape[0], height, rows.shape[2]))
+            # Zeros where tiles are left out: nothing is taken from there.
+            left_out = len(self._windows) < len(self._grid)
+            made = rows.new_zeros if left_out else rows.new_empty
+            self._result = made((rows.shape[0], height, rows.shape[2]))
         self._result[:, first : first + rows.shape[1]] = rows
 
 

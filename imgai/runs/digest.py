@@ -7,10 +7,12 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from imgai.params import to_dict
+from imgai.predict.pairing import mask_files
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.options import OutputOptions
 from imgai.runs.scan import Input
@@ -30,10 +32,13 @@ def digest(
 
     base: what their paths below the output folder begin with; other inputs of the run may change it.
     seen: options that decide how a picture is read, by name; what is None is as by default.
+
+    Raises InputError where a mask is missing, OSError for a file that cannot be looked at.
     """
     if item.path is None or item.stream:
         return ""
     status = item.path.stat()
+    masks = mask_files(specs, item.name, item.path)
     what = {
         "schema": _VERSION,
         "size": status.st_size,
@@ -52,6 +57,7 @@ def digest(
                 **({"normalize": spec.normalize} if spec.model.normalize is not None else {}),
                 **({"passes": _kinds((spec.passes,))} if spec.passes else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
+                **({"mask": _mask(spec, masks.get(spec.name))} if spec.task.inputs else {}),
                 **({"explain_by": spec.explain_by} if spec.explain_by != "gradcam" else {}),
             }
             for spec in specs
@@ -62,6 +68,12 @@ def digest(
     if options.kinds or any(spec.keep for spec in specs):
         what["base"] = base
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
+
+
+def _mask(spec: StepSpec, path: Path | None) -> dict[str, Any]:
+    """What a mask depends on: its file's size and time, as those of a picture."""
+    status = None if path is None else path.stat()
+    return {"file": None if status is None else [status.st_size, status.st_mtime_ns], "grow": spec.mask.grow}
 
 
 def _what_counts(options: OutputOptions) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from imgai.images.write import check_size
 from imgai.outputs import output_of
 from imgai.outputs.base import Footprint
 from imgai.plugin import Header
+from imgai.predict.pairing import mask_files
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.names import Plan
 from imgai.runs.targets import targets
@@ -39,6 +40,7 @@ def foresee(plan: Plan, specs: Sequence[StepSpec], max_pixels: int) -> None:
     path = plan.input.path
     assert path is not None
     check_result(probe(path, plan.input.name, max_pixels=max_pixels), plan, specs)
+    mask_files(specs, plan.input.name, path)
 
 
 def check_result(header: Header, plan: Plan, specs: Sequence[StepSpec]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from imgai import hidden
 from imgai.console import Console, Unheard
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
+from imgai.predict.pairing import mask_files
 from imgai.predict.spec import StepSpec
 from imgai.runs.digest import digest
 from imgai.runs.guard import Guard, Inputs
@@ -184,7 +185,7 @@ class Run:
         inputs = scan(
             options.inputs,
             avoid=self._avoided(),
-            made=self.records.made(),
+            made=self.records.made() | self._mask_files(),
             null=options.null,
             tell=self.console.warn,
             unread=self.unread,
@@ -202,7 +203,8 @@ class Run:
         if self.exact:
             self.out = self.folder.parent
             self.records = Records(self.out, keep=False)
-        self._watch_over(Inputs(item.path for item in inputs if item.path is not None))
+        paths = [item.path for item in inputs if item.path is not None]
+        self._watch_over(Inputs([*paths, *self._masks_of(inputs)]))
         jobs, skipped = self._divide()
         if self._accept is None and jobs:
             self._refuse_to_overwrite(jobs)
@@ -212,14 +214,27 @@ class Run:
         return jobs, skipped, len(jobs)
 
     def _avoided(self) -> list[Path]:
-        """The folders that hold outputs, which are no inputs."""
+        """The folders that hold outputs or masks, which are no inputs."""
         options = self.options
         avoided = [*options.avoid, self.folder] if self.records.keep else [*options.avoid]
         if (into := options.outputs.sort_into) is not None:
             if into.is_dir() and any(Path(name).is_dir() and into.samefile(name) for name in options.inputs):
                 raise UsageError(f"--sort-into {into} is an input: the copies would be sorted again", "name another")
             avoided.append(into)
-        return avoided
+        return [*avoided, *(path for path in self._named_masks() if path.is_dir())]
+
+    def _named_masks(self) -> list[Path]:
+        return [spec.mask.mask for spec in self.specs if spec.mask.mask is not None]
+
+    def _mask_files(self) -> set[str]:
+        """The masks that were named themselves, by their real paths: in a folder of pictures they are none of these."""
+        return {os.path.realpath(path) for path in self._named_masks() if not path.is_dir()}
+
+    def _masks_of(self, inputs: Iterable[Input]) -> Iterator[Path]:
+        """The masks of inputs, which no output may replace."""
+        for item in inputs if self._named_masks() else ():
+            with contextlib.suppress(InputError):
+                yield from mask_files(self.specs, item.name, item.path).values()
 
     def _divide(self) -> tuple[list[Job], list[tuple[Plan, str]]]:
         jobs, skipped = [], []
@@ -228,7 +243,7 @@ class Run:
                 base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
                 seen = {"dpi": self.options.dpi, "channel": self.options.channel}
                 mark = digest(each.input, self.specs, self.options.outputs, base, seen)
-            except OSError:
+            except (OSError, InputError):  # the job says so
                 mark = ""
             known = not self.options.force and mark and self.records.unchanged(self._key(each), mark)
             if known and self._has_parts(each, mark):

@@ -83,7 +83,8 @@ def scan(
     for folders that a link leads back to. In a folder, files with a picture's suffix are taken, and
     those with another or none if they begin as pictures do. What is named itself is always taken.
 
-    avoid: the folders of outputs. made: outputs of earlier runs, by their real paths; they are no inputs either.
+    avoid: the folders of outputs and masks. made: outputs of earlier runs, and masks, by their real paths; they are no
+        inputs either.
     unread: counts, by suffix, the pictures of formats that are not read.
 
     Raises UsageError for a name that means nothing.
@@ -164,7 +165,7 @@ def _below(
         if identity is None or identity in walked:
             continue  # a link that leads back
         if identity in avoided and folder != root:
-            tell(f"the output folder {avoided[identity]} lies inside the input; it is left out")
+            tell(f"{avoided[identity]}, which outputs or masks are kept in, lies inside the input; it is left out")
             continue
         walked.add(identity)
         try:

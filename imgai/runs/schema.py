@@ -31,6 +31,13 @@ class OutputRecord(TypedDict):
     lost: NotRequired[list[str]]
 
 
+class MaskRecord(TypedDict):
+    """The mask that a step was given."""
+
+    path: str | None
+    part: float
+
+
 class StepRecord(TypedDict):
     """A step of a chain, and what it found."""
 
@@ -42,6 +49,7 @@ class StepRecord(TypedDict):
     scores: NotRequired[dict[str, float]]
     objects: NotRequired[dict[str, int]]
     map: NotRequired[dict[str, Any]]
+    mask: NotRequired[MaskRecord]
     normalized: NotRequired[list[list[float]]]
     data: NotRequired[Any]
 
@@ -68,6 +76,7 @@ class InputRecord(TypedDict):
     scores: NotRequired[dict[str, float]]
     objects: NotRequired[dict[str, int]]
     map: NotRequired[dict[str, Any]]
+    mask: NotRequired[MaskRecord]
     normalized: NotRequired[list[list[float]]]
     data: NotRequired[Any]
     steps: NotRequired[list[StepRecord]]

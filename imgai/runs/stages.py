@@ -23,6 +23,7 @@ from imgai.images import probe, ranges_of, read
 from imgai.images.channel import only
 from imgai.plugin import Header
 from imgai.predict.chain import Chain
+from imgai.predict.masks import with_masks
 from imgai.predict.normalize import AUTO
 from imgai.predict.spec import StepSpec
 from imgai.runs.budget import Budget
@@ -68,6 +69,7 @@ class Stages:
         self._budget = Budget(options.memory)
         self._specs = specs
         self._least = least_side(specs, options.outputs.kinds)
+        self._masked = any(spec.mask.mask is not None for spec in specs)
         # Two batches ahead are enough to keep a device busy; more would only be more to finish after Ctrl-C.
         ahead = max(4, 2 * max(chain.steps[0].batch for chain in chains))
         # Bounded: where records or pictures go out slowly, everything before waits, instead of filling a folder.
@@ -216,7 +218,9 @@ class Stages:
         ranges = ranges_of(content, header, goes_on=lambda: not self._dropping) if wanted else {}
         most = self._options.max_pixels
         pages = read(content, origin, max_pixels=most, least=self._least, header=header, ranges=ranges)
-        return pages if self._options.channel is None else only(pages, self._options.channel)
+        if self._options.channel is not None:
+            pages = only(pages, self._options.channel)
+        return with_masks(pages, self._specs, origin, max_pixels=most) if self._masked else pages
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
         """What is decoded; None whenever nothing is, so that no work item waits for one that may not come.

@@ -11,7 +11,8 @@ from threading import Event
 from typing import Any
 
 from imgai.console import Console
-from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
+from imgai.errors import EXIT_FAILED, EXIT_OK, InputError, UsageError
+from imgai.predict.pairing import mask_files
 from imgai.predict.spec import StepSpec
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import is_piped
@@ -41,7 +42,8 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
             raise UsageError(f"--watch is for folders, and {folder} is none", "name folders alone")
     if is_piped(options.out) or options.dry_run:
         raise UsageError("--watch goes on without an end, so there is neither --out - nor --dry-run")
-    state, total = _State(changes, once=options.out is None), Summary()
+    masked = [spec for spec in specs if spec.mask.mask is not None]
+    state, total = _State(changes, once=options.out is None, specs=masked), Summary()
     with on_signal(state.stop.set):  # between two runs; within one, the run hears them
         while not state.stop.is_set():
             there = [folder for folder in folders if folder.is_dir()]
@@ -60,15 +62,19 @@ class _State:
     """What is kept between two scans of the folders.
 
     once: no records are kept, so what was taken is remembered here.
-    seen: of each file that failed or was taken once, its size and time then. growing: some files were.
+    specs: the steps that are told of masks: pictures wait for theirs.
+    seen: of each file that failed or was taken once, its size and time then, and those of its masks.
+    taken: the same, of all that were taken with masks. growing: some files were, or some masks are missing.
     looks: what changed since it was last asked; of the folders that had these identities.
     """
 
-    def __init__(self, changes: Callable[..., Iterator[Any]], *, once: bool) -> None:
+    def __init__(self, changes: Callable[..., Iterator[Any]], *, once: bool, specs: Sequence[StepSpec] = ()) -> None:
+        self.specs = specs
         self.stop = Event()
         self.loaded = Loaded()
         self.once = once
-        self.seen: dict[str, tuple[int, int]] = {}
+        self.seen: dict[str, tuple[int, ...]] = {}
+        self.taken: dict[str, tuple[int, ...]] = {}
         self.growing = False
         self.said = False
         self._changes = changes
@@ -86,7 +92,18 @@ class _State:
         if abs(time.time() - status.st_mtime) < SETTLED:
             self.growing = True
             return False
-        path, now = os.fspath(item.path), (status.st_size, status.st_mtime_ns)
+        path = os.fspath(item.path)
+        now: tuple[int, ...] = (status.st_size, status.st_mtime_ns)
+        if self.specs:
+            try:
+                masks = [mask.stat() for mask in mask_files(self.specs, item.name, item.path).values()]
+            except (InputError, OSError):
+                masks = []
+            if not masks or any(abs(time.time() - mask.st_mtime) < SETTLED for mask in masks):
+                self.growing = True  # a mask may come later than its picture
+                return False
+            now += tuple(number for mask in masks for number in (mask.st_size, mask.st_mtime_ns))
+            self.taken[path] = now
         if self.seen.get(path) == now:
             return False
         if self.once:
@@ -100,7 +117,9 @@ class _State:
                 status = path.stat()
             except OSError:
                 continue
-            self.seen[os.fspath(path)] = (status.st_size, status.st_mtime_ns)
+            # With the masks, as they were when it was taken.
+            masks = self.taken.get(os.fspath(path), ())[2:]
+            self.seen[os.fspath(path)] = (status.st_size, status.st_mtime_ns, *masks)
 
     def listen(self, folders: list[Path]) -> None:
         """Watch for changes from now on, also during a run."""

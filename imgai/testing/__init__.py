@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from imgai.params import as_values
     from imgai.predict.step import Step
     from imgai.predict.weights import find as weights_file
-    from imgai.sample import Metadata, Sample, Source
+    from imgai.sample import GivenMask, Metadata, Sample, Source
     from imgai.testing.contract import PluginContract
-    from imgai.testing.images import discs, gradient, noise
+    from imgai.testing.images import discs, gradient, noise, scratches
     from imgai.testing.operators import declare_torchvision_operators
     from imgai.testing.steps import load_step, step_of
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Boxes": "imgai.outputs.boxes",
     "Data": "imgai.outputs.data",
+    "GivenMask": "imgai.sample",
     "InputError": "imgai.errors",
     "Map": "imgai.outputs.map",
     "Mask": "imgai.outputs.mask",
@@ -43,6 +44,7 @@ _PLACES = {
     "load": "imgai.library.ask",
     "load_step": "imgai.testing.steps",
     "noise": "imgai.testing.images",
+    "scratches": "imgai.testing.images",
     "step_of": "imgai.testing.steps",
     "weights_file": "imgai.predict.weights:find",
 }
@@ -50,6 +52,7 @@ _PLACES = {
 __all__ = [
     "Boxes",
     "Data",
+    "GivenMask",
     "InputError",
     "Map",
     "Mask",
@@ -68,6 +71,7 @@ __all__ = [
     "load",
     "load_step",
     "noise",
+    "scratches",
     "step_of",
     "weights_file",
 ]

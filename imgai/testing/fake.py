@@ -2,7 +2,8 @@
 
 ``brighten`` doubles the size and keeps the colours, ``find-light`` masks by lightness, ``weigh`` scores dark against
 light, ``box-light`` boxes what is light, ``relief`` takes lightness for height, ``describe`` tells the colour in the
-middle. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its declarations to `imgai.runs.run`.
+middle, ``paint-over`` fills a mask evenly. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its
+declarations to `imgai.runs.run`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ WEIGH = Task(name="weigh", summary="Dark or light.", default_model="mean", outpu
 BOX_LIGHT = Task(name="box-light", summary="Box what is light.", default_model="extent", output=Output.BOXES)
 RELIEF = Task(name="relief", summary="Lightness as height.", default_model="metres", output=Output.MAP)
 DESCRIBE = Task(name="describe", summary="The colour in the middle.", default_model="middle", output=Output.DATA)
+PAINT_OVER = Task(
+    name="paint-over", summary="Fill a mask.", default_model="even", output=Output.IMAGE, inputs=("mask",)
+)
 
 DOUBLE = Model(
     name="double", task="brighten", summary="By repetition.", license="Apache-2.0",
@@ -58,18 +62,22 @@ MIDDLE = Model(
     name="middle", task="describe", summary="Which channel leads.", license="Apache-2.0",
     load="imgai.testing.fake:load_middle", input_size=(32, 32),
 )  # fmt: skip
+EVEN = Model(
+    name="even", task="paint-over", summary="With the mean of what is around.", license="Apache-2.0",
+    load="imgai.testing.fake:load_even", tile=64, overlap=8,
+)  # fmt: skip
 
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """A task for each output."""
-    return BRIGHTEN, FIND_LIGHT, WEIGH, BOX_LIGHT, RELIEF, DESCRIBE
+    """A task for each output, and one that is given a mask."""
+    return BRIGHTEN, FIND_LIGHT, WEIGH, BOX_LIGHT, RELIEF, DESCRIBE, PAINT_OVER
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
     """A model for each."""
-    return DOUBLE, LIGHTNESS, MEAN, EXTENT, METRES, MIDDLE
+    return DOUBLE, LIGHTNESS, MEAN, EXTENT, METRES, MIDDLE, EVEN
 
 
 def load_double(context: LoadContext) -> Predictor:
@@ -137,3 +145,14 @@ def load_middle(context: LoadContext) -> Predictor:
         return [{"color": names[int(values.argmax())], "points": [[0.5, 0.5]]} for values in middle]
 
     return Predictor(network=identity, postprocess=postprocess)
+
+
+def load_even(context: LoadContext) -> Predictor:
+    """Everywhere the mean of the tile's pixels that are not masked."""
+
+    def network(given: Tensor) -> Tensor:
+        known = 1 - given[:, 3:]
+        mean = (given[:, :3] * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+        return mean.expand(-1, -1, *given.shape[-2:])
+
+    return Predictor(network=network)

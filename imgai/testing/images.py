@@ -33,3 +33,13 @@ def discs(height: int, width: int, *, count: int = 5, seed: int = 0) -> tuple[Te
 def noise(height: int, width: int, *, seed: int = 0) -> Tensor:
     """Every value at random: what no network has seen. Shape: ``(1, 3, H, W)`` float32 in [0, 1]."""
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def scratches(height: int, width: int) -> Tensor:
+    """A mask of thin lines over a tenth of the picture; the pixel at the top left is never masked.
+
+    Shape: ``(1, 1, H, W)`` bool.
+    """
+    y = torch.arange(height)[:, None]
+    x = torch.arange(width)[None, :]
+    return ((3 * x + y) % 40 >= 36)[None, None]

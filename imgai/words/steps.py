@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.errors import UsageError
 from imgai.images.formats import TABLES
-from imgai.options import METHODS, PRINTED, KindOptions, NormalizeOptions, OutputOptions, SizeOptions, StepOptions
+from imgai.options import (
+    INPUTS,
+    METHODS,
+    PRINTED,
+    KindOptions,
+    MaskOptions,
+    NormalizeOptions,
+    OutputOptions,
+    SizeOptions,
+    StepOptions,
+)
 from imgai.params import Option, option_name, options_of, picked, plain, read
 from imgai.plugin import Kind, Model, NoParams, Output, Task
 from imgai.predict.normalize import AUTO, Normalize, normalize_of
@@ -23,7 +33,7 @@ from imgai.words.command import parse, with_variable
 if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
 
-_OUTPUT = "Output"
+_INPUT, _OUTPUT = "Input", "Output"
 _HEAT = "heat"
 """The kind that shows what --explain found."""
 _SIZES = frozenset(field.name for field in dataclasses.fields(SizeOptions))
@@ -58,6 +68,7 @@ def step_options(task: Task, registry: Registry) -> list[Option]:
     options = [
         dataclasses.replace(model, suggested=tuple(names)),
         *written_options(task.output, registry),
+        *(option for name in task.inputs for option in options_of(INPUTS[name], _INPUT)),
         *_size_options(registry.members(task.name)),
         *(options_of(NormalizeOptions, _OUTPUT) if any(map(_normalizes, models)) else []),
         *options_of(task.params, f"Options of {task.name}"),
@@ -170,6 +181,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         explain=_explained(values),
         explain_by=str(values.get("explain") or METHODS[0]),
         normalize=_normalize(members[0], models, values),
+        mask=picked(MaskOptions, values) if "mask" in task.inputs else MaskOptions(),
         version=registry.owner(members[0]).version,
     )
 

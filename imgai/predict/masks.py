@@ -1,0 +1,101 @@
+"""Read the masks that steps are given beside a picture, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgai.errors import InputError
+from imgai.images import probe, read
+from imgai.images.depth import to_float
+from imgai.predict.pairing import mask_files
+from imgai.predict.spec import StepSpec
+from imgai.sample import GivenMask, Sample, Source
+
+_INSIDE = 0.5
+"""The least value of a masked pixel."""
+_LEVELS = {torch.uint8: 255, torch.uint16: 65535}
+
+
+def with_masks(
+    pages: Iterator[Sample], specs: Sequence[StepSpec], origin: Source, *, max_pixels: int
+) -> Iterator[Sample]:
+    """The pages of a picture, each with the masks of the steps, of the files that the specs name.
+
+    Raises InputError for a mask that is missing or damaged, of another size than the picture or another number of
+    pages, and for one in which something is brighter than black and nothing is white.
+    """
+    masks: dict[str, MaskPages] = {}
+    grow = {spec.name: spec.mask.grow for spec in specs}
+    for step, path in mask_files(specs, origin.name, origin.path).items():
+        shown = f"{origin.name}: its mask {path}"
+        header = probe(path, shown, max_pixels=max_pixels)
+        masks[step] = MaskPages(read(path, Source(path, shown), max_pixels=max_pixels, header=header), grow[step])
+    return beside(pages, masks)
+
+
+def beside(pages: Iterable[Sample], masks: Mapping[str, MaskPages]) -> Iterator[Sample]:
+    """The pages of a picture, each with its masks, by the names of the steps. Raises as `with_masks` does."""
+    for sample in pages:
+        sample.given |= {step: mask.next(sample) for step, mask in masks.items()}
+        yield sample
+
+
+@dataclass(slots=True)
+class MaskPages:
+    """The pages of one mask: one for all pages of a picture, or as many as it has.
+
+    pages: what is masked is white, in grey; what is transparent counts as black. grow: in pixels.
+    """
+
+    pages: Iterator[Sample]
+    grow: int = 0
+    _one: GivenMask | None = None
+
+    def next(self, sample: Sample) -> GivenMask:
+        """The mask of the next page of a picture."""
+        if self._one is not None:
+            return self._of_size(self._one, sample)
+        mask, count = next(self.pages, None), sample.source.pages
+        if mask is None or mask.source.pages not in (1, count):
+            has = sample.source.page if mask is None else mask.source.pages
+            shown = f"{sample.source.name}: its mask" if mask is None else mask.source.name
+            words = f"{shown} has {has} pages, and the picture {count}"
+            raise InputError(words, "give a mask of one page, or of as many")
+        given = self._of_size(GivenMask(grown(_white(mask), self.grow), mask.source.path), sample)
+        if mask.source.pages == 1:
+            self._one = given
+        return given
+
+    def _of_size(self, given: GivenMask, sample: Sample) -> GivenMask:
+        height, width = given.values.shape[-2:]
+        if (height, width) != (sample.height, sample.width):
+            which = "its mask" if given.path is None else f"its mask {given.path}"
+            words = f"{sample.source.name}: {which} has {width}x{height} pixels"
+            raise InputError(f"{words}, and the picture {sample.width}x{sample.height}", "make both of one size")
+        return given
+
+
+def grown(mask: Tensor, by: int) -> Tensor:
+    """A mask with all that lies up to so many pixels from it, along both axes. Shape: ``(1, 1, H, W)`` bool, kept"""
+    if by == 0:
+        return mask
+    values = F.max_pool2d(mask.float(), (2 * by + 1, 1), 1, (by, 0))
+    return F.max_pool2d(values, (1, 2 * by + 1), 1, (0, by)) > 0
+
+
+def _white(mask: Sample) -> Tensor:
+    """What is masked. Shape: ``(1, 1, H, W)`` bool"""
+    values = to_float(mask.image[:, :1] if mask.metadata.gray else mask.image).mean(1, keepdim=True)
+    if mask.alpha is not None:
+        values *= to_float(mask.alpha)
+    white = values >= _INSIDE
+    if not bool(white.any()) and (brightest := float(values.max())) > 0:
+        level = _LEVELS[mask.image.dtype]
+        words = f"{mask.source.name} has no white: its brightest value is {brightest * level:.0f} of {level}"
+        raise InputError(words, "white says where to work; black, where not")
+    return white
