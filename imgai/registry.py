@@ -131,6 +131,14 @@ class Registry:
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
 
+    def used(self, model: Model, name: str) -> Model:
+        """A model that another is made of, by its name in `Model.uses`. Raises PluginError where it is missing."""
+        task, _, wanted = name.partition("/")
+        if (found := self._models.get((task, wanted))) is None or found.untrained:
+            words = f"the model {model.name} of {model.task} is made of {name}, which no plugin offers here"
+            raise PluginError(words, f"install the plugin that has it: imgai-{task}, say")
+        return found
+
     def kinds(self, output: Output) -> list[Kind]:
         """The kinds that an output can be written as: the host's, its usual one first, then those of plugins."""
         return [kind for kind in self._kinds.values() if kind.of is output]

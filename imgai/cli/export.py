@@ -13,6 +13,7 @@ from imgai.errors import UsageError
 from imgai.images.formats import DEFAULT_MAX_PIXELS, picture_suffixes
 from imgai.plugin import NoParams
 from imgai.registry import Registry
+from imgai.words.steps import uses_of
 
 
 def add_export(models: typer.Typer, registry: Registry) -> None:
@@ -48,7 +49,7 @@ def _export(registry: Registry, name: str, out: Path, calibrate: Path | None, *,
 
     (model,) = found
     task = registry.task(model.task)
-    spec = StepSpec(task, model, task.params(), (model.params or NoParams)())
+    spec = StepSpec(task, model, task.params(), (model.params or NoParams)(), uses=uses_of(model, registry))
     out.parent.mkdir(parents=True, exist_ok=True)
     from imgai.predict.backends.whole import notes, write
 

@@ -29,7 +29,18 @@ def describe(registry: Registry, model: Model) -> dict[str, Any]:
         "input": f"{model.input_size[1]}x{model.input_size[0]}" if model.input_size else f"tiles of {model.tile}",
         "scale": model.scale,
         "weights": None if weights is None else _describe_weights(weights),
+        "uses": [_describe_used(registry, registry.used(model, name)) for name in model.uses],
         "plugin": f"{plugin.distribution} {plugin.version}".strip(),
+    }
+
+
+def _describe_used(registry: Registry, model: Model) -> dict[str, Any]:
+    license_ = model.weights.license if model.weights else model.license
+    return {
+        "name": f"{model.task}/{model.name}",
+        "license": license_,
+        "sha256": model.weights.sha256 if model.weights else None,
+        "plugin": registry.owner(model).distribution,
     }
 
 
@@ -109,6 +120,8 @@ def print_facts(facts: dict[str, Any], model: Model) -> None:
         ("weights' licence", weights.get("license", "-")),
         ("trained on", weights.get("data") or "-"),
     ]
+    for used in facts["uses"]:
+        rows.append(("made of", f"{used['name']} of {used['plugin']}, {used['license']}"))
     for name, value in rows:
         table.add_row(name, str(value))
     if model.params is not None:

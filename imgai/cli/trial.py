@@ -50,7 +50,9 @@ def _try(given: Given, registry: Registry) -> int:
         except ImgaiError as error:
             console.warn(f"{task.name} is left out: {error}")
             continue
-        far = [model.name for spec in specs for model in spec.models if model.weights and "://" in model.weights.file]
+        far = [
+            model.name for spec in specs for model in spec.all_models if model.weights and "://" in model.weights.file
+        ]
         if far:
             console.say(f"{task.name} is left out: the weights of {far[0]} would be fetched")
             continue

@@ -270,6 +270,9 @@ class Model:
         returns a `Trainable`. What `load` builds must then follow from ``context.model`` (its labels, say) and from
         the weights. None: the model cannot be trained.
     untrained: the model has no weights and is what ``imgai train --from`` begins with; it cannot be run.
+    uses: the models that this one is made of, as ``"denoise/photo"``: its load gets each by `LoadContext.load`. Their
+        weights and revisions are a part of what outputs depend on, and ``imgai models info`` tells their licences.
+        They may be of other plugins, which yours then depends on.
     """
 
     name: str
@@ -304,6 +307,7 @@ class Model:
     revision: int = 1
     train: str | None = None
     untrained: bool = False
+    uses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name("model", self.name)
@@ -342,6 +346,12 @@ class Model:
             raise ValueError(f"model {self.name}: untrained is of a model with train and without weights")
         if self.dpi is not None and (self.dpi < 1 or self.input_size is not None or self.auxiliary):
             raise ValueError(f"model {self.name}: dpi is of a model without an input_size and without auxiliary")
+        for used in self.uses:
+            task, _, name = used.partition("/")
+            if not (_NAME.fullmatch(task) and _MODEL_NAME.fullmatch(name)):
+                raise ValueError(f"model {self.name}: uses are written as 'denoise/photo', not {used!r}")
+        if f"{self.task}/{self.name}" in self.uses or len(set(self.uses)) < len(self.uses):
+            raise ValueError(f"model {self.name}: uses are other models, each once")
         if self.auxiliary < 0:
             raise ValueError(f"model {self.name}: auxiliary counts channels, so it is not negative")
         if self.params is not None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def _no_model(name: str) -> Predictor:
+    raise UsageError(f"the model {name} cannot be loaded by this one", f"declare uses=({name!r},)")
+
+
 def _no_reader(path: Path) -> Tensor:
     raise UsageError(f"{path} cannot be read", "the host loads models with a reader")
 
@@ -32,6 +36,9 @@ class LoadContext:
     read_image: the host's reader, for a picture that is a param: the path of a file to ``(1, 3, H, W)`` float32 in
         [0, 1], its first page, upright and in sRGB. Raises `UsageError`, with the reason, for what an input would be
         refused for: no picture, damaged, more than ``--max-pixels``.
+    load: a model of `Model.uses` by its name there, with the default params, on the same device. What it takes and
+        gives is what its own plugin promises: call its preprocess, network and postprocess, and declare a multiple_of
+        and a minimum that suit all. Raises `UsageError` for a model that is not among `Model.uses`.
     """
 
     model: Model
@@ -40,6 +47,7 @@ class LoadContext:
     params: Any = NoParams()
     model_params: Any = NoParams()
     read_image: Callable[[Path], Tensor] = _no_reader
+    load: Callable[[str], Predictor] = _no_model
 
 
 def identity(value: Any) -> Any:

@@ -77,6 +77,7 @@ def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predic
         params=spec.params,
         model_params=spec.model_params,
         read_image=partial(read_image, max_pixels=spec.max_pixels),
+        load=partial(_used, spec, device),
     )
     module, _, function = model.load.partition(":")
     try:
@@ -95,6 +96,17 @@ def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predic
     if not output_of(task.output).tiled and (predictor.model or model).input_size is None:
         raise PluginError(f"the model {model.name} returns {task.output.value}, so it must declare an input_size")
     return _prepared(predictor)
+
+
+def _used(spec: StepSpec, device: torch.device, name: str) -> Predictor:
+    """A model that the spec's is made of, ready to be called in it. Raises UsageError for another."""
+    if name not in spec.uses:
+        raise UsageError(f"{spec.model.name} loads {name}, which it does not declare", f"declare uses=({name!r},)")
+    used = spec.uses[name]
+    predictor = load_predictor(used, used.model, device)
+    if isinstance(predictor.network, nn.Module):
+        predictor.network.eval().requires_grad_(False)
+    return predictor
 
 
 def _check_explains(spec: StepSpec, model: Model, predictor: Predictor, label: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +46,7 @@ class StepSpec:
     version: of the distribution that the model comes from: where there are no weights, its code is all there is.
     explain: the label to show where a picture speaks for, "" for the best; None shows nothing. explain_by: how.
     normalize: the range that the network is shown, of a model that declares `normalize`.
+    uses: the models that the model is made of, by their names in `Model.uses`, as steps of their own.
     mask: the mask beside each picture, of a task that takes one.
     max_pixels: of a picture that a param names.
     """
@@ -61,6 +63,7 @@ class StepSpec:
     explain: str | None = None
     explain_by: str = "gradcam"
     normalize: Normalize = AUTO
+    uses: Mapping[str, StepSpec] = field(default_factory=dict)
     mask: MaskOptions = field(default_factory=MaskOptions)
     max_pixels: int = DEFAULT_MAX_PIXELS
     version: str = ""
@@ -73,6 +76,11 @@ class StepSpec:
     def models(self) -> tuple[Model, ...]:
         """Every model that may be needed."""
         return self.members or (self.model,)
+
+    @property
+    def all_models(self) -> tuple[Model, ...]:
+        """Every model that may be needed, and all that these are made of."""
+        return (*self.models, *(model for used in self.uses.values() for model in used.all_models))
 
     @property
     def normalizes(self) -> bool:

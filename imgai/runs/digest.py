@@ -57,6 +57,7 @@ def digest(
                 **({"normalize": spec.normalize} if spec.model.normalize is not None else {}),
                 **({"passes": _kinds((spec.passes,))} if spec.passes else {}),
                 **({"explain": spec.explain} if spec.explain is not None else {}),
+                **({"uses": _uses(spec)} if spec.uses else {}),
                 **({"mask": _mask(spec, masks.get(spec.name))} if spec.task.inputs else {}),
                 **({"explain_by": spec.explain_by} if spec.explain_by != "gradcam" else {}),
             }
@@ -68,6 +69,14 @@ def digest(
     if options.kinds or any(spec.keep for spec in specs):
         what["base"] = base
     return hashlib.sha256(json.dumps(what, sort_keys=True, default=os.fspath).encode()).hexdigest()[:32]
+
+
+def _uses(spec: StepSpec) -> dict[str, Any]:
+    """What the models that a model is made of depend on."""
+    return {
+        name: [used.model.weights.sha256 if used.model.weights else used.version, used.model.revision, _uses(used)]
+        for name, used in spec.uses.items()
+    }
 
 
 def _mask(spec: StepSpec, path: Path | None) -> dict[str, Any]:

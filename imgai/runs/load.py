@@ -57,7 +57,7 @@ def load_chain(specs: Sequence[StepSpec], machine: Machine, device: torch.device
 
 def _fetch(spec: StepSpec, console: Console) -> None:
     """Fetch the weights that are elsewhere, and show how far they have come. Raises PluginError if they cannot be."""
-    for model in spec.models:
+    for model in spec.all_models:
         if model.weights is not None and location(model.weights) is None:
             bar = Bar(f"weights of {spec.task.name}/{model.name}", console)
             try:

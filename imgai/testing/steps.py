@@ -12,6 +12,8 @@ from imgai.predict.load import load_step as _load_step
 from imgai.predict.machine import Placement
 from imgai.predict.spec import StepSpec
 from imgai.predict.step import Step
+from imgai.registry import load_registry
+from imgai.words.steps import uses_of
 
 
 def load_step(
@@ -39,6 +41,7 @@ def load_step(
         task.params() if params is None else params,
         (model.params or NoParams)() if model_params is None else model_params,
         explain=explain,
+        uses=uses_of(model, load_registry()) if model.uses else {},
     )
     return _load_step(spec, _placement(**placement), quantized=quantized)
 

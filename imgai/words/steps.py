@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgai.errors import UsageError
+from imgai.errors import PluginError, UsageError
 from imgai.images.formats import TABLES
 from imgai.options import (
     INPUTS,
@@ -183,7 +183,30 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         normalize=_normalize(members[0], models, values),
         mask=picked(MaskOptions, values) if "mask" in task.inputs else MaskOptions(),
         version=registry.owner(members[0]).version,
+        uses=uses_of(members[0], registry),
     )
+
+
+def uses_of(model: Model, registry: Registry, within: tuple[str, ...] = ()) -> dict[str, StepSpec]:
+    """The models that a model is made of, as they are run by default. Raises PluginError where one is missing."""
+    from imgai.predict.spec import StepSpec
+
+    found: dict[str, StepSpec] = {}
+    within = (*within, f"{model.task}/{model.name}")
+    for name in model.uses:
+        used = registry.used(model, name)
+        if f"{used.task}/{used.name}" in within:
+            raise PluginError(f"the model {within[0]} is made of itself", f"by way of {', '.join(within[1:]) or name}")
+        task = registry.tasks[used.task]
+        found[name] = StepSpec(
+            task,
+            used,
+            task.params(),
+            (used.params or NoParams)(),
+            version=registry.owner(used).version,
+            uses=uses_of(used, registry, within),
+        )
+    return found
 
 
 def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> OutputOptions:

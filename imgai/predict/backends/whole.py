@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 class Whole(nn.Module):
-    """Pictures ``(B, 3, H, W)`` in [0, 1] to what the model returns, without auxiliary channels."""
+    """Pictures ``(B, 3, H, W)`` in [0, 1] to what the model returns, without auxiliary channels; 4 with a mask."""
 
     def __init__(self, predictor: Predictor, channels: int | None) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ def write(spec: StepSpec, path: Path) -> Whole:
     whole = Whole(predictor, len(model.labels) if model.auxiliary and model.labels else None).eval()
     any_size = model.input_size is None
     size = model.input_size or (_side(model.minimum, model.multiple_of),) * 2
-    images = torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))
+    images = torch.rand((1, 3 + len(spec.task.inputs), *size), generator=torch.Generator().manual_seed(0))
     graph = export(whole, (images,), any_size=any_size)
     opened = session(graph, CPU)
 
