@@ -45,6 +45,9 @@ def _try(given: Given, registry: Registry) -> int:
     begun = time.monotonic()
     variants = []
     for task in registry.tasks.values():
+        if task.inputs:
+            console.say(f"{task.name} is left out: it takes a {' and a '.join(task.inputs)} of your own")
+            continue
         try:
             specs, outputs = assemble([parse_step(task.name, registry)], (), registry, out=_NOWHERE, hint="")
         except ImgaiError as error:
