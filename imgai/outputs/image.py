@@ -81,7 +81,7 @@ class ImageOutput(OutputType):
     def reversed_channels(self, image: Tensor, returned: Any) -> bool:
         """Red of the answer follows blue of the image, and blue red, where neither follows itself."""
         answer = resize(returned.float(), (int(image.shape[-2]), int(image.shape[-1])))
-        both = torch.cat([image[0], answer[0]]).flatten(1)
+        both = torch.cat([image[0, :3], answer[0]]).flatten(1)
         alike = torch.corrcoef(both + torch.linspace(0, 1e-4, both.shape[1]))[:3, 3:]
         crossed, straight = torch.stack((alike[0, 2], alike[2, 0])), torch.stack((alike[0, 0], alike[2, 2]))
         return bool((crossed > 0.8).all() and (straight < 0.5).all())

@@ -17,7 +17,8 @@ from imgai.params import as_values
 from imgai.plugin import Format, Kind, Model, NoParams, Task
 from imgai.predict.step import Step
 from imgai.registry import Registry, load_registry
-from imgai.sample import Metadata, Sample, Source
+from imgai.sample import GivenMask, Metadata, Sample, Source
+from imgai.testing.images import scratches
 from imgai.testing.state import kept
 from imgai.testing.steps import load_step, step_of
 
@@ -121,9 +122,20 @@ def called(step: Step) -> str:
     return f"{step.task.name}/{step.model.name}"
 
 
-def sample(image: Tensor) -> Sample:
-    """A picture that was drawn."""
-    return Sample(image, Source(None, "drawn"), Metadata("PNG"))
+def sample(image: Tensor, step: Step) -> Sample:
+    """A picture that was drawn, with a mask if the step's task takes one."""
+    drawn = Sample(image, Source(None, "drawn"), Metadata("PNG"))
+    if step.task.inputs:
+        drawn.given[step.name] = GivenMask(scratches(drawn.height, drawn.width))
+    return drawn
+
+
+def as_given(step: Step, image: Tensor) -> Tensor:
+    """What a model is given of an image ``(1, 3, H, W)``: a copy, with a mask as a fourth channel if it takes one."""
+    if not step.task.inputs:
+        return image.clone()
+    mask = scratches(*image.shape[-2:]).to(image.dtype)
+    return torch.cat((image * (1 - mask), mask), dim=1)
 
 
 def difference(step: Step, one: Sample, other: Sample) -> Tensor:

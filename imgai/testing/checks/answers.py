@@ -56,7 +56,7 @@ def _sizes(model: Model) -> list[tuple[int, int]]:
 def _wrong(step: Step, height: int, width: int) -> str:
     """What is wrong with the answer to a picture of that size; empty if nothing is."""
     try:
-        result = step(sample(noise(height, width)))
+        result = step(sample(noise(height, width), step))
     except Exception as error:
         return short(error)
     context = StepContext(step.model, step.predictor, step.name)
@@ -101,7 +101,7 @@ def _values(step: Step) -> Iterator[Fault]:
         pictures["discs"] = discs(side, side)[0]
     for name, image in pictures.items():
         recorded, seen = watched(step)
-        if words := attempt(lambda image=image, recorded=recorded: recorded(sample(image))):  # type: ignore[misc]
+        if words := attempt(lambda image=image, recorded=recorded: recorded(sample(image, recorded))):  # type: ignore[misc]
             advice = "a division by a spread of 0? add an epsilon" if "finite" in words else ""
             yield Fault(called(step), f"of {name}: {words}", advice)
             return
@@ -120,7 +120,7 @@ def colors(subject: Subject) -> Iterator[Fault]:
         y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
         image = torch.stack((x, y, (6.2832 * (x + y)).sin() / 2 + 0.5))[None] * 0.8 + 0.1
         recorded, seen = watched(step)
-        if attempt(lambda recorded=recorded, image=image: recorded(sample(image))):  # type: ignore[misc]
+        if attempt(lambda recorded=recorded, image=image: recorded(sample(image, recorded))):  # type: ignore[misc]
             continue  # told by another check
         if any(output(step).reversed_channels(given, answer) for given, answer in seen[:1]):
             advice = "networks of OpenCV's world speak BGR: flip(1) before and after them"
@@ -131,7 +131,7 @@ def batch(subject: Subject) -> Iterator[Fault]:
     """A batch gives what its pictures give alone."""
     for step in subject.steps:
         side = plain_side(step)
-        samples = [sample(image) for image in _unlike(side)]
+        samples = [sample(image, step) for image in _unlike(side)]
         try:
             single = [step(each) for each in samples]
             recorded, seen = watched(step)
@@ -157,7 +157,7 @@ def repeats(subject: Subject) -> Iterator[Fault]:
     """The same picture and params give the same answer: again, after other pictures, and from a model loaded anew."""
     for step in subject.steps:
         side = plain_side(step, 64)
-        one, other = sample(0.1 + 0.8 * noise(side, side, seed=1)), sample(0.3 * gradient(side, side))
+        one, other = sample(0.1 + 0.8 * noise(side, side, seed=1), step), sample(0.3 * gradient(side, side), step)
         try:
             first = step(one)
             step(other)

@@ -73,8 +73,8 @@ def _pictures(step: Step) -> list[Sample]:
     side = plain_side(step, 64)
     drawn, _ = discs(side, side)
     return [
-        sample((0.7 * drawn + 0.3 * noise(side, side)).contiguous()),
-        sample(0.05 + 0.9 * noise(side, side, seed=2)),
+        sample((0.7 * drawn + 0.3 * noise(side, side)).contiguous(), step),
+        sample(0.05 + 0.9 * noise(side, side, seed=2), step),
     ]
 
 

@@ -23,7 +23,7 @@ def bfloat16(subject: Subject) -> Iterator[Fault]:
             continue
         rounded = step_of(step.task, step.model, step.predictor, tile=step.tile, precision=torch.bfloat16)
         # Structure with grain upon it, as pictures have.
-        picture = sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256))
+        picture = sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256), step)
         apart = float(difference(step, step(picture), rounded(picture)).mean())
         levels = subject.bfloat16_levels or output(step).bfloat16_levels
         if apart > levels * LEVEL:

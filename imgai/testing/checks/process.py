@@ -65,7 +65,7 @@ def _parts(subject: Subject, step: Step) -> Iterator[tuple[str, Callable[[], obj
     side = plain_side(step, 32)
     yield f"importing {step.model.load.partition(':')[0]}", lambda: _again(step.model)
     yield "loading it", lambda: subject.load(step.model)
-    yield "running it", lambda: step(sample(0.1 + 0.8 * noise(side, side)))
+    yield "running it", lambda: step(sample(0.1 + 0.8 * noise(side, side), step))
 
 
 def _again(model: Model) -> None:
@@ -85,7 +85,7 @@ def _again(model: Model) -> None:
 
 def memory(subject: Subject) -> Iterator[Fault]:
     """Many pictures take no more memory than a few."""
-    pictures = [(step, sample(noise(plain_side(step, 32), plain_side(step, 32)))) for step in subject.distinct]
+    pictures = [(step, sample(noise(plain_side(step, 32), plain_side(step, 32)), step)) for step in subject.distinct]
     before, least = _tensors(), _CALLS
     suspects: list[tuple[Step, Sample]] = []
     for step, picture in pictures:
@@ -141,7 +141,7 @@ def device(subject: Subject) -> Iterator[Fault]:
         try:
             step = subject.load(model, device="cuda")
             side = plain_side(step, 64)
-            step(sample(noise(side, side)))
+            step(sample(noise(side, side), step))
         except Exception as error:
             yield Fault(model.name, f"on a GPU it fails: {short(error)}", "put all tensors on context.device")
             continue

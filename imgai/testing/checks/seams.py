@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imgai.predict.step import Step
 from imgai.testing.fault import Fault
-from imgai.testing.subject import LEVEL, Subject, blocky, called, changed, difference, output, sample, short
+from imgai.testing.subject import LEVEL, Subject, as_given, blocky, called, changed, difference, output, sample, short
 
 _FAR = 4
 """By how many times as much as a seam a pixel may move with those beyond the overlap."""
@@ -57,7 +57,7 @@ def _apart(step: Step) -> float:
     multiple = model.multiple_of
     tile = -(-min(model.tile, max(_SMALLEST, model.minimum, 4 * model.overlap)) // multiple) * multiple
     side = tile + tile // 2 + 5  # odd, so that tiles begin at odd pixels unless multiple_of says otherwise
-    picture = sample(0.1 + 0.8 * blocky(tile // 2 + 1, side))
+    picture = sample(0.1 + 0.8 * blocky(tile // 2 + 1, side), step)
     whole, parts = (changed(step, tile=size) for size in (side + multiple + model.minimum, tile))
     return float(difference(step, whole(picture), parts(picture)).max())
 
@@ -91,7 +91,7 @@ def _answer(step: Step, image: Tensor, surveyed: Tensor) -> Tensor:
     """What the model says of an image, with what its survey says of another. Shape: ``(1, C, h, w)``"""
     predictor = step.predictor
     with torch.inference_mode():
-        given: tuple[Tensor, ...] = (predictor.preprocess(image.clone()),)
+        given: tuple[Tensor, ...] = (predictor.preprocess(as_given(step, image)),)
         if predictor.survey is not None:
             notes = predictor.survey(surveyed.clone())
             given += (notes[None] if notes.ndim == 1 else notes, torch.tensor([[0.0, 0.0, 1.0, 1.0]]))
