@@ -50,6 +50,7 @@ class Plugin:
 
     name: the entry point's name. distribution, version: where it comes from.
     broken: one line that says why nothing of it can be used; empty for a sound plugin.
+    module: the one that its entry point names.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Plugin:
     kinds: tuple[Kind, ...] = ()
     formats: tuple[Format, ...] = ()
     broken: str = ""
+    module: str = ""
 
     @property
     def official(self) -> bool:
@@ -108,7 +110,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
         if os.environ.get("IMGAI_STRICT") == "1":
             raise
         return Plugin(entry_point.name, name, version, broken=_newer(error, requires) or _one_line(error))
-    return Plugin(entry_point.name, name, version, **declared)
+    return Plugin(entry_point.name, name, version, **declared, module=entry_point.module)
 
 
 class _Hooks(pluggy.PluginManager):

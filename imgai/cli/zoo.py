@@ -179,6 +179,8 @@ def _fetch(wanted: Entry, console: Console, *, accepted: bool, offline: bool) ->
 def _list(registry: Registry, task: str | None, *, permissive: bool, as_json: bool) -> None:
     from imgai.predict import zoo
 
+    for trouble in zoo.troubles():
+        Console().warn(trouble)
     zoo_entries = [each for each in zoo.entries(task) if each.permissive or not permissive]
     ours = [model for model in registry.models(task) if not permissive or _is_permissive(model.license)]
     if as_json:

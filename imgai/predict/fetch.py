@@ -88,9 +88,17 @@ def addresses(url: str) -> list[str]:
 
 def check_address(address: str) -> None:
     """Raise PluginError for an address that is neither https nor of this machine."""
-    parts = urllib.parse.urlsplit(address)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if not is_fetched(address):
         raise PluginError(f"files are fetched over https alone, not from {address}")
+
+
+def is_fetched(address: str) -> bool:
+    """Whether an address is https, or of this machine."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def careful(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> Any:

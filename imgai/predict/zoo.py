@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from imgai.discovery import discover
 from imgai.errors import PluginError, UsageError
-from imgai.predict.fetch import Tell, Wanted, fetch
+from imgai.predict.fetch import Tell, Wanted, fetch, is_fetched
 from imgai.predict.foreign.content import identity
 
 _TABLE = Path(__file__).parents[1] / "zoo.toml"
+_SAID = {"url", "sha256", "size", "license", "architecture", "scale", "author", "source"}
+"""What a list says of a model."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PERMISSIVE = {
     *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Unlicense", "WTFPL", "Zlib"),
@@ -195,11 +199,69 @@ def _read(id_: str, model: Any) -> Entry | None:
     return None
 
 
+def read_list(path: Path) -> list[Entry]:
+    """The models of a list, ``[task.name]`` each, as ``imgai/zoo.toml`` is written.
+
+    Raises PluginError, in one line, for a list that cannot be read, and for a model without an https address, a digest,
+    a size, or a source: who published them.
+    """
+    try:
+        tasks = tomllib.loads(path.read_text(encoding="utf-8"))
+        pairs = [(task, name, values) for task, models in tasks.items() for name, values in models.items()]
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise PluginError(f"{path} is no list of models: {' '.join(str(error).split())[:160]}") from None
+    return [_stated(path, *pair) for pair in pairs]
+
+
+def troubles() -> list[str]:
+    """Why the lists of some plugins are not read, a line each."""
+    found = []
+    for path in _lists():
+        try:
+            read_list(path)
+        except PluginError as error:
+            found.append(str(error))
+    return found
+
+
+def _stated(path: Path, task: str, name: str, values: Any) -> Entry:
+    """A model as a list states it."""
+    if not _NAME.fullmatch(name) or not isinstance(values, dict):
+        raise PluginError(f"{path}: {task}.{name} is no model", "[task.name], in lower-case words joined by dashes")
+    for key in ("url", "sha256", "size", "source", *values):
+        if key not in _SAID:
+            raise PluginError(f"{path}: {task}.{name} has {key!r}", f"a model says {', '.join(sorted(_SAID))}")
+        if not _is_right(key, values.get(key)):
+            raise PluginError(f"{path}: {key} of {task}.{name} cannot be {values.get(key)!r}")
+    return Entry(task=task, name=name, **values)
+
+
+def _is_right(key: str, value: object) -> bool:
+    if key in ("size", "scale"):
+        return type(value) is int and value > 0
+    if not isinstance(value, str):
+        return False
+    if key == "url":
+        return is_fetched(value)
+    return bool(re.fullmatch(r"[0-9a-f]{64}", value)) if key == "sha256" else key != "source" or bool(value)
+
+
 def _listed() -> Iterator[Entry]:
-    """The models of imgai's own list."""
-    for task, models in tomllib.loads(_TABLE.read_text(encoding="utf-8")).items():
-        for name, values in models.items():
-            yield Entry(task=task, name=name, **values)
+    """The models of imgai's own list, then those of the plugins' lists that can be read."""
+    for path in _lists():
+        try:
+            yield from read_list(path)
+        except PluginError:
+            continue  # `troubles` tells
+
+
+def _lists() -> Iterator[Path]:
+    """imgai's own list, and those of plugins: a ``zoo.toml`` beside the module that the entry point names."""
+    yield _TABLE
+    for plugin in discover():
+        file = getattr(sys.modules.get(plugin.module), "__file__", None)
+        if file and not plugin.broken and (path := Path(file).with_name(_TABLE.name)).is_file():
+            yield path
 
 
 def _folder() -> Path:

@@ -344,6 +344,47 @@ def test_the_list_that_ships_is_sound() -> None:
     assert len(names) > 80
 
 
+def test_a_plugin_has_a_list_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """A ``zoo.toml`` beside the module of its entry point; one that is wrong is told, and breaks nothing."""
+    import types
+
+    from imgai.discovery import Plugin, discover
+
+    found = list(discover())
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        module = types.ModuleType(f"zoo_of_{name}")
+        module.__file__ = str(tmp_path / name / "__init__.py")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        found.append(Plugin(name, f"imgai-{name}", "1", module=module.__name__))
+    monkeypatch.setattr("imgai.predict.zoo.discover", lambda: tuple(found))
+    right = {"url": "https://x.invalid/a.pth", "sha256": "a" * 64, "size": 5, "source": "its makers"}
+
+    def write(folder: str, values: dict[str, object]) -> None:
+        lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+        (tmp_path / folder / "zoo.toml").write_text(f"[denoise.theirs-{folder}]\n{lines}")
+
+    before = len(zoo.entries())
+    write("good", {**right, "license": "MIT"})
+    assert zoo.entry("theirs-good").source == "its makers"
+    for wrong in (
+        {"url": "http://x.invalid/a.pth"},
+        {"sha256": "A" * 64},
+        {"size": -5},
+        {"source": ""},
+        {"scale": "four"},
+        {"mirror": "https://y.invalid"},
+    ):
+        write("bad", {**right, **wrong})
+        assert len(zoo.entries()) == before + 1
+        (trouble,) = zoo.troubles()
+        assert str(tmp_path / "bad" / "zoo.toml") in trouble
+        assert next(iter(wrong)) in trouble
+    (tmp_path / "bad" / "zoo.toml").write_text("nonsense")
+    code, out, said = run("models", "list", "denoise")
+    assert (code, "theirs-good" in out, "is no list of models" in said) == (0, True, True)
+
+
 def test_entries_of_the_cache_that_are_damaged_do_no_harm(cache: Path) -> None:
     (cache / "zoo").mkdir(parents=True)
     for content in ("nonsense", "5", '[{"task": 3}]', '[{"name": "a"}]'):
