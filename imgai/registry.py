@@ -199,6 +199,9 @@ class Registry:
         from imgai import trained
 
         base, task = declared["base"], declared["task"]
+        if base.get("plugin") == trained.FILE:
+            bare = import_module(f"{_FOREIGN}.community").bare(path, declared["name"], self.task(task))
+            return trained.declare(path, declared, bare)
         origin = self._models.get((task, base.get("model")))
         if origin is None:
             plugin = base.get("plugin") or "a plugin"

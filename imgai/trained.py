@@ -24,6 +24,8 @@ KEY = "imgai"
 SCHEMA = 1
 SUFFIX = ".safetensors"
 VARIABLE = "IMGAI_MODELS"
+FILE = "a file"
+"""In place of a plugin, in the header of a model that began with a file of somebody else's."""
 
 _DIFFERS = (
     "summary", "license", "parameters", "scale", "input_size", "fit", "crop", "longest", "fraction", "multiple_of",

@@ -55,7 +55,11 @@ def base_of(registry: Registry, task: Task, asked: str | None) -> Model:
         raise UsageError(f"no model of {task.name} can be trained", "see: imgai models")
     if asked is None:
         return able[0]
-    members = [model for model in registry.members(task.name, asked) if model.train is not None]
+    found = registry.members(task.name, asked)
+    members = [model for model in found if model.train is not None]
+    if not members and found[0].weights is not None and found[0].weights.file.startswith("file:"):
+        hint = "begin with the state dict that it was made from, as .safetensors or .pth"
+        raise UsageError(f"--from {asked} is a graph, which runs and cannot be trained", hint)
     if not members:
         names = ", ".join(dict.fromkeys(model.name for model in able))
         raise UsageError(f"the model {asked} of {task.name} cannot be trained", f"--from takes {names}")
@@ -136,6 +140,21 @@ def begin(
     if options.freeze:
         _freeze(network, trainable, base)
     return Begun(task, base, model, trainable, network, size, params, fresh)
+
+
+def spoiled_as(begun: Begun, ours: Model) -> Begun:
+    """The same, with clean pictures spoiled as for the training of another model. Raises as `begin` does."""
+    if ours.train is None:
+        return begun
+    context = TrainContext(
+        model=ours,
+        device=torch.device("cpu"),
+        weights=None if ours.weights is None else find(ours.weights),
+        params=TrainParams(size=begun.size, width=None, dropout=0.0),
+        model_params=_params(ours, None),
+    )
+    spoil = _call(ours.train, context, begun.task).spoil
+    return dataclasses.replace(begun, trainable=dataclasses.replace(begun.trainable, spoil=spoil))
 
 
 def _call(function: str, context: TrainContext, task: Task) -> Trainable:

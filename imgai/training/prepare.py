@@ -14,15 +14,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from imgai import trained
 from imgai.console import Console
 from imgai.errors import EXIT_INTERRUPTED
+from imgai.plugin import Model, Task, Trainable
 from imgai.predict.device import multiplies_bfloat16, tune_allocator
+from imgai.predict.foreign.community import bare, is_foreign
 from imgai.registry import Registry, load_registry
 from imgai.runs.signals import on_signal
 from imgai.training import checkpoint
 from imgai.training.average import Average
-from imgai.training.batches import Batches
-from imgai.training.begin import Begun, batch_of, begin
+from imgai.training.batches import Batches, shrunk
+from imgai.training.begin import Begun, batch_of, begin, spoiled_as
 from imgai.training.clock import Clock
 from imgai.training.dataset import Dataset
 from imgai.training.finish import finish
@@ -105,6 +108,10 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
     options, dataset, device = job.options, job.dataset, world.device
     task, base = registry.task(job.task), registry.model(job.task, job.base)
     begun = begin(task, base, job.base, job.name, dataset, options, device)
+    if is_foreign(base) and base.scale == 1:  # pictures are spoiled as for the task's own model
+        begun = spoiled_as(begun, registry.members(job.task)[-1])
+    elif begun.trainable.spoil is None and begun.model.scale > 1:
+        begun = dataclasses.replace(begun, trainable=_shrinking(begun))
     network = begun.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     kept = checkpoint.load(job.folder / CHECKPOINT, device) if job.going_on else None
@@ -140,8 +147,7 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
     elif _head_first(begun, options, device):
         state.head = _train_head(learner, begun, make, clock, options, teller)
         learner.average = Average(network, moving=options.ema)
-    origin, owner = registry.origin(base), registry.owner(base)
-    about = About(begun, origin, owner.distribution, owner.version, options.license, dataset)
+    about = About(begun, *_origin(registry, task, base), options.license, dataset)
     log = Log(job.folder if world.first else None, step=state.step, tensorboard=options.tensorboard)
     recorder = Recorder(job.folder, about, learner, registry, world, teller, log, job.remembered)
     knows = state.head > 0 or not begun.fresh or job.sought is not None
@@ -149,6 +155,21 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
         learner, make, clock, epoch, world, recorder, state, patience=options.patience, from_start=knows and not kept
     )
     return Prepared(begun, about, learner, loop, recorder, log, world)
+
+
+def _shrinking(begun: Begun) -> Trainable:
+    """What is trained, with small pictures made of large ones: in batches and in what is measured alike."""
+    scale = begun.model.scale
+    return dataclasses.replace(begun.trainable, spoil=lambda clean, generator: shrunk(clean, scale))
+
+
+def _origin(registry: Registry, task: Task, base: Model) -> tuple[Model, str, str]:
+    """The model whose code loads what comes of a training, and whose that is."""
+    if is_foreign(base):
+        assert base.weights is not None
+        return bare(Path(base.weights.file), base.name, task), trained.FILE, base.weights.sha256[:12]
+    owner = registry.owner(base)
+    return registry.origin(base), owner.distribution, owner.version
 
 
 def _batch(begun: Begun, device: torch.device, dataset: Dataset) -> int:

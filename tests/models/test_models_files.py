@@ -147,3 +147,20 @@ def test_real_weights_tiled_are_as_whole(realesrgan: Path, tmp_path: Path) -> No
     assert (whole - tiled).abs().max() <= 2 / 255
     larger = torch.nn.functional.interpolate(as_image(picture), scale_factor=2, mode="bicubic")[0]
     assert (whole - larger).abs().mean() < 0.03, "it is the same picture"
+
+
+def test_ffdnet_takes_noise_out(ffdnet: Path, tmp_path: Path) -> None:
+    """spandrel takes its keys for those of another network, whose answer would be nonsense."""
+    import skimage.data
+
+    clean = skimage.data.coffee()[100:165, 100:197]
+    noise = np.random.default_rng(0).normal(0, 15, clean.shape)
+    picture = tmp_path / "noisy.png"
+    Image.fromarray((clean + noise).round().clip(0, 255).astype(np.uint8)).save(picture)
+    truth = torch.from_numpy(clean.copy()).permute(2, 0, 1) / 255
+
+    def psnr(image: torch.Tensor) -> float:
+        return float(-10 * (image - truth).square().mean().log10())
+
+    assert psnr(as_image(picture)[0]) < 26
+    assert psnr(made(ffdnet, picture, "denoise")) > 33

@@ -25,6 +25,9 @@ from imgai.predict.foreign.kept import kept
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from imgai.predict.foreign.network import Foreign
+    from imgai.predict.foreign.state import State
+
 _TILE = 512
 _LARGE_TILE = 1024
 """The side of a tile of networks that look at the whole picture: the larger, the less the tiles differ."""
@@ -33,6 +36,8 @@ _WIDEST = 1536
 _VERSION = "community 1"
 """Of what is kept in the cache; raise it when other facts are, or they are found in another way."""
 _LOCK = threading.Lock()
+_LOAD = "imgai.predict.foreign.community:load"
+_TRAIN = "imgai.predict.foreign.learning:train"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,32 @@ def declare(path: Path, task: Task, ours: Model, base: Model) -> Model:
         summary=f"{facts.architecture}, read from {path.name}.",
         parameters=facts.parameters,
         scale=made,
+        train=_TRAIN,
         minimum=facts.minimum,
         multiple_of=facts.multiple_of,
         tile=tile,
         overlap=min(facts.overlap, 3 * tile // 8),
     )
+
+
+def bare(path: Path, name: str, task: Task) -> Model:
+    """What a model of a file says before the file is looked at. A trained one's header says in what it differs.
+
+    Raises PluginError for a task whose models give no pictures.
+    """
+    if task.output is not FIELDS_OF["scale"]:
+        raise PluginError(f"{path} is of {task.name}, which has no models of this kind", "train it again")
+    try:
+        return Model(
+            name=name, task=task.name, summary="Read from a file.", license="unknown", load=_LOAD, train=_TRAIN
+        )
+    except ValueError as error:
+        raise PluginError(f"{path}: its header names a model that cannot be: {error}", "train it again") from None
+
+
+def is_foreign(model: Model) -> bool:
+    """Whether a model is one of these: a network of somebody else's file, trained further or not."""
+    return model.load == _LOAD
 
 
 def load(context: LoadContext) -> Predictor:
@@ -133,10 +159,9 @@ def _found(path: Path) -> Facts:
     )
 
 
-def _built(path: Path) -> tuple[Any, Any, float]:
+def _built(path: Path) -> tuple[Foreign, Any, float]:
     """The network of a file, ready to be called; spandrel's descriptor of it; and by what its answer is resized."""
     from imgai.predict.foreign.ncnn import read_ncnn
-    from imgai.predict.foreign.nearest import nearest
     from imgai.predict.foreign.state import read_state
 
     content, shrink = content_of(path), 1.0
@@ -145,6 +170,21 @@ def _built(path: Path) -> tuple[Any, Any, float]:
         state, shrink = read_ncnn(path)
     else:
         state = read_state(path, content)
+    network, descriptor = built_from(state, path, shrink)
+    return network, descriptor, shrink
+
+
+def built_from(state: State, path: Path | str, shrink: float = 1.0) -> tuple[Foreign, Any]:
+    """The network of a state dict, ready to be called, and spandrel's descriptor of it.
+
+    path: what the state is called in errors. Raises PluginError, in one line, for one that cannot be used.
+    """
+    from imgai.predict.foreign import ffdnet
+    from imgai.predict.foreign.nearest import nearest
+    from imgai.predict.foreign.network import Foreign
+
+    if (own := ffdnet.built(state)) is not None:
+        return Foreign(own, shrink).eval().requires_grad_(False), own
     spandrel = _spandrel()
     try:
         descriptor = spandrel.ModelLoader().load_from_state_dict(dict(state))
@@ -168,9 +208,7 @@ def _built(path: Path) -> tuple[Any, Any, float]:
             f"{about} with {descriptor.input_channels} channels in and {descriptor.output_channels} out",
             "models that take and give 1 or 3 are run",
         )
-    from imgai.predict.foreign.network import Foreign
-
-    return Foreign(descriptor, shrink).eval().requires_grad_(False), descriptor, shrink
+    return Foreign(descriptor, shrink).eval().requires_grad_(False), descriptor
 
 
 def _spandrel() -> Any:

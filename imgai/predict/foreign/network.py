@@ -48,7 +48,7 @@ class Foreign(nn.Module):
             answer = answer.reshape(count, -1, *answer.shape[-2:])
         if self.shrink != 1:
             answer = F.interpolate(answer, scale_factor=self.shrink, mode="bicubic", align_corners=False)
-        return answer.clamp(0, 1)
+        return answer if self.training else answer.clamp(0, 1)  # what lies outside learns to come back
 
     def _precise(self, device: str) -> contextlib.AbstractContextManager[Any]:
         """In fp32 where the network does not bear the shorter format that was asked for."""
