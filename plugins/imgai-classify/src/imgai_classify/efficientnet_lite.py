@@ -53,7 +53,8 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         if stride > 1:
-            height, width = (max(kernel - (side - 1) % stride - 1, 0) for side in x.shape[-2:])
+            # As plain numbers: a graph that is traced pads by constants, which a runtime takes into the convolution.
+            height, width = (max(kernel - (int(side) - 1) % stride - 1, 0) for side in x.shape[-2:])
             x = F.pad(x, (width // 2, width - width // 2, height // 2, height - height // 2))
         return super().forward(x)
 
