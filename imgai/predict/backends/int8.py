@@ -61,6 +61,7 @@ def quantize(path: Path, whole: Whole, model: Model, kind: str, pictures: Sequen
         prepared, made = Path(name) / "prepared.onnx", Path(name) / "int8.onnx"
         try:
             quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+            kept = _deciding(prepared) if kind == "scores" else []
             quantization.quantize_static(
                 str(prepared),
                 str(made),
@@ -71,6 +72,7 @@ def quantize(path: Path, whole: Whole, model: Model, kind: str, pictures: Sequen
                 weight_type=quantization.QuantType.QInt8,
                 # What is not a convolution or a product costs little, and holds what matters: a mask's last steps.
                 op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add", "Relu", "Clip", "Concat"],
+                nodes_to_exclude=kept,
             )
             content = made.read_bytes()
         except Exception as error:
@@ -83,6 +85,18 @@ def quantize(path: Path, whole: Whole, model: Model, kind: str, pictures: Sequen
             lost.append(apart(whole(picture), answer, kind))
     path.write_bytes(content)
     return sum(lost) / len(lost), len(lost)
+
+
+def _deciding(path: Path) -> list[str]:
+    """The last product of a graph of scores, which stays in float.
+
+    It costs a hundredth of the time, and rounding it tells labels apart that are near each other: of `imagenet` two
+    thirds of all that 8 bits change come of it.
+    """
+    import onnx
+
+    nodes = onnx.load(str(path), load_external_data=False).graph.node
+    return [node.name for node in nodes if node.op_type in ("Conv", "MatMul", "Gemm")][-1:]
 
 
 class _Reader:
