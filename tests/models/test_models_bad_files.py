@@ -141,7 +141,70 @@ def huge_layer(path: Path) -> None:
     path.with_suffix(".bin").write_bytes(b"\0" * 64)
 
 
+def complex_numbers(path: Path) -> None:
+    torch.save({name: value.to(torch.complex64) for name, value in compact().items()}, path)
+
+
+def whole_numbers(path: Path) -> None:
+    """Rounded, the weights would run and give nonsense."""
+    torch.save({name: value.int() for name, value in compact().items()}, path)
+
+
+def no_numbers(path: Path) -> None:
+    torch.save({name: value.to("meta") for name, value in compact().items()}, path)
+
+
+def unknown_operation(path: Path) -> None:
+    """A pickle that holds itself again and again."""
+    content = b"\x80\x02(lq\x00" + b"".join(b"(lq%ch%cah%ca" % (n, n - 1, n - 1) for n in range(1, 40)) + b"."
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in (("data.pkl", content), ("version", b"3\n"), ("byteorder", b"little")):
+            archive.writestr(f"m/{name}", member)
+
+
+def overlapping(path: Path) -> None:
+    entry = {"dtype": "F32", "shape": [4]}
+    header = json.dumps({"a": {**entry, "data_offsets": [0, 16]}, "b": {**entry, "data_offsets": [8, 24]}}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 24)
+
+
+def header_out_of_place(path: Path) -> None:
+    declared = {"schema": 1, "task": "super-resolve", "name": "../../x", "base": {"plugin": "a file"}}
+    save_file(compact(), path, {"imgai": json.dumps(declared)})
+
+
+def lying_header(path: Path) -> None:
+    declared = {"schema": 1, "task": "super-resolve", "name": "x", "base": {"plugin": "a file"}, "model": {"tile": -5}}
+    save_file(compact(), path, {"imgai": json.dumps(declared)})
+
+
+def no_layers(path: Path) -> None:
+    path.write_bytes(b"7767517\n\0\0\0")
+    path.with_suffix(".bin").write_bytes(b"x")
+
+
+def negative_layer(path: Path) -> None:
+    path.write_text("7767517\n2 2\nInput a 0 1 data\nConvolution b 1 1 data out 0=-9 1=3 5=1 6=81\n")
+    path.with_suffix(".bin").write_bytes(b"\0" * 4000)
+
+
+def not_quite_ffdnet(path: Path) -> None:
+    shapes: dict[str, tuple[int, ...]] = {"0.weight": (8, 13, 3, 3), "0.bias": (), "2.weight": (8,), "2.bias": (8,)}
+    shapes |= {"4.weight": (), "4.bias": (12,)}
+    torch.save({f"model.{name}": torch.zeros(shape) for name, shape in shapes.items()}, path)
+
+
 BAD: list[tuple[str, Callable[[Path], None], str]] = [
+    ("complex.pth", complex_numbers, "as no plain tensor of real numbers"),
+    ("whole.pth", whole_numbers, "holds whole numbers alone"),
+    ("meta.pth", no_numbers, "as no plain tensor of real numbers"),
+    ("operation.pth", unknown_operation, "an instruction that no file of weights needs"),
+    ("overlapping.safetensors", overlapping, "is damaged or no file of a model"),
+    ("place.safetensors", header_out_of_place, "names a model that cannot be"),
+    ("lying.safetensors", lying_header, "says of the model cannot be"),
+    ("none.param", no_layers, "is damaged: its layer 1 cannot be read"),
+    ("negative.param", negative_layer, "is damaged: its layer 2 cannot be read"),
+    ("ffdnet.pth", not_quite_ffdnet, "holds no known architecture"),
     ("text.pth", text, "is no file of a model"),
     ("page.safetensors", page, "is no file of weights"),
     ("empty.pth", empty, "is empty"),

@@ -223,6 +223,28 @@ def test_scores_get_labels_and_notes_count_more(tmp_path: Path, cat: Path) -> No
         imgai.load("classify", model=str(path))
 
 
+@pytest.mark.parametrize("name", ["squeezenet", "resnet50", "densenet121"])
+def test_graphs_of_old_exporters_run(cat: Path, name: str) -> None:
+    """Graphs that come with onnx, of IR version 3: weights are inputs too, and scores may be pictures of one pixel."""
+    path = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light" / f"light_{name}.onnx"
+    scores = imgai.load("classify", model=str(path))(cat).scores
+    assert len(scores) == 1000
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-3)
+    assert "tench" in scores
+
+
+def test_sides_of_any_length_are_told_in_several_ways(tmp_path: Path, cat: Path) -> None:
+    """Paddle's exporter writes -1, and keeps tensors of no numbers."""
+    model = onnx.load(str(export(tmp_path / "x2.onnx", larger, (1, 3, 64, 64), dynamic=True)))
+    for value in (model.graph.input[0], model.graph.output[0]):
+        for side in value.type.tensor_type.shape.dim[::2]:
+            side.dim_value = -1
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(0, np.float32), "nothing"))
+    onnx.save(model, str(tmp_path / "any.onnx"))
+    expected = larger(as_image(cat)).clamp(0, 1)[0]
+    assert (made(tmp_path / "any.onnx", cat) - expected).abs().max() < 1 / 255
+
+
 def test_no_provider_but_the_asked_for_is_used(tmp_path: Path) -> None:
     from imgai.predict.foreign.graph import session
 
@@ -274,6 +296,17 @@ def elsewhere(model: onnx.ModelProto, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+def hidden_elsewhere(model: onnx.ModelProto, path: Path) -> None:
+    """In a function of the graph's own."""
+    tensor = TensorProto(name="secret", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="../../etc/passwd")
+    node = helper.make_node("Constant", [], ["y"], value=tensor)
+    opsets = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("mine", "Fetch", [], ["y"], [node], opsets))
+    model.graph.node.append(helper.make_node("Fetch", [], ["z"], domain="mine"))
+    path.write_bytes(model.SerializeToString())
+
+
 def not_finite(model: onnx.ModelProto, path: Path) -> None:
     model.graph.initializer.append(numpy_helper.from_array(np.array([1, np.nan], np.float32), "broken"))
     onnx.save(model, str(path))
@@ -295,13 +328,21 @@ def two_inputs(model: onnx.ModelProto, path: Path) -> None:
     onnx.save(model, str(path))
 
 
+def too_large(model: onnx.ModelProto, path: Path) -> None:
+    for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
+        side.dim_value = 60_000
+    path.write_bytes(model.SerializeToString())
+
+
 BAD: list[tuple[Callable[[onnx.ModelProto, Path], None], str]] = [
+    (too_large, "takes pictures of 60000x60000 pixels"),
     (text, "is damaged or no graph of ONNX"),
     (empty, "is empty"),
     (cut, "is damaged or no graph of ONNX"),
     (custom, "needs the operator my.company."),
     (hidden_custom, "needs the operator evil.Steal"),
     (elsewhere, "keeps its numbers in other files"),
+    (hidden_elsewhere, "keeps its numbers in other files"),
     (not_finite, "holds values that are not finite in broken"),
     (lies, "claims more numbers than the file holds"),
     (unknown, "Telepathy"),

@@ -94,6 +94,8 @@ class Finish(nn.Module):
         self.size = model.input_size
 
     def forward(self, answer: Tensor) -> Tensor:
+        if answer.shape[2:] == (1, 1):  # scores of networks that end in a convolution
+            answer = answer.flatten(1)
         if self.last == "sigmoid":
             answer = answer.sigmoid()
         elif self.last.startswith("softmax"):

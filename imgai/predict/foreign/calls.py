@@ -20,6 +20,8 @@ from imgai.predict.foreign.notes import Notes
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _NANODET = ((103.53, 116.28, 123.675), (57.375, 57.12, 58.395))  # of blue, green and red
+_LONGEST = 8192
+"""The longest side of a graph of one size; what notes may ask for, too."""
 _BINS = 8
 """Of the distribution over distances that NanoDet-Plus gives for each edge."""
 
@@ -175,6 +177,8 @@ def _input(path: Path, graph: Graph) -> tuple[Port, bool, bool, tuple[int, int] 
         raise PluginError(f"{path} takes {channels} channels", "graphs that take 1 or 3 are run")
     height, width = port.shape[1:3] if last else port.shape[2:4]
     size = (height, width) if height is not None and width is not None else None
+    if max(size or (0,)) > _LONGEST:
+        raise PluginError(f"{path} takes pictures of {width}x{height} pixels", f"sides of up to {_LONGEST} are run")
     return port, last, channels == 1, size
 
 
@@ -185,7 +189,8 @@ def _output(path: Path, kind: str, graph: Graph, notes: Notes) -> Port:
         return graph.outputs[notes.output]
     ranks = {"image": (4,), "mask": (4, 3), "map": (4, 3), "scores": (2,), "boxes": (3,)}[kind]
     for port in graph.outputs:
-        if len(port.shape) in ranks:
+        # Scores of networks that end in a convolution have two sides more, of one pixel.
+        if len(port.shape) in ranks or (kind == "scores" and port.shape[2:] == (1, 1)):
             return port
     if len(graph.outputs) == 1 and not graph.outputs[0].shape:  # its shape is not declared
         return graph.outputs[0]

@@ -55,7 +55,7 @@ def graph_of(path: Path) -> Graph:
         raise PluginError(f"{path} has more than 2 GB", "graphs of that size are not read")
     try:
         model = onnx.load(str(path), load_external_data=False)
-        nodes = list(_nodes(model.graph))
+        nodes, tensors = _parts(model)
     except Exception as error:
         raise PluginError(f"{path} is damaged or no graph of ONNX: {_short(error)}") from None
     if not model.graph.node or not model.graph.output:
@@ -64,9 +64,6 @@ def graph_of(path: Path) -> Graph:
     for node in nodes:
         if node.domain not in _DOMAINS and (node.domain, node.op_type) not in own:
             raise PluginError(f"{path} needs the operator {node.domain}.{node.op_type}, which is not ONNX's own")
-    tensors = list(model.graph.initializer) + [
-        attribute.t for node in nodes for attribute in node.attribute if attribute.HasField("t")
-    ]
     for tensor in tensors:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise PluginError(f"{path} keeps its numbers in other files", "save it as one file")
@@ -159,15 +156,24 @@ def told(path: Path) -> Iterator[None]:
         raise PluginError(f"{path} does not run: {_short(error)}") from None
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
-    """Every node, those of graphs within nodes too."""
-    pending = [graph]
+def _parts(model: Any) -> tuple[list[Any], list[Any]]:
+    """Every node and every tensor, those of functions and of graphs within nodes too."""
+    pending: list[Any] = [model.graph, *model.functions]
+    nodes: list[Any] = []
+    tensors: list[Any] = []
+    sparse: list[Any] = []
     while pending:
-        for node in pending.pop().node:
-            yield node
+        part = pending.pop()
+        tensors += getattr(part, "initializer", ())
+        sparse += getattr(part, "sparse_initializer", ())
+        for node in part.node:
+            nodes.append(node)
             for attribute in node.attribute:
-                pending += [attribute.g] if attribute.HasField("g") else []
-                pending += list(attribute.graphs)
+                pending += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+                tensors += [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
+                sparse += [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+                sparse += attribute.sparse_tensors
+    return nodes, tensors + [each for tensor in sparse for each in (tensor.values, tensor.indices)]
 
 
 def _maker(name: str, makers: dict[str, Any]) -> str:
@@ -182,7 +188,8 @@ def _maker(name: str, makers: dict[str, Any]) -> str:
 
 def _port(value: Any, onnx: Any) -> Port:
     kind = value.type.tensor_type
-    shape = tuple(side.dim_value if side.HasField("dim_value") else None for side in kind.shape.dim)
+    # Some exporters write -1 or 0 for a side that may be any.
+    shape = tuple(side.dim_value if side.dim_value > 0 else None for side in kind.shape.dim)
     name = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.UINT8: "uint8"}
     return Port(value.name, shape, f"tensor({name.get(kind.elem_type, 'other')})")
 
@@ -193,7 +200,8 @@ def _check_finite(path: Path, tensor: Any, onnx: Any) -> None:
         held = max(
             len(tensor.raw_data), 8 * (len(tensor.float_data) + len(tensor.double_data) + len(tensor.int32_data))
         )
-        if int(np.prod([max(1, int(side)) for side in tensor.dims], dtype=object)) * kind.itemsize > held:
+        count = int(np.prod([int(side) for side in tensor.dims], dtype=object))  # 1 of a scalar, 0 of an empty tensor
+        if count < 0 or count * kind.itemsize > held:
             raise PluginError(f"{path} is damaged: {tensor.name} claims more numbers than the file holds")
         # The largest values of a graph that was cut are infinite on purpose (a clip without a bound, a mask).
         if bool(np.isnan(onnx.numpy_helper.to_array(tensor)).any()):

@@ -102,9 +102,10 @@ def _layers(path: Path) -> list[Layer]:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         for words in lines[2:]:
             found.append(_layer(words, numbers))
-    except (ValueError, KeyError, IndexError):
+        told = int(lines[1][0])
+    except (ValueError, KeyError, IndexError, RuntimeError, OverflowError):
         raise PluginError(f"{path} is damaged: its layer {len(found) + 1} cannot be read") from None
-    if len(lines) < 2 or len(found) != int(lines[1][0]):
+    if len(found) != told:
         raise PluginError(f"{path} is damaged: it has {len(found)} layers, and says otherwise")
     if numbers.left:
         raise PluginError(f"{path} has layers that are not read: {numbers.left} bytes of {beside.name} are left over")

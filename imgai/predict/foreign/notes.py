@@ -47,7 +47,7 @@ def notes_of(path: Path) -> Notes:
         return Notes()
     try:
         given = tomllib.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PluginError(f"{beside} cannot be read: {' '.join(str(error).split())}") from None
     known = [field.name for field in fields(Notes)]
     values: dict[str, Any] = {}

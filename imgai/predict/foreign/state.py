@@ -50,12 +50,16 @@ def read_state(path: Path, content: Content) -> State:
 def checked(state: State, path: Path) -> State:
     """The state dict itself. Raises PluginError for tensors that claim more than they hold, and values not finite."""
     for name, value in state.items():
-        if value.layout is not torch.strided or value.is_quantized:
-            raise PluginError(f"{path} holds {name} as a sparse or quantized tensor", "save it as a plain one")
+        if value.layout is not torch.strided or value.is_quantized or value.is_complex() or value.is_meta:
+            raise PluginError(f"{path} holds {name} as no plain tensor of real numbers", "save it as one")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise PluginError(f"{path} is damaged: {name} claims more numbers than the file holds")
-        if value.is_floating_point() and not bool(value.isfinite().all()):
+        # Of the floats of 8 bits torch cannot say it.
+        seen = value.float() if value.is_floating_point() and value.element_size() == 1 else value
+        if seen.is_floating_point() and not bool(seen.isfinite().all()):
             raise PluginError(f"{path} holds values that are not finite in {name}", "its training has failed")
+    if state and not any(value.is_floating_point() for value in state.values()):
+        raise PluginError(f"{path} holds whole numbers alone", "save its weights as they were trained, in float")
     return state
 
 
@@ -129,8 +133,9 @@ def _one_line(path: Path) -> Iterator[None]:
         raise PluginError(f"{path} cannot be read: {_first_line(error)}") from None
     except Exception as error:
         text = str(error)
-        if named := re.search(r"Unsupported (?:global|class|operand)[^:]*: ?(?:GLOBAL )?(\S+)|GLOBAL (\S+)", text):
-            what = (named[1] or named[2]).rstrip(".,")
+        named = re.search(r"Unsupported (?:global|class)[^:\n]*: ?(?:GLOBAL )?(\S+)|GLOBAL (\S+)", text)
+        if named or "Unsupported operand" in text:
+            what = (named[1] or named[2]).rstrip(".,") if named else "an instruction that no file of weights needs"
             raise PluginError(
                 f"{path} is not read: it would run code of its own ({what})",
                 "ask for it as .safetensors, or save model.state_dict() alone",
