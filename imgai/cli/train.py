@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
 
 from imgai.cli.command import add_command
 from imgai.console import Console
-from imgai.errors import PluginError
+from imgai.errors import PluginError, UsageError
 from imgai.training.settings import TrainOptions, kept_options, train_options
 from imgai.words.command import Given
 
@@ -35,7 +36,18 @@ content. Everything is looked at before the first step."""
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     """Add ``imgai train TASK`` for every task that has a model which can be trained."""
-    group = typer.Typer(help="Teach a task your own pictures.", no_args_is_help=True)
+
+    class Trainable(TyperGroup):
+        """The tasks that can be trained; another one is answered by its name."""
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            """The command of the task that the first word names. Raises UsageError for one that cannot be trained."""
+            if args and args[0] in registry.tasks and args[0] not in self.commands:
+                able = ", ".join(sorted(self.commands))
+                raise UsageError(f"no model of {args[0]} can be trained", f"imgai train takes {able}")
+            return super().resolve_command(ctx, args)
+
+    group = typer.Typer(cls=Trainable, help="Teach a task your own pictures.", no_args_is_help=True)
     for task in registry.tasks.values():
         names = [model.name for model in registry.models(task.name) if model.train is not None]
         if names:

@@ -10,6 +10,7 @@ from imgai.runs.commit import commit
 from imgai.trained import declaration
 from imgai.training.card import card
 from imgai.training.curves import draw
+from imgai.training.findings import counted
 from imgai.training.recorder import CHECKPOINT
 from imgai.training.sheet import write_sheet
 from imgai.training.tell import Teller
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 CARD, CURVES, CONFUSION, SHEET = "card.md", "curves.png", "confusion.png", "validation.png"
 
 
-def finish(prepared: Prepared, job: Job, teller: Teller) -> None:
-    """Write all that is beside the model, and say where it is."""
+def finish(prepared: Prepared, job: Job, teller: Teller) -> bool:
+    """Write all that is beside the model, and say where it is. Returns whether there is one."""
     recorder, folder = prepared.recorder, job.folder
     prepared.log.close()
     if not recorder.path.is_file():
         teller.warn(f"nothing was measured, so no model is kept; {folder / CHECKPOINT} holds the weights")
-        return
+        return False
     best = recorder.best or recorder.measured(recorder.path)
     figures, task = best.figures, prepared.begun.task.name
     test = recorder.measured(recorder.path, "test").figures if "test" in job.dataset.parts else None
@@ -53,12 +54,13 @@ def finish(prepared: Prepared, job: Job, teller: Teller) -> None:
     )
     commit(folder / CARD, lambda file: file.write(text.encode()))
     score = figures.values[figures.main]
-    told = "" if score is None else f"{figures.main} {score:.4f} on {figures.pictures} validation pictures"
+    told = "" if score is None else f"{figures.main} {score:.4f} on {counted(figures.pictures, 'validation picture')}"
     if test is not None and test.score is not None:
-        told += f", {test.score:.4f} on {test.pictures} test pictures"
+        told += f", {test.score:.4f} on {counted(test.pictures, 'test picture')}"
     how = job.name if job.options.out is None else str(recorder.path)
     teller.event("end", ending=prepared.loop.ending, file=str(recorder.path), measures=figures.summary())
     teller.say(f"{told}; see {folder}" if told else f"see {folder}")
     teller.say(f"use it: imgai {task} FOLDER --model {how}")
     if prepared.loop.ending == "stopped":
         teller.say("go on with: the same command and --resume")
+    return True

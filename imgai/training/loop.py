@@ -216,9 +216,10 @@ class Loop:
         """Take up the weights of the latest measurement, at half the rate; the second time, give up."""
         learner, state = self.learner, self.state
         if state.went_back:
+            kept = "" if state.best is None else "; the best model so far is kept"
             raise Unlearned(
                 "the loss is no number, and was none after going back once",
-                "use a lower --rate or another --loss; the best model so far is kept",
+                f"use a lower --rate or another --loss{kept}",
             )
         learner.network.load_state_dict(self._snapshot["network"])
         learner.optimizer.load_state_dict(copy.deepcopy(self._snapshot["optimizer"]))

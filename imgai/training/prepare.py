@@ -41,8 +41,9 @@ from imgai.training.settings import MINUTES, TrainOptions
 from imgai.training.tell import Teller
 from imgai.training.world import World
 
+UNMEASURED = "unmeasured"
 ENDED = ".ended"
-"""The file in which the first of several processes leaves how it ended."""
+"""The file in which the first of several processes leaves how it ended; UNMEASURED: without a model."""
 _HEAD_ROUNDS = 2
 """How often features of every picture are computed for a new head: as it is, and varied."""
 _HEAD_SHARE = 0.25
@@ -84,8 +85,9 @@ def work(job: Job, quiet: bool, verbose: bool, world: World) -> None:
         finally:
             teller.stop()
     if world.first:
-        finish(prepared, job, teller)
-        (job.folder / ENDED).write_text(prepared.loop.ending)
+        ending = prepared.loop.ending
+        kept = finish(prepared, job, teller)
+        (job.folder / ENDED).write_text(ending if kept or ending == "stopped" else UNMEASURED)
     if problem is not None:
         raise problem
 

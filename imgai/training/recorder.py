@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from imgai.errors import InputError
+from imgai.errors import InputError, UsageError
 from imgai.options import Machine
 from imgai.predict.machine import place
 from imgai.registry import Registry
@@ -80,6 +80,9 @@ class Recorder:
             return None
         try:
             measured = self.measured(candidate)
+        except InputError as error:  # the network's numbers run over, or a picture is gone: there may be better ones
+            self._teller.warn(f"not measured at step {state.step}: {error}")
+            return None
         finally:
             with contextlib.suppress(OSError):
                 candidate.unlink()
@@ -154,9 +157,16 @@ class Recorder:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Hold a folder for one training. Gives False where another process holds it; it is given up when that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("ab") as file:
+    """Hold a folder for one training. Gives False where another process holds it; it is given up when that ends.
+
+    Raises UsageError for a folder that cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / ".lock").open("ab")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written to: {error.strerror}", "choose another --out") from error
+    with opened as file:
         try:
             import fcntl
 

@@ -78,7 +78,8 @@ def _tried(
 ) -> dict[str, Any]:
     """What a short run is done with. Rates are spread evenly on a logarithmic scale; the first is the usual one."""
     rate, size, free = usual
-    place = 0.0 if number == 0 else 2 * (number - 0.5) / max(1, count - 1) - 1
+    others = count // 2 * 2  # an even number, so that none of them is the usual one
+    place = 0.0 if number == 0 else 2 * (number - 0.5) / others - 1
     changes: dict[str, Any] = {"rate": float(rate * _SPREAD**place)}
     if free and number:
         changes["size"] = max(32, round(size * float(rng.choice(_SIZES)) / 32) * 32)

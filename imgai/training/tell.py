@@ -62,8 +62,9 @@ class Teller:
         score = row["score"]
         told = "no figure" if score is None else f"{main} {score:.4f}"
         epoch = f"epoch {row['epoch']:.1f}, " if "epoch" in row else ""
-        self._console.say(f"{epoch}{row['seconds'] / 60:.1f} min: {told}{', the best so far' if better else ''}")
-        if better and score is not None:
+        best = better and score is not None
+        self._console.say(f"{epoch}{row['seconds'] / 60:.1f} min: {told}{', the best so far' if best else ''}")
+        if best:
             self._best = f", {main} {score:.4f}"
 
     def warn(self, text: str) -> None:

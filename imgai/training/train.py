@@ -13,14 +13,14 @@ import torch
 
 from imgai import trained
 from imgai.console import Console
-from imgai.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
+from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
 from imgai.plugin import Model, Task
 from imgai.predict.device import choose_devices, tune_allocator
 from imgai.registry import Registry, load_registry
 from imgai.training import checkpoint
 from imgai.training.begin import base_of
 from imgai.training.dataset import Dataset, read_dataset
-from imgai.training.prepare import ENDED, Job, work
+from imgai.training.prepare import ENDED, UNMEASURED, Job, work
 from imgai.training.recorder import CHECKPOINT, locked
 from imgai.training.rehearse import rehearse
 from imgai.training.search import SOUGHT, search
@@ -61,9 +61,9 @@ def train(task: str, options: TrainOptions, typed: frozenset[str], console: Cons
             together(devices, partial(work, job, console.quiet, console.verbose))
         finally:
             (folder / SOUGHT).unlink(missing_ok=True)
-        interrupted = ended.is_file() and ended.read_text() == "stopped"
+        how = ended.read_text() if ended.is_file() else ""
         ended.unlink(missing_ok=True)
-    return EXIT_INTERRUPTED if interrupted else EXIT_OK
+    return {"stopped": EXIT_INTERRUPTED, UNMEASURED: EXIT_FAILED}.get(how, EXIT_OK)
 
 
 def _check_extras(options: TrainOptions) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
@@ -21,12 +22,20 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import imgai
-from imgai.errors import PluginError, UsageError
+from imgai.cli.train import _train
+from imgai.errors import InputError, PluginError, UsageError
 from imgai.plugin import Model
 from imgai.registry import load_registry
 from imgai.runs.commit import hash_of
 from imgai.trained import declaration
-from imgai.training.recorder import locked
+from imgai.training.loop import Unlearned
+from imgai.training.recorder import Recorder, locked
+from imgai.training.search import _tried
+from imgai.training.settings import train_options
+from imgai.words.command import Given
+
+if TYPE_CHECKING:
+    from imgai.training.prepare import Job
 
 Train = Callable[..., int]
 SMALL = {"from_": "unet", "width": 4, "size": 32, "batch": 4}
@@ -210,19 +219,50 @@ def test_a_search_takes_the_rate_that_did_best(
     assert train("segment", squares, name="sought", resume=True) == 0, "it goes on with that rate"
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+def test_a_search_tries_as_many_rates_as_it_is_asked_to(count: int) -> None:
+    rng = np.random.default_rng(0)
+    job = cast("Job", None)
+    rates = [_tried(number, count, (1e-3, 64, False), job, rng)["rate"] for number in range(count)]
+    assert rates[0] == pytest.approx(1e-3)
+    assert len({round(rate, 9) for rate in rates}) == count
+    assert 1e-4 < min(rates) < max(rates) < 1e-2
+
+
+def test_what_cannot_be_measured_ends_without_a_model_and_says_so(
+    train: Train, squares: Path, models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over(*_: object) -> None:
+        raise InputError("1.png: the model gave values that are not finite")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "measured", over)
+        assert train("segment", squares, name="over", quiet=False, **SMALL, epochs=1) == 1
+    told = capsys.readouterr().err
+    assert "not measured at step 2: 1.png: the model gave values that are not finite" in told
+    assert "nothing was measured, so no model is kept" in told
+    assert not (models / "over" / "over.safetensors").exists()
+    assert train("segment", squares, name="over", resume=True, epochs=2) == 0
+    with pytest.raises(Unlearned, match=r"use a lower --rate or another --loss$"):
+        train("segment", squares, name="far", rate=1e9, epochs=3, ema=False, **SMALL)
+
+
 def test_two_trainings_do_not_share_a_folder(train: Train, squares: Path, models: Path) -> None:
     with locked(models / "busy"), pytest.raises(UsageError, match="another training writes to"):
         train("segment", squares, name="busy", epochs=1, **SMALL)
     assert train("segment", squares, name="busy", epochs=1, **SMALL) == 0
 
 
-def test_names_that_cannot_be(train: Train, squares: Path) -> None:
+def test_names_that_cannot_be(train: Train, squares: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="subject is a model of imgai-segment"):
         train("segment", squares, name="subject", epochs=1)
     with pytest.raises(UsageError, match="cannot be called 'My Model'"):
         train("segment", squares, name="My Model", epochs=1)
     with pytest.raises(UsageError, match="what the model is to be called"):
         train("segment", squares, epochs=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot be written to: Not a directory; choose another --out"):
+        train("segment", squares, out=tmp_path / "file" / "out", name="a", epochs=1)
     with pytest.raises(UsageError, match="zero-shot of classify cannot be trained; --from takes imagenet"):
         train("classify", squares, name="a", from_="zero-shot")
 
@@ -350,3 +390,35 @@ def test_a_plugins_name_wins(good: bytes, models: Path) -> None:
     path.write_bytes(good)
     model: Model = load_registry().model("segment", "nuclei")
     assert model.labels == ("nucleus",)
+
+
+def test_a_file_of_settings_is_the_options_and_what_is_typed_wins(
+    squares: Path, tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task, file = load_registry().task("segment"), tmp_path / "train.toml"
+    defaults = {each.name: each.default for each in train_options()}
+    typed = {"folder": squares, "settings": file, "dry_run": True, "json": True, "devices": "cpu", "batch": 2}
+
+    def run() -> dict[str, object]:
+        assert _train(task, Given({**defaults, **typed}, frozenset(typed))) == 0
+        return dict(json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+    file.write_text('from = "unet"\nwidth = 4\nsize = 32\nbatch = 4\nepochs = 7\n')
+    plan = run()
+    assert plan["size"] == 32
+    assert plan["batch"] == 2
+    assert plan["steps_an_epoch"] == 4
+    for text, words in (
+        ("epoch = 3", "train.toml:1: .*did you mean 'epochs'"),
+        ('\nbatch = "many"', "train.toml:2: "),
+        ("json = true", "no option 'json'"),
+    ):
+        file.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            run()
+
+
+def test_a_task_that_cannot_be_trained_says_so() -> None:
+    answer = shell("train", "stylize", "folder", "--name", "mine")
+    assert answer.returncode == 2
+    assert "no model of stylize can be trained; imgai train takes classify," in answer.stderr
