@@ -45,18 +45,30 @@ _MEASUREMENTS = 20  # in a training by steps
 
 
 def add_options(
-    parser: argparse.ArgumentParser, *, rate: float, minutes: float = 40, batch: int = 8, optimizer: str = "muon"
+    parser: argparse.ArgumentParser,
+    *,
+    rate: float,
+    minutes: float = 40,
+    batch: int = 8,
+    optimizer: str = "muon",
+    amp: str = "auto",
+    needs_out: bool = True,
 ) -> None:
-    """Declare what every such script is told. The values are the defaults; the minutes those without --steps."""
+    """Declare what every such script is told. The values are the defaults; the minutes those without --steps.
+
+    needs_out: False for a script that does other things, too, which need no folder.
+    """
     parser.set_defaults(usual_minutes=minutes)
     group = parser.add_argument_group("the training")
-    group.add_argument("--out", type=Path, help="folder for the weights, log.jsonl and checkpoint.pt")
+    group.add_argument(
+        "--out", type=Path, required=needs_out, help="folder for the weights, log.jsonl and checkpoint.pt"
+    )
     group.add_argument("--minutes", type=float, help=f"end after this long; {minutes:g} without --steps")
     group.add_argument("--steps", type=int, help="end after this many steps, if --minutes have not ended it")
     group.add_argument("--batch", type=int, default=batch, help="pictures in a step")
     group.add_argument("--rate", type=float, default=rate, help="the highest learning rate")
     group.add_argument("--optimizer", choices=OPTIMIZERS, default=optimizer)
-    group.add_argument("--amp", choices=("auto", "bf16", "off"), default="auto", help="bfloat16 where it is faster")
+    group.add_argument("--amp", choices=("auto", "bf16", "off"), default=amp, help="bfloat16 where it is faster")
     group.add_argument("--seed", type=int, default=1)
     group.add_argument("--threads", type=int, default=1)
     group.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")

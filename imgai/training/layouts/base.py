@@ -93,7 +93,7 @@ class Layout:
                     self.asked.findings.leave_out(_why(error, entry), entry.name)
         if not found:
             first = next(iter(self.asked.findings.lines()), "it holds no pictures")
-            raise UsageError(f"{self.asked.folder}: nothing is left to learn from: {first}")
+            raise UsageError(f"{self.asked.folder}: no picture can be used: {first}")
         return found
 
     def _read(self, entry: Entry) -> tuple[list[Example], InputError | None]:

@@ -140,7 +140,7 @@ class MaskLayout(Layout):
             target = of_kind(example.target, kind)
             understood.append((part, dataclasses.replace(example, target=target, classes=classes)))
         if not understood:
-            raise UsageError(f"{self.asked.folder}: nothing is left to learn from: {self.asked.findings.lines()[-1]}")
+            raise UsageError(f"{self.asked.folder}: no picture can be used: {self.asked.findings.lines()[-1]}")
         return understood
 
     def _kind(self) -> str:

@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=("gaussian", "photo"), default="gaussian")
     parser.add_argument("--photos", type=Path, help="folder of photographs")
-    add_options(parser, rate=4e-3)
+    add_options(parser, rate=4e-3, needs_out=False)
     parser.add_argument("--crop", type=int, default=64, help="side of a crop")
     parser.add_argument("--late", type=int, default=96, help="side of a crop in the last quarter")
     parser.add_argument("--start", type=Path, help="weights to begin with")

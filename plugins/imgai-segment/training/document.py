@@ -267,8 +267,6 @@ def main() -> None:
         "--calibrate", type=Path, metavar="WEIGHTS", help="move the threshold of these weights, in place"
     )
     options = parser.parse_args()
-    if options.out is None:
-        parser.error("--out is needed")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     if options.mean:

@@ -197,8 +197,6 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="where --measure finds weights; those that are shipped by default")
     parser.add_argument("--measure", type=Path, metavar="TESTS", help="measure, do not train")
     options = parser.parse_args()
-    if options.out is None:
-        parser.error("--out is needed")
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     shipped = Path(__file__).parents[1] / "src" / "imgai_super_resolve" / "weights"
