@@ -87,6 +87,16 @@ def loss_of(
     return loss
 
 
+def adjusted(loss: Loss, shares: Sequence[float]) -> Loss:
+    """A loss of SCORES in which a class must be the surer the more pictures it has, so that rare ones are not outvoted.
+
+    Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021, arXiv:2007.07314): it asks for the least error
+    with all classes as likely. shares: the logarithm of each class's share of the pictures.
+    """
+    prior = torch.tensor(list(shares), dtype=torch.float32)
+    return lambda said, right: loss(said.float() + prior.to(said.device), right)
+
+
 _Part = Callable[[Tensor, Tensor, float, "Tensor | None"], Tensor]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,8 +21,8 @@ class Order:
 
     ``none``, ``weights``: every picture once an epoch, in an order of its own each time. ``oversample``: those of small
     classes as often as makes all classes as large as the largest. ``undersample``: of each class as many, new ones each
-    epoch, as the smallest has. ``auto``: drawn so that all classes are as likely, where the largest class has SKEWED
-    times as many pictures as the smallest; else as ``none``.
+    epoch, as the smallest has. ``auto``: of each class as many, and of a class all before any comes again, where the
+    largest class has SKEWED times as many pictures as the smallest; else as ``none``.
 
     A picture that shows several classes counts for the rarest of them; one that shows none is a class of its own.
     """
@@ -30,15 +31,13 @@ class Order:
         self.batch, self.seed = batch, seed
         self._kinds = kinds_of(examples)
         counts = Counter(self._kinds)
-        self.skew = max(counts.values()) / min(counts.values())
+        self.skew = skew_of(examples)
         self.balance = ("draw" if self.skew >= SKEWED and len(counts) > 1 else "none") if balance == "auto" else balance
         self._count = len(examples)
-        self._odds: np.ndarray | None = None
         self._epoch: tuple[int, np.ndarray] = (-1, np.zeros(0, int))
-        if self.balance == "draw":
-            odds = np.array([1 / counts[kind] for kind in self._kinds])
-            self._odds = odds / odds.sum()
-        elif self.balance == "oversample":
+        self._members = [np.flatnonzero(np.array(self._kinds) == kind) for kind in sorted(counts)]
+        self._rounds: dict[int, tuple[int, np.ndarray]] = {}
+        if self.balance == "oversample":
             self._count = len(counts) * max(counts.values())
         elif self.balance == "undersample":
             self._count = len(counts) * min(counts.values())
@@ -50,11 +49,20 @@ class Order:
 
     def step(self, number: int) -> list[int]:
         """The examples of one step, `batch` of them. The last step of an epoch goes on with the next epoch's."""
-        if self._odds is not None:
-            rng = np.random.default_rng((self.seed, 1, number))
-            return [int(i) for i in rng.choice(len(self._odds), self.batch, p=self._odds)]
         first = number * self.batch
+        if self.balance == "draw":
+            return [self._drawn(at) for at in range(first, first + self.batch)]
         return [int(self._of_epoch(at // self._count)[at % self._count]) for at in range(first, first + self.batch)]
+
+    def _drawn(self, at: int) -> int:
+        """The example at a place of an endless row in which the classes take turns, in another order each time."""
+        turn, place = divmod(at, len(self._members))
+        kind = int(np.random.default_rng((self.seed, 1, turn)).permutation(len(self._members))[place])
+        around, at = divmod(turn, len(self._members[kind]))
+        if self._rounds.get(kind, (-1,))[0] != around:
+            rng = np.random.default_rng((self.seed, 6, kind, around))
+            self._rounds[kind] = (around, rng.permutation(self._members[kind]))
+        return int(self._rounds[kind][1][at])
 
     def _of_epoch(self, epoch: int) -> np.ndarray:
         if self._epoch[0] != epoch:
@@ -77,6 +85,19 @@ def kinds_of(examples: Sequence[Example]) -> list[int]:
     """The class that each example counts for: the rarest that it shows; -1 where it shows none."""
     counts = Counter(index for example in examples for index in example.classes)
     return [min(example.classes, key=lambda index: (counts[index], index), default=-1) for example in examples]
+
+
+def skew_of(examples: Sequence[Example]) -> float:
+    """How many times as many pictures the largest class has as the smallest."""
+    counts = Counter(kinds_of(examples))
+    return max(counts.values()) / min(counts.values())
+
+
+def log_shares(examples: Sequence[Example], count: int) -> tuple[float, ...]:
+    """The logarithm of each class's share of the pictures."""
+    counts = Counter(index for example in examples for index in example.classes)
+    total = sum(counts.values())
+    return tuple(math.log(max(1, counts[index]) / total) for index in range(count))
 
 
 def class_weights(examples: Sequence[Example], count: int) -> tuple[float, ...]:

@@ -28,7 +28,7 @@ class DataOptions:
     augment: str = option("light", "How far pictures are varied.", choices=("none", "light", "strong"))
     balance: str = option(
         "auto",
-        "What evens out rare classes; auto shows them more often from 3:1 on.",
+        "What evens out rare classes; auto does from 3:1 on.",
         choices=("auto", "none", "weights", "oversample", "undersample"),
     )
     max_pixels: int = option(

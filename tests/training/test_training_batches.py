@@ -197,6 +197,16 @@ def test_classes_are_seen_as_often_as_is_asked(
         assert len(set(epoch)) == sum(counts)
 
 
+def test_where_classes_take_turns_none_of_a_class_comes_again_before_the_others() -> None:
+    given = examples(60, 10)
+    order = Order(given, 8, "auto", seed=1)
+    seen = [index for step in range(15) for index in order.step(step)]
+    assert sorted(index for index in seen if given[index].target == 0) == [i for i in range(70) if given[i].target == 0]
+    rare = Counter(index for index in seen if given[index].target == 1)
+    assert set(rare.values()) == {6}
+    assert Order(given, 8, "auto", seed=1).step(9) == order.step(9), "whatever was asked for before"
+
+
 def test_weights_of_classes_fall_with_their_number() -> None:
     weights = class_weights(examples(60, 10), 2)
     assert weights[1] / weights[0] == pytest.approx(6)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imgai.errors import UsageError
 from imgai.plugin import Output
-from imgai.training.losses import MONAI, TABLES, loss_of
+from imgai.training.losses import MONAI, TABLES, Loss, adjusted, loss_of
 
 NAMED = [
     pytest.param(kind, name, marks=pytest.mark.skipif(name in MONAI and not find_spec("monai"), reason="needs MONAI"))
@@ -120,6 +120,25 @@ def test_half_precision_does_not_overflow() -> None:
     answer = torch.full((1, 1, 600, 600), 8.0, dtype=torch.float16)
     for name in ("dice", "bce", "tversky"):
         assert math.isfinite(float(loss_of(name, Output.MASK, ("a",))(answer, target)))
+
+
+def test_a_class_with_many_pictures_must_be_surer() -> None:
+    """Where nothing is known, the adjusted loss says so with equal logits, and the plain one with the class's share."""
+    shares = [math.log(0.9), math.log(0.1)]
+    right = torch.tensor([0] * 9 + [1])
+    for loss, expected in ((loss_of("ce", Output.SCORES, LABELS), math.log(9)), (None, 0.0)):
+        answer = torch.zeros(2, requires_grad=True)
+        made = loss or adjusted(loss_of("ce", Output.SCORES, LABELS), shares)
+        optimizer = torch.optim.LBFGS([answer], max_iter=50)
+
+        def closure(made: Loss = made, answer: Tensor = answer) -> Tensor:
+            answer.grad = None
+            value = made(answer.expand(10, 2), right)
+            value.backward()
+            return value
+
+        optimizer.step(closure)
+        assert float((answer[0] - answer[1]).detach()) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_loss_of_a_library_that_is_not_there_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

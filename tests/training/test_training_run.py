@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pytest
@@ -23,19 +23,22 @@ from safetensors.torch import load_file
 
 import imgai
 from imgai.cli.train import _train
+from imgai.console import Console
 from imgai.errors import InputError, PluginError, UsageError
+from imgai.params import as_values
 from imgai.plugin import Model
 from imgai.registry import load_registry
 from imgai.runs.commit import hash_of
 from imgai.trained import declaration
 from imgai.training.loop import Unlearned
+from imgai.training.prepare import Job, prepare
 from imgai.training.recorder import Recorder, locked
 from imgai.training.search import _tried
-from imgai.training.settings import train_options
+from imgai.training.settings import TrainOptions, train_options
+from imgai.training.tell import Teller
+from imgai.training.train import read
+from imgai.training.world import World
 from imgai.words.command import Given
-
-if TYPE_CHECKING:
-    from imgai.training.prepare import Job
 
 Train = Callable[..., int]
 SMALL = {"from_": "unet", "width": 4, "size": 32, "batch": 4}
@@ -105,6 +108,25 @@ def test_a_new_head_is_trained_first_and_the_classifier_runs(train: Train, strip
     assert (models / "stripes" / "confusion.png").is_file()
     result = imgai.load("classify", model="stripes")(stripes / "down" / "1.png")
     assert next(iter(result.scores)) == "down"
+
+
+@pytest.mark.parametrize(("balance", "adjusts"), [("auto", True), ("none", False), ("oversample", False)])
+def test_a_rare_class_changes_the_loss_of_labels_and_no_picture_comes_more_often(
+    balance: str, adjusts: bool, stripes: Path, models: Path
+) -> None:
+    for path in sorted((stripes / "down").iterdir())[3:]:
+        path.unlink()
+    told = {"folder": stripes, "from_": "cnn", "width": 4, "size": 32, "batch": 4, "balance": balance}
+    options = as_values(TrainOptions, {**told, "epochs": 1, "devices": "cpu"})
+    registry = load_registry()
+    dataset = read(options, registry.task("classify"), registry.model("classify", "cnn"))
+    job = Job("classify", "net", "cnn", models, options, dataset, False, {})
+    prepared = prepare(job, registry, World(torch.device("cpu")), Teller(Console(quiet=True)))
+    answer = torch.zeros(2, 2)
+    plain = torch.nn.functional.cross_entropy(answer, torch.tensor([0, 0]))
+    assert (float(prepared.learner.loss(answer, torch.tensor([0, 0]))) < float(plain)) == adjusts
+    order = prepared.loop.batches(4).order  # type: ignore[attr-defined]
+    assert order.balance == ("none" if adjusts else balance)
 
 
 def test_a_small_network_learns_classes_from_nothing(train: Train, stripes: Path, tmp_path: Path) -> None:
