@@ -76,6 +76,11 @@ def test_channels_that_are_no_colours_are_counted_and_not_called_damage(plane: s
         one(tiff(values, planarconfig=plane))
 
 
+def test_complex_numbers_are_not_cut_to_their_real_part() -> None:
+    with pytest.raises(InputError, match="complex"):
+        samples(tiff(RAMP.astype(np.complex64)))
+
+
 def test_channels_that_are_pages_are_pages() -> None:
     assert len(samples(tiff(*[RGB[..., 0]] * 5))) == 5
 

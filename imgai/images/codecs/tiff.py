@@ -197,7 +197,7 @@ def _ends(wanted: list[tuple[int, Any]]) -> tuple[float, float] | None:
     """
     least, greatest = [], []
     for _, page in wanted:
-        if page.dtype is None or color.keeps_values(page.dtype) or int(page.photometric) not in _GREY:
+        if page.dtype is None or page.dtype.kind == "c" or color.keeps_values(page.dtype) or int(page.photometric) not in _GREY:
             continue
         stated = [getattr(page.tags.get(tag), "value", None) for tag in (340, 341)]
         low, high = (value[0] if isinstance(value, tuple) else value for value in stated)
@@ -277,6 +277,8 @@ def _through_tifffile(
     photometric, samples = int(page.photometric), int(page.samplesperpixel)
     if photometric not in _CHANNELS:
         raise UnsupportedError(f"its colours (PhotometricInterpretation {photometric}) are not read")
+    if page.dtype is not None and page.dtype.kind == "c":
+        raise UnsupportedError("its numbers are complex, and are not read", "write magnitude and phase as pages")
     channels = _CHANNELS[photometric]
     kinds = [int(kind) for kind in page.extrasamples]
     extra = samples - channels
