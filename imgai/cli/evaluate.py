@@ -92,6 +92,11 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
         raise UsageError("--open is for --report", "add --report report.html")
     check_report(asked.report, asked.contact, Inputs())
     specs = _specs(task, registry, given, asked.compare)
+    if asked.out is not None:
+        from imgai.evaluation.out import check_out
+
+        for title, _ in specs:
+            check_out(_tables_of(asked.out, title, len(specs)))
     verdicts: list[Verdict] = []
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory(prefix="imgai-evaluate-", ignore_cleanup_errors=True)))
@@ -241,6 +246,11 @@ def _tell(asked: EvaluateOptions, verdicts: Sequence[Verdict], console: Console)
     if asked.out is None:
         return
     for each in verdicts:
-        folder = asked.out / each.model.replace("/", "-") if len(verdicts) > 1 else asked.out
+        folder = _tables_of(asked.out, each.model, len(verdicts))
         write_tables(each.figures, each.rows, each.errors, folder)
     console.say(f"see {asked.out}")
+
+
+def _tables_of(out: Path, model: str, models: int) -> Path:
+    """The folder of a model's tables: of several, each has its own."""
+    return out / model.replace("/", "-") if models > 1 else out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -12,12 +13,49 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from imgai.errors import UsageError
 from imgai.kinds.cells import inert
 from imgai.measure.figures import Figures
 from imgai.runs.commit import commit
 
 _DRAWN = 200
 """Classes up to which the confusion is drawn."""
+
+
+_BEGIN = {
+    "pictures.csv": b"picture,",
+    "classes.csv": b"class,",
+    "confusion.csv": b"class,",
+    "confusion.png": b"\x89PNG",
+}
+"""What is written, and what it begins with."""
+_SOFTWARE = "imgai evaluate"
+
+
+def check_out(folder: Path) -> None:
+    """Raise UsageError where a table would take the place of a file that is none of an evaluation's."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--out {folder} is a file", "name a folder")
+    for name, begin in _BEGIN.items():
+        path = folder / name
+        if os.path.lexists(path) and not _is_ours(path, begin):
+            raise UsageError(f"{path} is there, and no table of an evaluation's", "name another folder with --out")
+
+
+def _is_ours(path: Path, begin: bytes) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return False
+    first = head.split(b"\r\n", 1)[0]
+    return (
+        head.startswith(begin)
+        and (begin != b"picture," or first.endswith(b",error"))
+        and (path.suffix != ".png" or _SOFTWARE.encode() in head)
+    )
 
 
 def write_tables(
@@ -91,5 +129,5 @@ def draw(figures: Figures) -> bytes:
     main = "" if figures.score is None else f"{figures.main.replace('_', ' ')} {figures.score:.3f}, "
     axes.set_title(f"{main}{figures.pictures} pictures")
     file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file)  # type: ignore[no-untyped-call]
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": _SOFTWARE})  # type: ignore[no-untyped-call]
     return file.getvalue()

@@ -133,6 +133,19 @@ def test_a_report_among_the_pictures_is_no_class_of_theirs(app: typer.Typer, gra
         assert json.loads(result.stdout)["pictures"] == 3
 
 
+@pytest.mark.parametrize("name", ["pictures.csv", "classes.csv", "confusion.png"])
+def test_tables_of_others_are_not_replaced(app: typer.Typer, graded: Path, tmp_path: Path, name: str) -> None:
+    """Before anything is computed; those of an earlier evaluation are."""
+    words = ["evaluate", "weigh", str(graded), "--out", str(tmp_path / "out")]
+    for _ in range(2):
+        assert CliRunner().invoke(app, words).exit_code == 0
+    (tmp_path / "out" / name).write_bytes(b"picture,camera\r\na.jpg,mine\r\n")
+    refused = CliRunner().invoke(app, words)
+    assert refused.exit_code == 2
+    assert "no table of an evaluation's" in " ".join(refused.output.split())
+    assert (tmp_path / "out" / name).read_bytes().endswith(b"mine\r\n")
+
+
 def test_a_picture_that_cannot_be_read_is_left_out_and_told(app: typer.Typer, graded: Path) -> None:
     (graded / "dark" / "broken.png").write_bytes(b"no picture")
     result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded)])

@@ -197,7 +197,9 @@ def _ends(wanted: list[tuple[int, Any]]) -> tuple[float, float] | None:
     """
     least, greatest = [], []
     for _, page in wanted:
-        if page.dtype is None or page.dtype.kind == "c" or color.keeps_values(page.dtype) or int(page.photometric) not in _GREY:
+        if page.dtype is None or page.dtype.kind == "c" or color.keeps_values(page.dtype):
+            continue
+        if int(page.photometric) not in _GREY:
             continue
         stated = [getattr(page.tags.get(tag), "value", None) for tag in (340, 341)]
         low, high = (value[0] if isinstance(value, tuple) else value for value in stated)
