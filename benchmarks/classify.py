@@ -6,13 +6,11 @@ eager torch as it comes. Both take the same JPEGs in turn; neither's imports are
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.pictures import make_photographs
+from benchmarks.rate import RUN, rate
 
 LOOP = """
 import sys, time
@@ -45,20 +43,9 @@ with torch.inference_mode():
 print(len(pictures) / (time.perf_counter() - begun))
 """
 
-COMMAND = """
-import os, sys, time
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it
-from pathlib import Path
-from imgai.console import Console
-from imgai.registry import load_registry
-from imgai.options import Machine
-from imgai.runs import OutputOptions, RunOptions, run
-from imgai.predict.spec import StepSpec
-from imgai.runs.stages import Stages
-registry = load_registry()
-begun = []
-start = Stages.start
-Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
+COMMAND = (
+    RUN
+    + """
 spec = StepSpec(registry.task("classify"), registry.model("classify", "imagenet"))
 table = Path(sys.argv[1]).parent / "labels.csv"
 options = RunOptions(
@@ -68,6 +55,7 @@ options = RunOptions(
 done = run([spec], options, Console(quiet=True)).done
 print(done / (time.perf_counter() - begun[0]))
 """
+)
 
 
 def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
@@ -76,17 +64,10 @@ def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
     make_photographs(pictures, 200, (0.2, 2.0))
     pairs = []
     for _ in range(rounds):
-        loop = _rate(LOOP, pictures)
-        pairs.append((_rate(COMMAND, pictures), loop))
+        loop = rate(LOOP, pictures)
+        pairs.append((rate(COMMAND, pictures), loop))
     return {
         "ratio": statistics.median(ours / loop for ours, loop in pairs),
         "pictures/s": statistics.median(ours for ours, _ in pairs),
         "loop pictures/s": statistics.median(loop for _, loop in pairs),
     }
-
-
-def _rate(program: str, pictures: Path) -> float:
-    environment = {key: value for key, value in os.environ.items() if key not in ("GLIBC_TUNABLES", "OMP_WAIT_POLICY")}
-    command = [sys.executable, "-c", program, str(pictures)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    return float(told.split()[-1])  # after the command's own words

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.pictures import make_photographs
+from benchmarks.rate import RUN, rate
 
 LOOP = """
 import os, sys, time
@@ -44,21 +42,9 @@ with torch.inference_mode():
 print(len(paths) / (time.perf_counter() - begun))
 """
 
-COMMAND = """
-import os, sys, time
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it
-from pathlib import Path
-from imgai.console import Console
-from imgai.registry import load_registry
-from imgai.options import Machine
-from imgai.runs import OutputOptions, RunOptions, run
-from imgai.predict.spec import StepSpec
-from imgai.runs.stages import Stages
-from imgai.testing.kinds import named_kinds
-registry = load_registry()
-begun = []
-start = Stages.start
-Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
+COMMAND = (
+    RUN
+    + """
 task = registry.task("detect")
 spec = StepSpec(task, registry.model("detect", "nanodet"), params=task.params())
 options = RunOptions(
@@ -68,6 +54,7 @@ options = RunOptions(
 done = run([spec], options, Console(quiet=True)).done
 print(done / (time.perf_counter() - begun[0]))
 """
+)
 
 
 def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
@@ -76,8 +63,8 @@ def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
     make_photographs(pictures, 100, (0.2, 2.0))
     pairs = []
     for _ in range(rounds):
-        loop = _rate(LOOP, pictures, scratch)
-        pairs.append((_rate(COMMAND, pictures, scratch / "boxes"), loop))
+        loop = rate(LOOP, pictures, scratch)
+        pairs.append((rate(COMMAND, pictures, scratch / "boxes"), loop))
     return {
         "ratio": statistics.median(ours / loop for ours, loop in pairs),
         "pictures/s": statistics.median(ours for ours, _ in pairs),
@@ -134,10 +121,3 @@ def _results(truth: object, images: Path) -> list[dict[str, object]]:
                 box = [x0, y0, x1 - x0, y1 - y0]
                 results.append({"image_id": entry["id"], "category_id": ids[name], "bbox": box, "score": score})
     return results
-
-
-def _rate(program: str, pictures: Path, out: Path) -> float:
-    environment = {key: value for key, value in os.environ.items() if key not in ("GLIBC_TUNABLES", "OMP_WAIT_POLICY")}
-    command = [sys.executable, "-c", program, str(pictures), str(out)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
-    return float(told.split()[-1])  # after the command's own words

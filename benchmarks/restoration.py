@@ -6,13 +6,11 @@ reads nor writes a file; the command does both, and cuts and blends tiles. Both 
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 from benchmarks.pictures import make_photographs
+from benchmarks.rate import RUN, rate
 
 BARE_LOOP = """
 import importlib, sys, time
@@ -44,23 +42,11 @@ with torch.inference_mode():
 print(sum(image[0, 0].numel() for image in images) / 1e6 / seconds)
 """
 
-COMMAND = """
-import os, sys, time
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it
-from pathlib import Path
+COMMAND = (
+    RUN
+    + """
 from PIL import Image
-from imgai.console import Console
-from imgai.registry import load_registry
-from imgai.options import Machine
-from imgai.runs import OutputOptions, RunOptions, run
-from imgai.predict.spec import StepSpec
-from imgai.runs.stages import Stages
-from imgai.testing.kinds import named_kinds
 task, name = sys.argv[1].split("/")
-registry = load_registry()
-begun = []
-start = Stages.start
-Stages.start = lambda *given: (begun.append(time.perf_counter()), start(*given))[1]
 spec = StepSpec(registry.task(task), registry.model(task, name), params=registry.task(task).params())
 paths = sorted(Path(sys.argv[2]).glob("*.jpg"))
 options = RunOptions(
@@ -73,6 +59,7 @@ seconds = time.perf_counter() - begun[0]
 sizes = [Image.open(path).size for path in paths]
 print(sum(width * height for width, height in sizes) / 1e6 / seconds)
 """
+)
 
 
 def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
@@ -84,15 +71,9 @@ def measure(scratch: Path, rounds: int = 3) -> dict[str, float]:
         make_photographs(pictures, 4, size)
         pairs = []
         for _ in range(rounds):
-            bare = _rate(BARE_LOOP, name, pictures, scratch)
-            pairs.append((_rate(COMMAND, name, pictures, scratch / "made"), bare))
+            bare = rate(BARE_LOOP, name, pictures, scratch)
+            pairs.append((rate(COMMAND, name, pictures, scratch / "made"), bare))
         found[f"{name} ratio"] = statistics.median(ours / bare for ours, bare in pairs)
         found[f"{name} MP/s"] = statistics.median(ours for ours, _ in pairs)
         found[f"{name} bare MP/s"] = statistics.median(bare for _, bare in pairs)
     return found
-
-
-def _rate(program: str, name: str, pictures: Path, out: Path) -> float:
-    environment = {key: value for key, value in os.environ.items() if key not in ("GLIBC_TUNABLES", "OMP_WAIT_POLICY")}
-    command = [sys.executable, "-c", program, name, str(pictures), str(out)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)

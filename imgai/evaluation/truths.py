@@ -22,9 +22,10 @@ from imgai.images.resize import bicubic
 from imgai.measure.boxes import TrueBoxes
 from imgai.measure.mask import TrueMask
 from imgai.plugin import Model, Output
+from imgai.plural import counted
 from imgai.sample import Sample, Source
 from imgai.training.example import Example
-from imgai.training.findings import Findings, counted
+from imgai.training.findings import Findings
 from imgai.training.layouts import LAYOUTS
 from imgai.training.layouts.base import Asked, Layout
 from imgai.training.pictures import page_of, pages, seen

@@ -13,8 +13,9 @@ from pathlib import Path
 from imgai.errors import UsageError
 from imgai.images import DEFAULT_MAX_PIXELS
 from imgai.plugin import Output
+from imgai.plural import counted
 from imgai.training.example import Example
-from imgai.training.findings import Findings, counted
+from imgai.training.findings import Findings
 from imgai.training.layouts import LAYOUTS
 from imgai.training.layouts.base import Asked, Layout
 from imgai.training.split import split

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from imgai.plural import counted
+
 _NAMED = 3
 
 
@@ -30,11 +32,6 @@ class Findings:
         """One line for each reason, with how many pictures and the first of their names; then the notes."""
         out = [f"{counted(len(names), 'file')} left out: {why} ({listed(names)})" for why, names in self._out.items()]
         return (*out, *self._notes)
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def listed(names: list[str]) -> str:

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from imgai.errors import UsageError
+from imgai.plural import counted
 from imgai.training.example import Example
-from imgai.training.findings import Findings, counted
+from imgai.training.findings import Findings
 
 SHARE = 0.2
 """Of the pictures, that are measured with where the folder does not say."""

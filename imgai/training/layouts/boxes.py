@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from imgai.errors import InputError, UsageError
+from imgai.plural import counted
 from imgai.training.example import Box, Example
-from imgai.training.findings import counted
 from imgai.training.layouts.base import NAMES, Asked, Entry, Layout, digest, in_order, parts_of, pictures, plain
 from imgai.training.layouts.coco import CocoPicture, read_coco
 from imgai.training.layouts.mask import IMAGES

@@ -11,8 +11,8 @@ import numpy as np
 from imgai.bounded import read_bytes
 from imgai.errors import InputError, UsageError
 from imgai.images import orientation
+from imgai.plural import counted
 from imgai.training.example import Example
-from imgai.training.findings import counted
 from imgai.training.labels import LabelFile, Shapes, Values, kind_of, mask_of, of_kind, values_of
 from imgai.training.layouts.base import Asked, Entry, Layout, digest, in_order, plain
 from imgai.training.layouts.coco import CocoPicture, read_coco

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from imgai.errors import UsageError
+from imgai.plural import counted
 from imgai.training.example import Example
-from imgai.training.findings import counted
 from imgai.training.layouts.base import Entry, Layout, in_order, parts_of, pictures, plain
 from imgai.training.layouts.table import read_table
 
