@@ -6,11 +6,11 @@ import warnings
 from typing import TYPE_CHECKING
 
 from imgai.evaluation.out import draw as confusion
+from imgai.plural import counted
 from imgai.runs.commit import commit
 from imgai.trained import declaration
 from imgai.training.card import card
 from imgai.training.curves import draw
-from imgai.training.findings import counted
 from imgai.training.recorder import CHECKPOINT
 from imgai.training.sheet import write_sheet
 from imgai.training.tell import Teller
