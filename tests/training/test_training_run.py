@@ -28,7 +28,7 @@ from imgai.errors import InputError, PluginError, UsageError
 from imgai.params import as_values
 from imgai.plugin import Model
 from imgai.registry import load_registry
-from imgai.runs.commit import hash_of
+from imgai.runs.commit import DiskFull, hash_of
 from imgai.trained import declaration
 from imgai.training.loop import Unlearned
 from imgai.training.prepare import Job, prepare
@@ -267,6 +267,19 @@ def test_what_cannot_be_measured_ends_without_a_model_and_says_so(
     assert train("segment", squares, name="over", resume=True, epochs=2) == 0
     with pytest.raises(Unlearned, match=r"use a lower --rate or another --loss$"):
         train("segment", squares, name="far", rate=1e9, epochs=3, ema=False, **SMALL)
+
+
+def test_a_disk_that_is_full_at_the_end_costs_pictures_beside_the_model_alone(
+    train: Train, squares: Path, models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise DiskFull("validation.png cannot be written: the disk is full")
+
+    monkeypatch.setattr("imgai.training.finish.write_sheet", full)
+    assert train("segment", squares, name="full", quiet=False, epochs=1, **SMALL) == 0
+    told = capsys.readouterr().err
+    assert "not all that goes beside the model is written: validation.png" in told
+    assert "use it: imgai segment FOLDER --model full" in told
 
 
 def test_two_trainings_do_not_share_a_folder(train: Train, squares: Path, models: Path) -> None:
