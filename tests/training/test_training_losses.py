@@ -11,7 +11,7 @@ from torch import Tensor
 
 from imgai.errors import UsageError
 from imgai.plugin import Output
-from imgai.training.losses import MONAI, TABLES, Loss, adjusted, loss_of
+from imgai.training.losses import ADJUSTED, MONAI, TABLES, Loss, adjusted, loss_of
 
 NAMED = [
     pytest.param(kind, name, marks=pytest.mark.skipif(name in MONAI and not find_spec("monai"), reason="needs MONAI"))
@@ -123,10 +123,10 @@ def test_half_precision_does_not_overflow() -> None:
 
 
 def test_a_class_with_many_pictures_must_be_surer() -> None:
-    """Where nothing is known, the adjusted loss says so with equal logits, and the plain one with the class's share."""
+    """Where nothing is known, the plain loss asks for the class's share, and the adjusted one does not."""
     shares = [math.log(0.9), math.log(0.1)]
     right = torch.tensor([0] * 9 + [1])
-    for loss, expected in ((loss_of("ce", Output.SCORES, LABELS), math.log(9)), (None, 0.0)):
+    for loss, expected in ((loss_of("ce", Output.SCORES, LABELS), math.log(9)), (None, (1 - ADJUSTED) * math.log(9))):
         answer = torch.zeros(2, requires_grad=True)
         made = loss or adjusted(loss_of("ce", Output.SCORES, LABELS), shares)
         optimizer = torch.optim.LBFGS([answer], max_iter=50)
