@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
 from imgai.errors import InputError
 
@@ -72,16 +73,37 @@ class Console:
 
         Raises BrokenPipeError if its reader left, and Unheard if it cannot be written.
         """
-        if sys.stdout is None:
+        out = results()
+        if out is None:
             raise Unheard("it is closed")
         try:
-            sys.stdout.write(printable(text) + "\n")
-            sys.stdout.flush()
+            out.write(printable(text) + "\n")
+            out.flush()
         except BrokenPipeError:
             raise
         except (OSError, ValueError) as error:
             silence_stdout()
             raise Unheard(getattr(error, "strerror", None) or str(error)) from error
+
+
+_results: TextIO | None = None
+
+
+@contextlib.contextmanager
+def prints_aside() -> Iterator[None]:
+    """While plugins are at work, what they print goes to stderr; results go to standard output all the same."""
+    global _results
+    before, sys.stdout = sys.stdout, sys.stderr
+    _results = before
+    try:
+        yield
+    finally:
+        sys.stdout, _results = before, None
+
+
+def results() -> TextIO | None:
+    """Where results go: standard output, whatever plugins print; None where it is closed."""
+    return sys.stdout if _results is None else _results
 
 
 class Unheard(InputError):
@@ -94,7 +116,9 @@ class Unheard(InputError):
 def silence_stdout() -> None:
     """Discard what Python would flush at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        out = results()
+        if out is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def printable(text: str) -> str:
@@ -102,6 +126,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(text: str) -> str:
+    """A text of a plugin's for a help page, where square brackets would be taken for markup."""
+    if "[" not in text:
+        return text
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _plain(text: str, style: str = "") -> Text:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from itertools import islice
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from imgai import __version__, hookspecs, plugin
+from imgai.apart import apart, is_interrupt, words_of
 from imgai.installed import EntryPoint, entry_points
 from imgai.plugin import ENTRY_POINT_GROUP
 
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from imgai.plugin import Format, Kind, Model, Task
 
 _GROUP_PREFIX = "imgai.plugins.v"
-_OFFICIAL = frozenset(
+OFFICIAL = frozenset(
     f"imgai-{name}"
     for name in ("classify", "denoise", "detect", "dicom", "enhance", "segment", "stylize", "super-resolve")
 )
@@ -41,6 +44,10 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], type[BaseException]], ...] = (
     (re.compile(r"^cannot import name '(?P<name>\w+)' from '(?P<of>imgai\.plugin)'"), ImportError),
 )
 """How an error says that a plugin uses a field, an output or a name that this imgai does not have."""
+_VALUE = re.compile(r"\w[\w.]*(:\w[\w.]*)?(\s*\[.*\])?")
+"""What an entry point has to be."""
+_MOST = 2000
+"""How many declarations a hook may return: one that goes on without an end is not waited for."""
 _AT_LEAST = re.compile(r"imgai\s*\(?[^;]*?>=\s*([\d.]+)")
 
 
@@ -50,7 +57,7 @@ class Plugin:
 
     name: the entry point's name. distribution, version: where it comes from.
     broken: one line that says why nothing of it can be used; empty for a sound plugin.
-    module: the one that its entry point names.
+    module: the one that its entry point names. seconds: how long its import and its hooks took.
     """
 
     name: str
@@ -62,10 +69,11 @@ class Plugin:
     formats: tuple[Format, ...] = ()
     broken: str = ""
     module: str = ""
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def official(self) -> bool:
-        return self.distribution in _OFFICIAL
+        return self.distribution in OFFICIAL
 
     @property
     def host(self) -> bool:
@@ -82,35 +90,69 @@ def host() -> Plugin:
 def discover() -> tuple[Plugin, ...]:
     """Every installed plugin, official ones first, then by distribution and name.
 
-    A plugin whose import fails, that exits, or that declares nonsense comes back with `Plugin.broken`
-    set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
+    ``IMGAI_PLUGINS`` names those that are loaded, by entry point or distribution, with commas between; where it is
+    empty, they are the official ones. A plugin whose import fails, that exits, or that declares nonsense comes back
+    with `Plugin.broken` set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
     """
     # An editable install and a wheel of one distribution can both be on the path.
     unique: dict[tuple[str, str, str], EntryPoint] = {}
     for each in entry_points(_GROUP_PREFIX):
         unique.setdefault((each.group, each.name, each.value), each)
-    installed = [_load(unique[key]) for key in sorted(unique)]
+    installed = _chosen([unique[key] for key in sorted(unique)])
     return tuple(sorted(installed, key=lambda each: (not each.official, each.distribution, each.name)))
 
 
-def _load(entry_point: EntryPoint) -> Plugin:
+def _chosen(found: list[EntryPoint]) -> list[Plugin]:
+    """The plugins that ``IMGAI_PLUGINS`` names, loaded; all where it is not set."""
+    asked = os.environ.get("IMGAI_PLUGINS")
+    if asked is None:
+        return [_load(each) for each in found]
+    wanted = {name.strip().lower().replace("_", "-") for name in asked.split(",") if name.strip()}
+    named = [(each, {_named(each)[0], each.name.lower().replace("_", "-")}) for each in found]
+    taken = [_load(each) for each, names in named if (names & wanted if wanted else names & OFFICIAL)]
+    missing = sorted(wanted.difference(*(names for _, names in named)))
+    why = "IMGAI_PLUGINS names it, and nothing of that name is installed"
+    return [*taken, *(Plugin(name, name, "?", broken=why) for name in missing)]
+
+
+def _named(entry_point: EntryPoint) -> tuple[str, str, list[str]]:
+    """Name and version of the distribution that has an entry point, and what it says it needs."""
     # What an interrupted installation leaves has no metadata, or an empty one.
     name, version, requires = entry_point.about()
-    name, version, group = (name or entry_point.module).lower().replace("_", "-"), version or "?", entry_point.group
+    return (name or entry_point.module).lower().replace("_", "-"), version or "?", requires
+
+
+def _load(entry_point: EntryPoint) -> Plugin:
+    (name, version, requires), group, module = _named(entry_point), entry_point.group, entry_point.module
     if group != ENTRY_POINT_GROUP:
         theirs, ours = group.removeprefix(_GROUP_PREFIX), ENTRY_POINT_GROUP.removeprefix(_GROUP_PREFIX)
         why = f"it is made for plugin API {theirs}, and this imgai speaks {ours}; install a version of {name} for it"
-        return Plugin(entry_point.name, name, version, broken=why)
+        return Plugin(entry_point.name, name, version, broken=why, module=module)
+    if not _VALUE.fullmatch(entry_point.value):
+        why = f"its entry point is {entry_point.value!r}, which names no module"
+        return Plugin(entry_point.name, name, version, broken=why, module=module)
+    began = time.perf_counter()
     try:
-        declared = _declarations([entry_point.load()])
-    except KeyboardInterrupt:
-        raise
+        with apart(name):
+            declared = _declarations([entry_point.load()])
     except BaseException as error:
         # SystemExit and the like too: a plugin that exits while it is imported breaks itself alone.
-        if os.environ.get("IMGAI_STRICT") == "1":
+        if is_interrupt(error) or os.environ.get("IMGAI_STRICT") == "1":
             raise
-        return Plugin(entry_point.name, name, version, broken=_newer(error, requires) or _one_line(error))
-    return Plugin(entry_point.name, name, version, **declared, module=entry_point.module)
+        broken = _newer(error, requires) or _missing(error, requires) or _one_line(error)
+        return Plugin(entry_point.name, name, version, broken=broken, module=module)
+    seconds = time.perf_counter() - began
+    return Plugin(entry_point.name, name, version, **declared, module=module, seconds=seconds)
+
+
+def _missing(error: BaseException, requires: list[str]) -> str:
+    """That what its distribution needs is not installed, where that is why it does not import; else nothing."""
+    if not isinstance(error, ImportError):
+        return ""
+    from imgai.requirements import unmet
+
+    found = unmet(requires)
+    return f"{_one_line(error)}; it needs what is not there: {'; '.join(found)}" if found else ""
 
 
 class _Hooks(pluggy.PluginManager):
@@ -130,10 +172,13 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
         hooks.register(module, module.__name__)
     hooks.check_pending()  # a hook of an unknown name is misspelled
     declared: dict[str, Any] = {}
-    for field, type_ in _DECLARED.items():
-        answers = getattr(hooks.hook, f"imgai_register_{field}")()
-        declared[field] = tuple(value for answer in answers for value in answer)
-        for value in declared[field]:
+    for name, type_ in _DECLARED.items():
+        answers = getattr(hooks.hook, f"imgai_register_{name}")()
+        values = tuple(islice((value for answer in answers for value in answer), _MOST + 1))
+        if len(values) > _MOST:
+            raise ValueError(f"its hook imgai_register_{name} returns more than {_MOST} declarations")
+        declared[name] = values
+        for value in values:
             if not isinstance(value, getattr(plugin, type_)):
                 raise TypeError(f"a hook returned {value!r} where a {type_} is due")
     if not any(declared.values()):
@@ -147,7 +192,7 @@ def _newer(error: BaseException, requires: list[str]) -> str:
 
     requires: what its distribution says it needs.
     """
-    about = " ".join(str(error).split())
+    about = words_of(error)
     unknown = next(
         (found for pattern, of in _UNKNOWN if isinstance(error, of) and (found := pattern.search(about))), None
     )
@@ -167,7 +212,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it called sys.exit({error.code!r}) while it was imported"
-    text = " ".join(str(error).split())
+    if isinstance(error, KeyboardInterrupt):
+        return "it raised KeyboardInterrupt while it was imported"
+    text = words_of(error)
     origin = ""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgai.discovery import Plugin, discover, host
+from imgai.discovery import OFFICIAL, Plugin, discover, host
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Model, NoParams, Output, Task, param_of
 
@@ -72,12 +72,19 @@ class Registry:
     def broken(self) -> list[Plugin]:
         return [plugin for plugin in self._installed if plugin.broken]
 
+    def also_broken(self) -> str:
+        """What to add where something is not found, as a broken plugin may have it; empty if none is broken."""
+        count = len(self.broken)
+        plugins = "1 plugin is" if count == 1 else f"{count} plugins are"
+        return f"; {plugins} broken: imgai plugins says why" if count else ""
+
     def task(self, name: str) -> Task:
         """The task of that name. Raises UsageError with the nearest names if there is none."""
         try:
             return self.tasks[name]
         except KeyError:
-            raise UsageError(f"no task is called {name!r}", _suggestion(name, self.tasks)) from None
+            hint = _suggestion(name, self.tasks) + self.also_broken()
+            raise UsageError(f"no task is called {name!r}", hint) from None
 
     def models(self, task: str | None = None) -> list[Model]:
         """The models of one task, its default first, families by scale; or of all tasks."""
@@ -129,7 +136,7 @@ class Registry:
             model = import_module(_FOREIGN).declare(path, self.task(task), self.members(task)[-1])
             return (dataclasses.replace(model, name=wanted),)
         names = {name for model in self.models(task) for name in (model.name, model.family) if name}
-        raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names))
+        raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names) + self.also_broken())
 
     def used(self, model: Model, name: str) -> Model:
         """A model that another is made of, by its name in `Model.uses`. Raises PluginError where it is missing."""
@@ -213,6 +220,11 @@ class Registry:
         return model
 
     def _why_not(self, plugin: Plugin) -> str:
+        if not plugin.official:  # tests hold those to it
+            from imgai.sound import trouble
+
+            if words := trouble((*plugin.tasks, *plugin.models, *plugin.kinds, *plugin.formats)):
+                return words
         known = set(self.tasks) | {task.name for task in plugin.tasks}
         names = [task.name for task in plugin.tasks]
         for task in plugin.tasks:
@@ -229,7 +241,7 @@ class Registry:
             if pairs.count(pair) > 1:
                 return f"it declares its model {model.name!r} of {model.task} twice"
             if model.task not in known:
-                return f"its model {model.name!r} is for the task {model.task!r}, which no plugin declares"
+                return f"its model {model.name!r} is for the task {model.task!r}, {_where_from(model.task)}"
             if problem := self._mismatch(model, plugin) or self._family_trouble(model, plugin):
                 return problem
         if plugin.official:  # a test holds them to it: what the host declares is not imported for it
@@ -262,10 +274,10 @@ class Registry:
             return problem
         if plugin.official or not mine | theirs:  # a test holds the official ones to it
             return ""
-        from imgai.options import reserved_names
+        from imgai.sound import RESERVED_OPTIONS
 
         of_kinds = {field.name for kind in self.kinds(task.output) for field in dataclasses.fields(kind.params)}
-        if taken := {name.rstrip("_") for name in mine | theirs} & (of_kinds | reserved_names()):
+        if taken := {name.rstrip("_") for name in mine | theirs} & (of_kinds | RESERVED_OPTIONS):
             return (
                 f"params of {model.name!r} or its task are called like options of the host: {', '.join(sorted(taken))}"
             )
@@ -339,6 +351,10 @@ class Registry:
             nothing: dict[str, Any] = dict.fromkeys(("tasks", "models", "kinds", "formats"), ())
             self._installed.append(dataclasses.replace(plugin, **nothing, broken=why_not))
             return
+        if not plugin.official:
+            from imgai.prefixed import prefixed
+
+            plugin = prefixed(plugin)
         self._installed.append(plugin)
         for task in plugin.tasks:
             self.tasks[task.name] = task
@@ -362,6 +378,14 @@ def _input_trouble(model: Model, task: Task, params: set[str]) -> str:
 
     taken = params & {field.name for each in task.inputs for field in dataclasses.fields(INPUTS[each])}
     return f"params of {model.name!r} or its task are called like options of its mask: {min(taken)}" if taken else ""
+
+
+def _where_from(task: str) -> str:
+    """Why a task is not there, and which distribution has it, where that is known."""
+    name = f"imgai-{task}"
+    if name in OFFICIAL:
+        return f"which {name} declares, and that is not installed, or broken: pip install {name}"
+    return "which no plugin that is installed declares; install the one that does"
 
 
 def is_path(name: str) -> bool:

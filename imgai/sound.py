@@ -10,7 +10,7 @@ import math
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,44 @@ Declared = Task | Model | Kind | Format
 RESERVED_COMMANDS = frozenset(
     (
         *("chain", "run", "train", "evaluate", "compare", "try", "models", "plugins", "doctor", "schema", "config"),
-        *("help", "version", "imgai", "demo", "serve", "convert", "info", "list", "install", "update", "undo", "log"),
+        *("help", "version", "imgai", "runs", "undo", "serve", "log"),
     )
 )
 """Names of commands that no task may have, as long as the plugin API has this version.
 
-The host may add others later: a task that has such a name is then offered under its plugin's name, see `command_of`.
+A task that is called like a command which the host got later is offered under its plugin's name, see `command_of`.
 """
+RESERVED_OPTIONS = frozenset(
+    """
+    as backend batch channel compare contact device dpi dry_run excel explain explain_label fail_fast folder force
+    height help inputs json keep link list log mask max_pixels megapixels memory model name no_clobber normalize null on
+    open out overwrite part precision progress quiet recipe report save_recipe scale sort_by sort_into threads threshold
+    tile top undo verbose version watch width with write_xmp
+    """.split()  # noqa: SIM905 a list of so many names is not to be read
+)
+"""Names of options that no param may have, as long as the plugin API has this version.
+
+A param that is called like an option which the host got later has a prefix, see `imgai.prefixed`.
+"""
+
+
+def command_of(task: Task, plugin: str, commands: Collection[str]) -> str:
+    """The command of a task. plugin: the entry point's name. commands: the host's own."""
+    return f"{plugin}-{task.name}" if task.name in commands else task.name
+
+
+_LONGEST = 1000
+"""Characters of a text that people are shown."""
+_BEGINNINGS = {
+    "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+    "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF\0",
+    "TIFF": b"II*\0\x08\0\0\0",
+    "WEBP": b"RIFF\0\1\0\0WEBPVP8 ",
+    "GIF": b"GIF89a",
+    "BMP": b"BM\0\1\0\0",
+}
+"""How files of usual formats begin."""
+_HEADS = {name: head.ljust(132, b"\0") for name, head in _BEGINNINGS.items()}
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
 
 
@@ -45,9 +76,24 @@ def troubles(declared: Iterable[Declared]) -> Iterator[str]:
         yield from (f"its {kind} {each.name!r}: {words}" for words in _wrong_types(each))
         if isinstance(each, Task) and each.name in RESERVED_COMMANDS:
             yield f"its task is called {each.name!r}, which is kept for a command of imgai itself; give it another name"
+        yield from (f"its {kind} {each.name!r}: {words}" for words in _unfit_words(each))
         params = getattr(each, "params", None)
         if params is not None:
             yield from (f"{kind} {each.name!r}: {words}" for words in of_params(params))
+
+
+def _unfit_words(declared: Declared) -> Iterator[str]:
+    """What would spoil a list or a help page."""
+    for field in ("summary", "license", "unit"):
+        text = getattr(declared, field, None)
+        if isinstance(text, str) and not text.isprintable():
+            yield f"its {field} holds a line break or a control character: {text!r}"
+        elif isinstance(text, str) and len(text) > _LONGEST:
+            yield f"its {field} has {len(text)} characters, {_LONGEST} at most"
+    if isinstance(declared, Format):
+        for name, head in _HEADS.items():
+            if declared.name != name and any(re.match(magic, head, re.DOTALL) for magic in declared.magic):
+                yield f"its magic is that of {name} files, too; let it tell its own files alone"
 
 
 def of_params(params: type[Any]) -> Iterator[str]:
@@ -66,6 +112,11 @@ def of_params(params: type[Any]) -> Iterator[str]:
             continue
         if not isinstance(about.help, str) or not about.help.strip():
             yield f"{called} has no help; say in a sentence what it does"
+        elif not about.help.isprintable():
+            yield f"the help of {called} holds a line break or a control character"
+        if not isinstance(about.metavar, str | None):
+            yield f"{called} has the metavar {about.metavar!r}, which is no text"
+            return
         for bound in (about.minimum, about.maximum):
             if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
                 yield f"{called} has the bound {bound!r}; a minimum and a maximum are numbers"

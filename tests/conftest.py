@@ -30,6 +30,11 @@ class Site:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n{needs}")
         (info / "entry_points.txt").write_text(f"[{group}]\n{name or module} = {module}\n")
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which these distributions are installed too."""
+        return {**os.environ, "PYTHONPATH": str(self.folder), "COLUMNS": "200", "NO_COLOR": "1"}
+
     def imgai(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command line as a person would, with these distributions installed too."""
         return subprocess.run(
@@ -37,7 +42,7 @@ class Site:
             capture_output=True,
             text=True,
             timeout=120,
-            env={**os.environ, "PYTHONPATH": str(self.folder), "COLUMNS": "200", "NO_COLOR": "1", **environment},
+            env={**self.environment, **environment},
         )
 
 

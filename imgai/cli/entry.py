@@ -18,7 +18,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             # Exit at once: until a run has handlers of its own nothing is in progress, and imports may swallow errors.
-            signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+            signal.signal(number, _leave)
     try:
         os.getcwd()  # noqa: PTH109
     except OSError:  # torch's libraries end the process with words of their own
@@ -32,6 +32,15 @@ def main() -> None:
         run()
     finally:
         _flush()
+
+
+def _leave(*_: object) -> None:
+    """End, and say which plugin was being imported, if one was: it may be what takes so long."""
+    apart = sys.modules.get("imgai.apart")
+    name = getattr(apart, "loading", "")
+    if name:
+        os.write(2, f"\ninterrupted while the plugin {name} was imported; IMGAI_PLUGINS= leaves it out\n".encode())
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _open_streams() -> None:

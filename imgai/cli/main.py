@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +16,7 @@ from imgai import __version__
 from imgai.cli.group import Commands
 from imgai.cli.later import add_later
 from imgai.cli.settings import Settings, load
-from imgai.console import Console, silence_stdout
+from imgai.console import Console, shown, silence_stdout
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
 from imgai.measure import MEASURES
@@ -50,6 +51,8 @@ _COMMANDS = (
     ("help", "The same as --help, or that of a command.", _ABOUT),
 )
 """The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
+_COMMAND = re.compile(r"[A-Za-z0-9][\w-]*")
+"""What an entry point has to be called for a broken plugin to be a command that says why."""
 _MODULES = {"try": "trial"}
 """Those whose module is called otherwise, since its name is a word of Python."""
 
@@ -77,8 +80,10 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
     ) -> None:
         pass
 
+    own = {name for name, _, _ in _COMMANDS}
     for task in registry.tasks.values():
-        add_later(app, task.name, task.summary, _TASKS, partial(_add_task, task, registry, settings))
+        name = task.name if task.name not in own else _other_name(task, registry, own)
+        add_later(app, name, shown(task.summary), _TASKS, partial(_add_task, task, name, registry, settings))
     for name, summary, panel in _COMMANDS:
         if name != "evaluate" or any(task.output in MEASURES for task in registry.tasks.values()):
             add_later(app, name, summary, panel, partial(_add, name, registry, settings))
@@ -137,10 +142,17 @@ def _why(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _add_task(task: Task, registry: Registry, settings: Settings, app: typer.Typer) -> None:
+def _other_name(task: Task, registry: Registry, own: set[str]) -> str:
+    """The command of a task that is called like one of the host's."""
+    from imgai.sound import command_of
+
+    return command_of(task, registry.owner(registry.models(task.name)[0]).name, own)
+
+
+def _add_task(task: Task, name: str, registry: Registry, settings: Settings, app: typer.Typer) -> None:
     from imgai.cli.tasks import add_task
 
-    add_task(app, task, registry, settings)
+    add_task(app, task, registry, settings, name)
 
 
 def _add(name: str, registry: Registry, settings: Settings, app: typer.Typer) -> None:
@@ -151,7 +163,7 @@ def _add_broken(app: typer.Typer, registry: Registry) -> None:
     """A command for each broken plugin, so that ``--help`` shows it and calling it says why."""
     taken = {command.name for command in app.registered_commands}
     for plugin in registry.broken:
-        if plugin.name not in taken:
+        if plugin.name not in taken and _COMMAND.fullmatch(plugin.name):
             taken.add(plugin.name)
             app.command(
                 plugin.name,

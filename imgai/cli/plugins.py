@@ -1,34 +1,56 @@
-"""``imgai plugins``: what is installed, what it offers, and what is broken and why."""
+"""``imgai plugins``: what is installed and what is broken and why; how to make, check and get others."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from imgai.cli.command import exit_code
 from imgai.cli.listing import show
 from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
+from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
 from imgai.registry import Registry
+
+_JSON = typer.Option("--json", help="Print it as JSON, one line each.")
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
-    """Add the command."""
+    """Add the command and its sub-commands."""
+    plugins = typer.Typer(help="List the plugins, look at one, or make one.", invoke_without_command=True)
+    app.add_typer(plugins, name="plugins")
 
-    @app.command("plugins")
-    def list_plugins(
-        json_: Annotated[bool, typer.Option("--json", help="Print one plugin a line as JSON.")] = False,
-    ) -> None:
+    @plugins.callback()
+    def list_plugins(context: typer.Context, json_: Annotated[bool, _JSON] = False) -> None:
         """List the plugins with version, distribution, tasks, models, kinds and formats, and what is broken and why."""
-        if json_:
-            for plugin in registry.plugins:
-                typer.echo(json.dumps(_facts(plugin)))
-            return
-        if all(plugin.host for plugin in registry.plugins):
-            typer.echo("no plugin is installed; try: pip install 'imgai[all]'", err=True)
-            return
-        _print_table(registry.plugins)
+        if context.invoked_subcommand is None:
+            _list(registry, json_)
+
+    @plugins.command("info")
+    def info(
+        name: Annotated[str, typer.Argument(help="A plugin or its distribution, as imgai plugins lists them.")],
+        json_: Annotated[bool, _JSON] = False,
+    ) -> None:
+        """Show all that is known of one plugin: seconds to load, what it imports, what it needs, what it declares."""
+        raise typer.Exit(exit_code(lambda: _info(registry, name, json_)))
+
+    @plugins.command("doctor")
+    def doctor(json_: Annotated[bool, _JSON] = False) -> None:
+        """Look for what is wrong with plugins: heavy imports, requirements that are not met, what is broken."""
+        raise typer.Exit(exit_code(lambda: _doctor(registry, json_)))
+
+
+def _list(registry: Registry, as_json: bool) -> None:
+    if as_json:
+        for plugin in registry.plugins:
+            typer.echo(json.dumps(_facts(plugin)))
+        return
+    if all(plugin.host for plugin in registry.plugins):
+        typer.echo("no plugin is installed; try: pip install 'imgai[all]'", err=True)
+        return
+    _print_table(registry.plugins)
 
 
 def _facts(plugin: Plugin) -> dict[str, object]:
@@ -43,6 +65,90 @@ def _facts(plugin: Plugin) -> dict[str, object]:
         "formats": [format_.name for format_ in plugin.formats],
         "broken": plugin.broken or None,
     }
+
+
+def find(registry: Registry, name: str) -> Plugin:
+    """The plugin of that name, or of that distribution. Raises UsageError that names those there are."""
+    wanted = name.lower().replace("_", "-")
+    found = [each for each in registry.plugins if wanted in (each.name.lower(), each.distribution)]
+    if not found:
+        names = ", ".join(each.name for each in registry.plugins if not each.host)
+        raise UsageError(f"no plugin is called {name!r}", f"there is {names or 'none'}")
+    return found[0]
+
+
+def _looked_at(plugin: Plugin) -> dict[str, Any]:
+    """What `info` and `doctor` say of a plugin: its facts, and what was seen when it was imported by itself."""
+    from imgai.imports import measure
+    from imgai.plugin import API_VERSION
+
+    about = {**_facts(plugin), "module": plugin.module, "api": API_VERSION, "unmet": _unmet(plugin)}
+    if plugin.host or not plugin.module or plugin.broken.startswith("it is made for plugin API"):
+        return {**about, "seconds": None, "heavy": [], "prints": "", "changes": []}
+    seen = measure(plugin.module.partition(":")[0])
+    return {
+        **about,
+        "seconds": round(seen.seconds, 4),
+        "heavy": list(seen.heavy),
+        "prints": seen.printed,
+        "changes": list(seen.changed),
+    }
+
+
+def _unmet(plugin: Plugin) -> list[str]:
+    from importlib.metadata import PackageNotFoundError, requires
+
+    from imgai.requirements import unmet
+
+    try:
+        return unmet(requires(plugin.distribution) or [])
+    except PackageNotFoundError:
+        return []
+
+
+def _problems(about: dict[str, Any]) -> list[str]:
+    """What is wrong with a plugin, a line each."""
+    from imgai.imports import LONGEST
+
+    found = [about["broken"]] if about["broken"] else []
+    found += [words for words in about["unmet"] if words not in (about["broken"] or "")]
+    if about["heavy"]:
+        found.append(f"every command imports {', '.join(about['heavy'])} because of it")
+    if (about["seconds"] or 0) > LONGEST:
+        found.append(f"every command waits {about['seconds']:.2f} s for it")
+    if about["prints"]:
+        found.append(f"it prints {about['prints'].splitlines()[0][:80]!r} while it is imported")
+    found += [f"it changes {what} while it is imported" for what in about["changes"]]
+    return found
+
+
+def _info(registry: Registry, name: str, as_json: bool) -> int:
+    about = _looked_at(find(registry, name))
+    about["problems"] = _problems(about)
+    if as_json:
+        typer.echo(json.dumps(about))
+        return EXIT_OK
+    for key, value in about.items():
+        words = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if words not in (None, ""):
+            typer.echo(f"{key:13} {words}")
+    return EXIT_OK
+
+
+def _doctor(registry: Registry, as_json: bool) -> int:
+    unsound = False
+    for plugin in registry.plugins:
+        if plugin.host:
+            continue
+        about = _looked_at(plugin)
+        problems = about["problems"] = _problems(about)
+        unsound = unsound or bool(problems)
+        if as_json:
+            typer.echo(json.dumps(about))
+            continue
+        seconds = "" if about["seconds"] is None else f", {1000 * about['seconds']:.0f} ms to import"
+        typer.echo(f"{plugin.distribution} {plugin.version}: {'; '.join(problems) or 'sound'}{seconds}")
+    return EXIT_FAILED if unsound else EXIT_OK
 
 
 def _print_table(plugins: list[Plugin]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imgai.console import Console
+from imgai.console import Console, prints_aside
 from imgai.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ def start(
 
         if options.report is not None or options.contact is not None:
             raise UsageError("--watch goes on without an end, so there is neither --report nor --contact")
-        return watch(list(specs), options, console)
-    code = run(list(specs), options, console, collect, accept=accept).exit_code
+        with prints_aside():
+            return watch(list(specs), options, console)
+    with prints_aside():
+        code = run(list(specs), options, console, collect, accept=accept).exit_code
     if options.open and not options.dry_run:
         open_page(options.report, console)
     return code

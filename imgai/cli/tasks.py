@@ -10,6 +10,7 @@ import typer
 from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import start
+from imgai.console import shown
 from imgai.options import PRINTED, Machine, RunOptions, TableOptions
 from imgai.params import Option, options_of
 from imgai.plugin import Task
@@ -18,8 +19,8 @@ from imgai.words.command import Given, machine_options, run_options
 from imgai.words.steps import Asked, outputs_of, settled, spec_of, step_options, unplaced
 
 
-def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Settings) -> None:
-    """Add a task's command."""
+def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Settings, name: str = "") -> None:
+    """Add a task's command. name: what it is called, where that is not the task's name."""
 
     def work(given: Given) -> int:
         out = given.values.get("out")
@@ -30,7 +31,7 @@ def add_task(app: typer.Typer, task: Task, registry: Registry, settings: Setting
 
     add_command(
         app,
-        task.name,
+        name or task.name,
         _options(task, registry),
         work,
         help=_help(task, registry),
@@ -53,5 +54,5 @@ def _options(task: Task, registry: Registry) -> list[Option]:
 def _help(task: Task, registry: Registry) -> str:
     offered = [model for model in registry.models(task.name) if not model.untrained]
     named = {model.family or model.name: model.summary for model in reversed(offered)}
-    models = "\n".join(f"- {name}: {summary}" for name, summary in reversed(named.items()))
-    return f"{task.summary}\n\nModels, the default first:\n\n{models}"
+    models = "\n".join(f"- {name}: {shown(summary)}" for name, summary in reversed(named.items()))
+    return f"{shown(task.summary)}\n\nModels, the default first:\n\n{models}"

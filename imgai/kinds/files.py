@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO, cast
 
+from imgai.apart import is_interrupt, words_of
 from imgai.errors import ImgaiError, PluginError
 from imgai.outputs import output_of
 from imgai.plugin import Kind, NoParams, Page, Rendered
@@ -55,8 +56,10 @@ def _function(kind: str, path: str) -> Callable[..., Any]:
     module, _, name = path.partition(":")
     try:
         return cast("Callable[..., Any]", getattr(import_module(module), name))
-    except (ImgaiError, KeyboardInterrupt):
+    except ImgaiError:
         raise
     except BaseException as error:  # a plugin that exits while it is imported must not take the run with it
-        text = " ".join(str(error).split())
+        if is_interrupt(error):
+            raise
+        text = words_of(error)
         raise PluginError(f"the kind {kind} cannot be loaded by {path}: {type(error).__name__}: {text}") from error

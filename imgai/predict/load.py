@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from imgai.apart import is_interrupt, words_of
 from imgai.errors import ImgaiError, PluginError, UsageError
 from imgai.images.decode import read_image
 from imgai.outputs import StepContext, output_of
@@ -84,10 +85,10 @@ def load_predictor(spec: StepSpec, model: Model, device: torch.device) -> Predic
         predictor = getattr(importlib.import_module(module), function)(context)
     except ImgaiError:
         raise
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # a plugin that exits while it is imported must not take the run with it
-        text = " ".join(str(error).split())
+        if is_interrupt(error):
+            raise
+        text = words_of(error)
         raise PluginError(
             f"the model {model.name} of {task.name} cannot be loaded by {model.load}: {type(error).__name__}: {text}"
         ) from error

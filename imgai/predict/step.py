@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imgai.apart import is_interrupt, words_of
 from imgai.errors import InputError, PluginError
 from imgai.images.depth import to_float
 from imgai.outputs import StepContext, output_of
 from imgai.outputs.base import Place
-from imgai.plugin import Task
+from imgai.plugin import Model, Task
 from imgai.predict.machine import CPU, Placement
 from imgai.predict.masked import masked
 from imgai.predict.tiling import Blender
@@ -22,6 +23,14 @@ from imgai.sample import Failure, Sample
 
 _BATCH = {"cpu": 4, "mps": 4, "cuda": 16}
 _SMALLEST_TILE = 32
+_WITHOUT_CUDA = (
+    "not compiled with CUDA",
+    "Found no NVIDIA driver",
+    "No CUDA GPUs are available",
+    "CUDA driver version is insufficient",
+    "Attempting to deserialize object on a CUDA device",
+)
+"""What torch says where CUDA is asked for and is not there."""
 
 
 class Step:
@@ -121,7 +130,11 @@ class Step:
         try:
             with torch.inference_mode():
                 work.notes = work.predictor.survey(work.overview().to(self.device))
-        except Exception as error:  # one image that the plugin cannot look at must not end the run
+        except BaseException as error:  # one image that the plugin cannot look at must not end the run
+            if isinstance(error, PluginError) or is_interrupt(error):
+                raise
+            if needs_cuda(error, self.device):
+                raise _without_cuda(work.model, error) from error
             work.error = failed(work, error)
 
     def _finished(self, open_: deque[Work | Sample | Failure]) -> Iterator[Sample | Failure]:
@@ -153,7 +166,11 @@ class Step:
             return list(self._forward(items))
         except PluginError:
             raise
-        except Exception as error:
+        except BaseException as error:  # a network that exits fails as one that raises
+            if is_interrupt(error):
+                raise
+            if needs_cuda(error, self.device):
+                raise _without_cuda(items[0].work.model, error) from error
             if not _out_of_memory(error):
                 if len(items) == 1:
                     return [failed(items[0].work, error)]
@@ -254,10 +271,27 @@ def _float32(raw: Any) -> Any:
     return {name: _float32(each) for name, each in raw.items()} if isinstance(raw, dict) else raw
 
 
-def _out_of_memory(error: Exception) -> bool:
+def needs_cuda(error: BaseException, device: torch.device) -> bool:
+    """Whether a network failed as it asked for CUDA, on another device than that: it would fail for every picture."""
+    text = words_of(error)
+    return (
+        device.type != "cuda"
+        and isinstance(error, (RuntimeError, AssertionError))
+        and any(words in text for words in _WITHOUT_CUDA)
+    )
+
+
+def _without_cuda(model: Model, error: BaseException) -> PluginError:
+    text = words_of(error)
+    return PluginError(
+        f"the model {model.name} runs on CUDA devices alone: {text}", "add --device cuda, on a machine that has one"
+    )
+
+
+def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    text = str(error).lower()
+    text = words_of(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 

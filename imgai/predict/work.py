@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imgai.apart import words_of
 from imgai.errors import InputError
 from imgai.images.alpha import bleed
 from imgai.images.depth import quantize, to_float
@@ -277,7 +278,7 @@ def make_grid(model: Model, height: int, width: int, tile: int) -> Grid:
     )
 
 
-def failed(work: Work, error: Exception) -> InputError:
+def failed(work: Work, error: BaseException) -> InputError:
     """An exception of a plugin's network, as the failure of one input."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = words_of(error) or type(error).__name__
     return InputError(f"{work.sample.source.name}: the model {work.model.name} failed: {type(error).__name__}: {text}")

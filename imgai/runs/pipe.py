@@ -14,9 +14,9 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from threading import Event
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
-from imgai.console import Unheard, silence_stdout
+from imgai.console import Unheard, results, silence_stdout
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
 from imgai.runs.commit import reason
@@ -184,9 +184,10 @@ class Stdout:
 
     def __init__(self, *, tar: bool, file: BinaryIO | None = None) -> None:
         """Raises UsageError if standard output is a terminal, or closed."""
-        if file is None and sys.stdout is None:
+        out = results()
+        if file is None and out is None:
             raise UsageError("--out - is for a pipe or a file, and standard output is closed", "add > FILE")
-        self._file = file or sys.stdout.buffer
+        self._file = file or cast("TextIO", out).buffer
         if self._file.isatty():
             raise UsageError(
                 "--out - is for a pipe or a file, and standard output is a terminal", "add | imgai ... or > FILE"

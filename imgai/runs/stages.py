@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from imgai.apart import words_of
 from imgai.errors import ImgaiError, InputError, PluginError
 from imgai.images import probe, ranges_of, read
 from imgai.images.channel import only
@@ -207,7 +208,7 @@ class Stages:
                 self._decoded.put((job, sample, size + more))
         except Stopped:
             job.dropped = True
-        except Exception as error:
+        except BaseException as error:  # a plugin that exits, too: Ctrl-C comes to the main thread alone
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(item.name, error))
         if job.finish_decoding():
             self._finish(job)
@@ -278,7 +279,7 @@ class Stages:
                 elif not job.dropped:
                     self._show("predicted", job, sample)
                     self._writer.write(job, sample)
-            except Exception as error:
+            except BaseException as error:  # a kind that exits, too
                 job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
                 if isinstance(error, DiskFull):
                     self.stop()
@@ -292,7 +293,7 @@ class Stages:
         try:
             if job.error is None and not job.dropped:
                 self._writer.finish(job)
-        except Exception as error:
+        except BaseException as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
         self._writer.close(job)
         if job.plan.input.stream and job.plan.input.path is not None:
@@ -321,8 +322,8 @@ def _no_threads(error: BaseException) -> InputError:
     return InputError(f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)")
 
 
-def _unexpected(name: str, error: Exception) -> ImgaiError:
+def _unexpected(name: str, error: BaseException) -> ImgaiError:
     if isinstance(error, PluginError):
         return error
-    text = " ".join(str(error).split())
+    text = words_of(error)
     return InputError(f"{name}: {type(error).__name__}: {text}")

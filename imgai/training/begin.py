@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from imgai.apart import is_interrupt, words_of
 from imgai.errors import ImgaiError, PluginError, UsageError
 from imgai.params import options_of, picked, read
 from imgai.plugin import Model, NoParams, Task, Trainable, TrainContext, TrainParams
@@ -161,12 +162,14 @@ def _call(function: str, context: TrainContext, task: Task) -> Trainable:
     module, _, name = function.partition(":")
     try:
         trainable = getattr(importlib.import_module(module), name)(context)
-    except (ImgaiError, KeyboardInterrupt):
+    except ImgaiError:
         raise
     except ImportError as error:
         raise PluginError(str(error)) from error
     except BaseException as error:  # a plugin that exits while it is imported
-        text = " ".join(str(error).split())
+        if is_interrupt(error):
+            raise
+        text = words_of(error)
         raise PluginError(f"{task.name} cannot be trained by {function}: {type(error).__name__}: {text}") from error
     if not isinstance(trainable, Trainable):
         raise PluginError(f"{function} must return a Trainable, not {type(trainable).__name__}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 import typer.main
 
+from imgai.console import shown as shown_text
 from imgai.errors import UsageError
 from imgai.options import Machine, RunOptions
 from imgai.params import Option, check, completion, options_of, picked, read, shown_default
@@ -148,7 +149,8 @@ def _flags(option: Option) -> list[str]:
 
 def _help(option: Option) -> str:
     about = option.about
-    return f"{about.help} One of: {', '.join(about.choices)}." if about.choices else about.help
+    text = f"{about.help} One of: {', '.join(about.choices)}." if about.choices else about.help
+    return shown_text(text)
 
 
 def _metavar(option: Option) -> str | None:

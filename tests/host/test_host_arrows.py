@@ -21,8 +21,8 @@ PLUGIN_TESTS = [
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
     {"errors"},
-    {"plugin", "bar", "imports", "bounded", "console", "hidden", "plural"},
-    {"hookspecs", "installed", "params", "sample", "options", "sound", "discovery", "trained", "registry"},
+    {"plugin", "bar", "apart", "imports", "requirements", "bounded", "console", "hidden", "plural"},
+    {"hookspecs", "installed", "params", "sample", "options", "sound", "prefixed", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},
     {"predict"},

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imgai import __version__
+from imgai.discovery import Plugin
+from imgai.params import as_values, options_of
+from imgai.plugin import Output, Task, param
+from imgai.prefixed import prefixed
+from imgai.sound import command_of
 
 
 def state_of(site: Any, distribution: str) -> dict[str, Any]:
@@ -62,7 +70,7 @@ BROKEN = {
     "orphan": (
         "from imgai.plugin import *\n@hookimpl\ndef imgai_register_models():\n"
         "    return [Model(name='m', task='nothing', summary='s', license='MIT', load='a:b')]",
-        "which no plugin declares",
+        "which no plugin that is installed declares",
     ),
     "taken": (
         "from dataclasses import dataclass\nfrom imgai.plugin import *\n@dataclass(frozen=True)\nclass P:\n"
@@ -229,3 +237,75 @@ def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path) -> Non
     code, words = imgai("help", "modles")
     assert code == 2
     assert "No such command 'modles'" in words
+
+
+def test_plugins_may_be_chosen_by_a_variable(site: Any, greet: str) -> None:
+    site.add("imgai-greet", greet)
+    site.add("imgai-broken", "import a_module_that_is_nowhere")
+
+    def names(chosen: str) -> list[str]:
+        answer = site.imgai("plugins", "--json", IMGAI_PLUGINS=chosen)
+        plugins = [json.loads(line) for line in answer.stdout.splitlines()]
+        others = [each for each in plugins if each["distribution"] != "imgai"]
+        return [each["distribution"] + (" broken" if each["broken"] else "") for each in others]
+
+    assert names("imgai_greet, segment") == ["imgai-segment", "imgai-greet"]
+    assert "imgai-segment" in names("")
+    assert "imgai-greet" not in names("")
+    assert names("imgai-nowhere") == ["imgai-nowhere broken"]
+
+
+def test_a_model_of_a_task_that_is_not_installed_says_what_has_it(site: Any) -> None:
+    source = """
+        from imgai.plugin import *
+
+        @hookimpl
+        def imgai_register_models():
+            return [Model(name="mine", task="denoise", summary="s", license="MIT", load="a:b")]
+    """
+    site.add("more-models", source)
+    answer = site.imgai("plugins", "--json", IMGAI_PLUGINS="more-models")
+    assert "imgai-denoise declares, and that is not installed, or broken: pip install imgai-denoise" in answer.stdout
+
+
+def test_doctor_says_what_is_wrong_with_plugins(site: Any, greet: str) -> None:
+    site.add("imgai-greet", greet, requires="a-distribution-that-is-nowhere>=2")
+    site.add("imgai-heavy", "import numpy\nprint('hello')\n" + textwrap.dedent(greet).replace("greet", "weigh"))
+    answer = site.imgai("plugins", "doctor", "--json", IMGAI_PLUGINS="imgai-greet,imgai-heavy")
+    assert answer.returncode == 1
+    greeting, heavy = map(json.loads, answer.stdout.splitlines())
+    assert "a-distribution-that-is-nowhere>=2 is not installed" in greeting["problems"][0]
+    assert heavy["heavy"] == ["numpy"]
+    assert any("prints 'hello'" in words for words in heavy["problems"])
+    told = site.imgai("plugins", "info", "imgai-heavy", IMGAI_PLUGINS="imgai-heavy")
+    assert told.returncode == 0
+    assert "weigh/plain" in told.stdout
+    assert site.imgai("plugins", "info", "nobody").returncode == 2
+
+
+def test_an_option_that_the_host_got_later_turns_no_plugin_off() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Params:
+        shine: float = param(1.0, "How much.", minimum=0, maximum=2)
+        other: bool = param(False, "Other.")
+
+    task = Task(name="polish-up", summary="S.", default_model="m", output=Output.IMAGE, params=Params)
+    (renamed,) = prefixed(Plugin("polish", "polish", "1", (task,)), later={"shine"}).tasks
+    assert [option.flag for option in options_of(renamed.params)] == ["--polish-up-shine", "--other"]
+    values = as_values(renamed.params, {"polish_up_shine": 0.5})
+    assert (values.shine, values.polish_up_shine, values.other) == (0.5, 0.5, False)
+    assert prefixed(Plugin("polish", "polish", "1", (task,)), later=set()).tasks == (task,)
+    assert command_of(task, "polish", {"polish-up"}) == "polish-polish-up"
+    assert command_of(task, "polish", {"other"}) == "polish-up"
+
+
+def test_ctrl_c_during_an_import_says_which_plugin(site: Any) -> None:
+    site.add("imgai-slow", "import os, time\nos.write(2, b'now')\ntime.sleep(60)")
+    line = [sys.executable, "-m", "imgai", "plugins"]
+    process = subprocess.Popen(line, stderr=subprocess.PIPE, env={**site.environment, "IMGAI_PLUGINS": "imgai-slow"})
+    assert process.stderr is not None
+    assert process.stderr.read(3) == b"now"
+    process.send_signal(signal.SIGTERM)  # as Ctrl-C, which is ignored in the background
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"while the plugin imgai-slow was imported" in err

@@ -1,0 +1,36 @@
+"""What a distribution needs and does not have here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+
+def unmet(requires: Iterable[str]) -> list[str]:
+    """What is not installed, or in another version, of requirements as metadata has them; with how to get it."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    found = []
+    for text in requires:
+        try:
+            needed = Requirement(text)
+        except InvalidRequirement:
+            found.append(f"{text} (which is no requirement that can be read)")
+            continue
+        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            there = version(needed.name)
+        except PackageNotFoundError:
+            found.append(f"{needed.name}{needed.specifier} is not installed: pip install {_quoted(needed)}")
+            continue
+        if not needed.specifier.contains(there, prereleases=True):
+            found.append(
+                f"{needed.name}{needed.specifier} is needed, {there} is installed: pip install {_quoted(needed)}"
+            )
+    return found
+
+
+def _quoted(needed: object) -> str:
+    text = str(needed).partition(";")[0].strip()
+    return f"'{text}'" if set(text) & set("<>![ ") else text
