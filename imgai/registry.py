@@ -268,6 +268,8 @@ class Registry:
             return f"its model {model.name!r} returns {task.output.value} and declares no {needed}"
         mine = {field.name for field in dataclasses.fields(model.params or NoParams)}
         theirs = {field.name for field in dataclasses.fields(task.params)}
+        if unknown := sorted(set(model.ignores) - theirs):
+            return f"its model {model.name!r} ignores {unknown[0]!r}, which is no param of {task.name}"
         if shared := mine & theirs:
             return f"its model {model.name!r} repeats the task's params {', '.join(sorted(shared))}"
         if problem := _input_trouble(model, task, mine | theirs):

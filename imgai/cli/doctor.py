@@ -35,6 +35,8 @@ _EXTRAS = {
     "onnx": ("onnxruntime", "--model FILE.onnx, --backend onnx"),
     "openvino": ("openvino", "--backend openvino"),
     "explain": ("captum", "--explain integrated-gradients"),
+    "monai": ("monai", "losses of imgai train"),
+    "testing": ("pytest", "tests of plugins of your own"),
 }
 
 

@@ -9,6 +9,7 @@ import typer
 
 from imgai.cli.command import exit_code
 from imgai.cli.listing import show
+from imgai.cli.making import add_making
 from imgai.cli.settings import Settings
 from imgai.discovery import Plugin
 from imgai.errors import EXIT_FAILED, EXIT_OK, UsageError
@@ -35,6 +36,8 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     ) -> None:
         """Show all that is known of one plugin: seconds to load, what it imports, what it needs, what it declares."""
         raise typer.Exit(exit_code(lambda: _info(registry, name, json_)))
+
+    add_making(plugins, registry, find)
 
     @plugins.command("doctor")
     def doctor(json_: Annotated[bool, _JSON] = False) -> None:

@@ -264,6 +264,7 @@ class Model:
         networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
     auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
     params: a dataclass of further options that only this model takes.
+    ignores: params of its task that this model has no use for: who gives one is told so.
     revision: raise it when the model gives other results than before with the same weights and params: outputs of an
         earlier revision are then made again.
     train: ``"package.module:function"``, imported by ``imgai train`` alone; the function takes a `TrainContext` and
@@ -304,6 +305,7 @@ class Model:
     normalize: tuple[float, float] | None = None
     bfloat16: bool = False
     params: type[Any] | None = None
+    ignores: tuple[str, ...] = ()
     revision: int = 1
     train: str | None = None
     untrained: bool = False

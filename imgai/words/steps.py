@@ -133,8 +133,9 @@ def settled(asked: Asked, registry: Registry) -> Asked:
             implied = implied if not (typed & every) - mine else None
         if implied is not None:
             asked = dataclasses.replace(asked, values={**asked.values, "model": implied})
-    mine = _names(registry.members(task.name, asked.values.get("model"))[0])
-    asked = asked.without(every - mine).without(_without_kind(asked, registry))
+    chosen = registry.members(task.name, asked.values.get("model"))[0]
+    mine = _names(chosen)
+    asked = asked.without(every - mine).without(_without_kind(asked, registry)).without(chosen.ignores)
     if not _normalizes(registry.members(task.name, asked.values.get("model"))[0]):
         asked = asked.without(("normalize",))
     if "sort_into" not in asked.values:
@@ -170,6 +171,9 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
     if members[0].untrained:
         words = f"the model {members[0].name} has learned nothing yet, and cannot be run"
         raise UsageError(words, f"train it: imgai train {task.name} FOLDER --from {members[0].name} --name NAME")
+    if ignored := [name for name in members[0].ignores if name in values]:
+        words = f"{option_name(ignored[0])} changes nothing of what the model {members[0].name} does"
+        raise UsageError(words, "leave it out, or take another --model")
     return StepSpec(
         task=task,
         model=members[0],

@@ -31,7 +31,7 @@ LEVELS = (
     {"runs"},
     {"words"},
     {"training", "evaluation"},
-    {"cli", "library", "testing"},
+    {"cli", "library", "making", "testing"},
     {"__main__"},
 )
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -20,7 +20,7 @@ def params(subject: Subject) -> Iterator[Fault]:
     """Every param changes the answer, and its minimum, its maximum and its choices work."""
     for step in subject.distinct:
         model, task = step.model, step.task
-        ignored = set(getattr(model, "ignores", ()))
+        ignored = set(model.ignores)
         of_task = options_of(task.params)
         given = subject.model_params.get(model.name, {})
         options = [*of_task, *options_of(model.params or NoParams)]
