@@ -36,7 +36,7 @@ class FFDNet(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         seen = F.pixel_unshuffle(image, 2)
-        level = seen.new_full((len(seen), 1, *seen.shape[-2:]), LEVEL)
+        level = torch.full_like(seen[:, :1], LEVEL)
         return F.pixel_shuffle(self.model(torch.cat((seen, level), 1)), 2)
 
 
