@@ -24,7 +24,8 @@ from imgai.training.validation import Measured, measure
 from imgai.training.world import World
 
 CHECKPOINT = "checkpoint.pt"
-_CANDIDATE = "candidate" + SUFFIX
+CANDIDATE = ".candidate" + SUFFIX
+"""The file of the weights that are being measured."""
 SHOWN = 8
 """Pictures of a measurement that are kept to be shown."""
 
@@ -75,7 +76,7 @@ class Recorder:
         if not finite(tensors):
             self._teller.warn(f"the weights at step {state.step} are no numbers; not measured")
             return None
-        candidate = self.folder / _CANDIDATE
+        candidate = self.folder / CANDIDATE
         if not self._written(candidate, tensors, self._about.declaration({}, state.step)):
             return None
         try:

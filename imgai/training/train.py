@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from imgai import trained
+from imgai import hidden, trained
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
 from imgai.plugin import Model, Task
@@ -21,7 +21,7 @@ from imgai.training import checkpoint
 from imgai.training.begin import base_of
 from imgai.training.dataset import Dataset, read_dataset
 from imgai.training.prepare import ENDED, UNMEASURED, Job, work
-from imgai.training.recorder import CHECKPOINT, locked
+from imgai.training.recorder import CANDIDATE, CHECKPOINT, locked
 from imgai.training.rehearse import rehearse
 from imgai.training.search import SOUGHT, search
 from imgai.training.settings import TrainOptions, differing, remembered, resumed
@@ -46,6 +46,7 @@ def train(task: str, options: TrainOptions, typed: frozenset[str], console: Cons
         if not options.dry_run:
             if not stack.enter_context(locked(folder)):
                 raise UsageError(f"another training writes to {folder}", "wait for it, or choose another --name")
+            _sweep(folder)
             options, before = _resumed(options, typed, folder, name)
         else:
             before = None
@@ -94,6 +95,13 @@ def _place(options: TrainOptions, task: str, registry: Registry) -> tuple[str, P
         owner = registry.owner(taken[0]).distribution
         raise UsageError(f"{name} is a model of {owner}, which would be taken instead", "choose another --name")
     return name, trained.place(name)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a training that was killed left half done."""
+    hidden.sweep(folder, below=False)
+    for name in (CANDIDATE, SOUGHT):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _plain(text: str) -> str:
