@@ -1,4 +1,4 @@
-"""What lies under transparent pixels, which a network sees although nobody else does."""
+"""The colour of fully transparent pixels, which networks see although viewers do not."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from torch import Tensor
 
 
 def bleed(image: Tensor, alpha: Tensor) -> Tensor:
-    """The image with the colour of the nearest visible pixel under each that is wholly transparent.
+    """Give fully transparent pixels the colour of the nearest visible pixel (alpha bleeding).
 
-    Files hold black or anything else there, and a network that looks around would draw it into the edge
-    as a dark fringe. Game artists call it alpha bleeding.
+    Files often hold black there, which a network would draw into the edge as a dark fringe.
 
-    Shape: image ``(1, 3, H, W)``, alpha ``(1, 1, H, W)``; of any dtype, the image's is kept.
+    Shape: image ``(1, 3, H, W)``, alpha ``(1, 1, H, W)``, of any dtype; the image's dtype is kept.
     """
     hidden = (alpha[0, 0] == 0).cpu()
     if not bool(hidden.any()) or bool(hidden.all()):

@@ -1,4 +1,4 @@
-"""Pixels as floats, and floats as pixels of 8 or 16 bits."""
+"""Conversion between integer pixels of 8 or 16 bits and float."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _DTYPE = {8: torch.uint8, 16: torch.uint16}
 
 
 def to_float(image: Tensor) -> Tensor:
-    """Pixels as float32 in [0, 1]. uint8 and uint16 are divided by 255 and 65535; float passes.
+    """Convert to float32 in [0, 1]: uint8 is divided by 255, uint16 by 65535; floats are not scaled.
 
-    Shape: any, kept.
+    Shape: any; it is kept.
     """
     if image.dtype in _MAXIMUM:
         return image.to(torch.float32).div_(_MAXIMUM[image.dtype])
@@ -20,9 +20,9 @@ def to_float(image: Tensor) -> Tensor:
 
 
 def quantize(image: Tensor, depth: int) -> Tensor:
-    """The nearest uint8 or uint16, for a depth of 8 or 16 bits. What has that depth passes.
+    """Round to uint8 or uint16, for a depth of 8 or 16 bits; an image of that depth is returned as it is.
 
-    Shape: any, kept; floats are cut to [0, 1] first.
+    Shape: any; it is kept. Floats are clamped to [0, 1] first.
     """
     target = _DTYPE[depth]
     if image.dtype == target:

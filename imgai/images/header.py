@@ -1,4 +1,4 @@
-"""What a file says of itself before a pixel is decoded; here broken files and pixel bombs are refused."""
+"""Headers of files, read before any pixel is decoded; broken files and decompression bombs are refused here."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
 
 @contextmanager
 def reasons(name: str, format_: Format | None = None) -> Iterator[None]:
-    """Turn what a codec or the file system raises into one line about one file. format_: None while it is not known."""
+    """Turn exceptions of codecs and the file system into an InputError of one line. format_: None if not yet known."""
     try:
         with warnings.catch_warnings():
             # A codec's warnings are about the file's metadata; what matters raises.

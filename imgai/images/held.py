@@ -1,4 +1,4 @@
-"""Which formats hold what of a picture's metadata; docs/formats.md has the same table, and a test holds both to it."""
+"""Which metadata each format stores. docs/formats.md has the same table; a test compares the two."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELD: dict[str, frozenset[str]] = {
 
 
 def told(metadata: Metadata) -> list[str]:
-    """What a file says beside its pixels, in words."""
+    """The names of the metadata that a file has."""
     there = {
         _PROFILE: metadata.icc,
         _EXIF: metadata.exif,
@@ -33,6 +33,6 @@ def told(metadata: Metadata) -> list[str]:
 
 
 def lost(metadata: Metadata, format_: str) -> list[str]:
-    """What of it a format does not hold; of a format that a plugin writes, nothing is known."""
+    """The names of the metadata that a format cannot store; empty for formats of plugins, of which it is not known."""
     held = HELD.get(format_)
     return [] if held is None else [words for words in told(metadata) if words not in held]

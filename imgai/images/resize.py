@@ -1,4 +1,4 @@
-"""Bring an image to the size that a network takes."""
+"""Resize images."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def resize(image: Tensor, size: tuple[int, int], *, mode: str = "bilinear") -> T
 
     mode: ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
 
-    On a CPU a uint8 image is resized as it is, several times as fast as in float; the result is within
-    one level (1/255) of the float path that other devices take.
+    On a CPU a uint8 image is resized as uint8, several times as fast as in float; the result is within
+    one level (1/255) of that in float, which other devices use.
 
     Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``.
     """
@@ -55,8 +55,8 @@ def resize_finely(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as `resize` does with ``bicubic``, and give the dtype that came: of a large picture, floats take four
-    times the memory of 8 bits, for half a level.
+    """Resize as `resize` does with ``bicubic``, and keep the dtype: floats of a large picture take four times the
+    memory of uint8, for half a level of precision.
 
     Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``
     """

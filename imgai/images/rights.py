@@ -1,4 +1,4 @@
-"""What a file says of its picture, cut down to whose it is: what is published need not say where it was taken."""
+"""Metadata reduced to rights: published pictures need not say where they were taken."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 
 def kept(metadata: Metadata, which: str) -> Metadata:
-    """The metadata that goes along: "all"; "rights": who made the picture and who may use it; or "none".
+    """The metadata to write: "all"; "rights": creator, copyright and terms of use; or "none".
 
-    The colour profile, the resolution and what an animation needs always do: they say what the pixels mean.
+    The colour profile, the resolution and the timing of animations are always kept: they say what the pixels mean.
     """
     if which == "all":
         return metadata

@@ -14,14 +14,14 @@ from imgai.sample import Sample
 
 
 def shrunk(sample: Sample, longest: int) -> Image.Image:
-    """The whole sample with a longer side of at most so many pixels. RGB, or RGBA where it has alpha."""
+    """The sample with a longer side of at most `longest` pixels; RGB, or RGBA where it has alpha."""
     factor = min(1.0, longest / max(sample.height, sample.width))
     size = max(1, round(sample.height * factor)), max(1, round(sample.width * factor))
     return _view(sample, resize(sample.image, size), None if sample.alpha is None else resize(sample.alpha, size))
 
 
 def part(sample: Sample, middle: tuple[float, float], side: int) -> Image.Image:
-    """A square of the sample at its own size, or as much as there is. middle: y and x as fractions of the sides."""
+    """A square crop of the sample at full size, cut at the edges. middle: y and x as fractions of the sides."""
     spans = []
     for place, length in zip(middle, (sample.height, sample.width), strict=True):
         begin = max(0, min(length - side, round(place * length - side / 2)))
@@ -32,7 +32,7 @@ def part(sample: Sample, middle: tuple[float, float], side: int) -> Image.Image:
 
 
 def busiest(image: Image.Image, side: float) -> tuple[float, float]:
-    """Where a picture has most detail: the middle of a square, y and x as fractions. side: of it, as a fraction."""
+    """The centre, y and x as fractions, of the square with the most detail. side: of the square, as a fraction."""
     grey = np.asarray(image.convert("L"), np.float32)
     change = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1] if min(grey.shape) > 1 else grey
     # Strong edges alone are few; a square root lets texture count too.

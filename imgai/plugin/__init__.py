@@ -1,4 +1,4 @@
-"""What the author of a plugin imports, and all that one needs of the host.
+"""The API for authors of plugins; a plugin imports nothing else of the host.
 
 A plugin declares *tasks* (what to do to an image), *models* (named ways to do it), *kinds* (ways to write what a
 model returns) and *formats* (ways in which files hold pictures), and registers each through its hook. Declarations
@@ -92,7 +92,7 @@ _MODEL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Output(Enum):
-    """What a task's models return; it decides what the host does with it."""
+    """What the models of a task return. The host tiles, transforms and writes it accordingly."""
 
     IMAGE = "image"
     """``(B, 3, H * scale, W * scale)`` in [0, 1]; becomes the image of the next step."""
@@ -102,19 +102,19 @@ class Output(Enum):
     """``(B, K)`` summing to 1; kept beside the image."""
     BOXES = "boxes"
     """``(B, M, 6)``: x0, y0, x1, y1 as fractions of what the network saw (bars and padding included), a score in
-    [0, 1] and the index of a class; rows with score 0 fill up. Overlapping boxes of one object are the model's to
-    remove; the host removes those that two tiles both found. Kept beside the image."""
+    [0, 1] and the index of a class; rows with score 0 are padding. The model suppresses overlapping boxes of one
+    object; the host suppresses those of one object in two tiles. Kept beside the image."""
     MAP = "map"
-    """``(B, 1, H, W)`` of any range, a value for each pixel (`Model.unit`, `Model.range`); kept beside the image."""
+    """``(B, 1, H, W)``, one value a pixel, of any range (`Model.unit`, `Model.range`); kept beside the image."""
     DATA = "data"
-    """A list of B dicts of what JSON can hold. ``box`` (x0, y0, x1, y1), ``points`` and ``polygon`` (lists of x, y)
-    in them, at any depth, hold fractions of what the network saw. The model declares `input_size` and is never tiled.
-    Kept beside the image."""
+    """A list of B dicts that can be written as JSON. Entries called ``box`` (x0, y0, x1, y1), ``points`` and
+    ``polygon`` (lists of x, y), at any depth, are fractions of what the network saw. The model declares `input_size`
+    and is never tiled. Kept beside the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """How one field of a params dataclass is offered to people; made by `param`."""
+    """How a field of a params dataclass is offered as an option; made by `param`."""
 
     help: str
     minimum: float | None = None
@@ -144,10 +144,9 @@ def param(
     an option that may be given several times, or once with commas) is its type; its name with dashes is the option.
 
     minimum, maximum: inclusive.
-    weighted: each of several texts may end in a colon and a number of at least 0, its weight: ``a:0.7``. The choices
-        are without it.
-    file: the text is the path of a file that must be there; what is in it is a part of the settings.
-    selects: of a model's own params: who gives it and names no model means this model.
+    weighted: each text may end in a colon and a weight, a number of at least 0: ``a:0.7``. The choices are without it.
+    file: the text is the path of an existing file; its content is hashed into the digest of the outputs.
+    selects: of a model's own params: giving this option without naming a model chooses the model.
     """
     about = Param(
         help=help,
@@ -203,7 +202,7 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
-    """A file of trained parameters, with what a user must be able to know about it.
+    """A file of trained parameters, with its origin, size and licence.
 
     file: ``"package:path/inside.safetensors"`` for a file that the plugin ships, or an
         ``https://`` address, fetched once and checked. A file of the user's own is a ``file://`` address.
@@ -231,10 +230,10 @@ class Model:
     """A named way to do a task, and all that the host must know to run it.
 
     load: ``"package.module:function"``; the function takes a `LoadContext` and returns a `Predictor`.
-    parameters: how many numbers the network holds.
+    parameters: the number of trained parameters of the network.
     scale: output pixels per input pixel along one side (IMAGE only).
-    family: models that differ in `scale` alone share a family's name; people ask for the family
-        (``photo``), and the host takes the member that a picture needs (``photo-x4``).
+    family: the name that models which differ only in `scale` share. Users name the family
+        (``photo``), and the host takes the member that fits the picture (``photo-x4``).
     input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
         antialiased) and brings masks back to the image's own size with edges that follow the
         image. None: fully convolutional; the host cuts tiles.
@@ -245,17 +244,17 @@ class Model:
     longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
         to it (antialiased) and what comes back is enlarged (bicubic). None: every image at its own size.
     fraction: with `longest`: the largest part of an image's own sides that the model works at, 1 being all of them.
-    dpi: of a MASK model without an input_size, for pictures of pages: the dots per inch that it reads best at. A
-        picture of another resolution is brought to it, and the mask back, with strokes as the picture has them.
+    dpi: of a MASK model without an input_size, for scanned pages: its resolution in dots per inch. A picture of another
+        resolution is resized to it, and the mask is resized back, its edges guided by the picture.
     overview: how large a view of what is worked at `Predictor.survey` is given: (H, W), whatever the image's shape, or
         the longer side at most, in the image's shape.
     multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
     tile, overlap: the side of a tile and how far neighbours overlap (pixels).
     labels: names of the K classes of a MASK or SCORES model.
-    label_ids: what the classes are called in a vocabulary (WordNet ids, say); as many as labels.
+    label_ids: identifiers of the classes in a vocabulary (WordNet ids, for example), one for each label.
     variant: the field of `params` that is set by what follows a slash: ``--model NAME/VARIANT``.
-    unit: of a MAP model, what its values count ("m"); None: relative.
-    range: of a MAP model, the least and the largest value that it gives; None: unknown.
+    unit: of a MAP model, the unit of its values ("m"); None: relative values.
+    range: of a MAP model, the smallest and largest value that it returns; None: unknown.
     normalize: of a model of microscopy, two parts of the scale, over 0 and up to 1. Of a picture whose values use less
         than the first (a camera's 12 bits in 16, say), the range that is used is stretched to the second, for the
         network alone. It is found once for all pages that share a scale, and ``--normalize`` says otherwise. Not for

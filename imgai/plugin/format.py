@@ -34,13 +34,13 @@ class Metadata:
     dpi: dots per inch, horizontal and vertical.
     duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
         None: once).
-    poster: what programs show that know no animation; no frame of it.
+    poster: the still image for programs that cannot play the animation; it is not one of its frames.
     full: (height, width) of the picture that was read, upright; also where it was decoded smaller.
-    values: the numbers of the file that became 0 and the largest of the pixels; None: 0, and 255 or 65535.
+    values: the values in the file that were mapped to 0 and to full scale; None: 0, and 255 or 65535.
     series: pages of one number share a scale (a stack, a time series); those of other numbers (other channels) do not.
-    notes: what a person should know of how it was read; the host fills it in.
-    pixel_size: micrometres across and down, where the file tells what a pixel measures (OME, ImageJ, DICOM).
-    channel: where each page holds one channel of a picture (OME, ImageJ): which.
+    notes: remarks for the user about how it was read; the host fills it in.
+    pixel_size: width and height of a pixel in micrometres, where the file states it (OME, ImageJ, DICOM).
+    channel: the channel that this page holds, where a file stores channels as pages (OME, ImageJ).
     quality: of a JPEG: the quality, 1 to 100, that its tables tell, and "4:4:4", "4:2:2" or "4:2:0" for its colour.
     """
 
@@ -68,7 +68,7 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A picture as its file announces it, before a pixel is decoded.
+    """What the header of a file says of its picture, before any pixel is decoded.
 
     width, height: of the largest page, in pixels. pages: how many pages or frames are read.
     format: the name of the `Format`; the host fills it in.
@@ -85,7 +85,7 @@ class Picture:
     """One page or frame of a file, decoded and turned upright.
 
     pixels: ``(H, W)`` for grey, or ``(H, W, 3)``, uint8 or uint16. alpha: ``(H, W)`` of the same dtype, or None.
-    notes: what a person should know of how it was read, a line each; said once a file.
+    notes: remarks for the user about how it was read, one line each; printed once a file.
     """
 
     pixels: np.ndarray

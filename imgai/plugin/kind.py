@@ -86,15 +86,15 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a kind's ``render`` is given: one page of one input after a step.
+    """The argument of a kind's ``render``: one page of one input after a step.
 
     sample: the image, its source and its metadata.
     output: what the step returned: a mask, scores, boxes, a map or data; of ``Output.IMAGE`` the sample itself.
     params: the values of the kind's options, an instance of `Kind.params`.
     suffix: what the name of the file is to end in, where the user named the file; else "".
-    range: of a model that declares `normalize`, the ends of the range of values that was stretched for it, as parts of
-        the scale, 0 black and 1 white; None where the picture was seen as it is. A kind that shows the picture shows
-        it stretched alike.
+    range: of a model that declares `normalize`, the ends of the range of values that was stretched for it, as fractions
+        of full scale, 0 black and 1 white; None where nothing was stretched. A kind that shows the picture stretches it
+        in the same way.
     """
 
     sample: Sample
@@ -114,7 +114,7 @@ class Rendered:
     record: further JSON-able entries about this file for the record.
     name: the whole name of a file that every page makes alike (``classes.txt``); it is written once a run, into the
         output folder. "" for all others.
-    notes: what a person should know of how it was made, a line each.
+    notes: remarks for the user about how it was made, one line each.
     """
 
     content: bytes | Callable[[BinaryIO], object]

@@ -27,7 +27,7 @@ def _no_reader(path: Path) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadContext:
-    """What a model's load function is given. It may raise `UsageError` for params that cannot be.
+    """The argument of a model's load function, which may raise `UsageError` for params that are not possible.
 
     device: where the predictor will run; load parameters straight to it.
     weights: the verified weights file on disk; None where the model declares none.
@@ -51,10 +51,10 @@ class LoadContext:
 
 
 def identity(value: Any) -> Any:
-    """Return what is given: the preprocess or postprocess of a model that needs none.
+    """Return the argument: the preprocess or postprocess of a model that needs none.
 
-    As the network of an IMAGE model it says that these params change nothing (a strength of 0, say): the host
-    then leaves the picture alone, to the bit.
+    As the network of an IMAGE model it means that these params change nothing (a strength of 0, for example): the
+    host then keeps the picture bit for bit.
     """
     return value
 
@@ -68,13 +68,13 @@ class Predictor:
     network: the learned part alone, so that the host can autocast, fuse, compile or export it.
     postprocess: the network's output (a tensor, or a tuple or dict of them), as float32, to what `Output` promises, at
         the same h and w (times scale for IMAGE).
-    survey: a look at the whole image, resized to the model's `overview`, before any of its tiles: ``(1, 3, h, w)``
-        float32 in [0, 1] to ``(N,)`` numbers of one's own. The network then takes three: ``network(prepared, notes,
-        place)`` with notes ``(B, N)``, what the survey said of each image, and place ``(B, 4)``, where in it the tile
-        is: top, left, height and width as fractions of the image's sides.
+    survey: features of the whole image, computed before its tiles: from the image resized to the model's `overview`,
+        ``(1, 3, h, w)`` float32 in [0, 1], to ``(N,)`` numbers. The network then takes three arguments:
+        ``network(prepared, notes, place)`` with notes ``(B, N)``, the survey of each image, and place ``(B, 4)``, the
+        position of the tile: top, left, height and width as fractions of the image's sides.
     sees_whole: the network needs no survey of an image that is one tile: its notes are then ``(B, 0)``.
-    detail: for models that declare `longest`: how much of the image's own fine detail, lost in shrinking it, is added
-        to what comes back: 0 none, 1 all.
+    detail: for models that declare `longest`: the share, from 0 to 1, of the fine detail lost by shrinking the image
+        that is added back to the result.
     instances: for MASK models, ``(K + auxiliary, H, W)`` float32 NumPy array in [0, 1] and a threshold
         to numbered objects ``(H, W)`` int32, 0 the background. None: connected components. A sample carries it,
         so it can be pickled: a module's function, or a `functools.partial` of one.

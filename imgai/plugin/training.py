@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainParams:
-    """What a person may choose of a network that is trained, and what its size may depend on.
+    """The options of a network to be trained that the user chooses.
 
     size: the side of the square crops that it is trained on, or of what its `input_size` makes of a picture (pixels).
     width: how many channels its first stage has; None: the model's own, or as `size` suggests.
-    dropout: the part of the features that is left out at random, from 0 on and under 1; for networks that have it.
+    dropout: the probability of dropout, in [0, 1); for networks that have it.
     """
 
     size: int = 256
@@ -33,7 +33,7 @@ class TrainParams:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainContext:
-    """What a model's train function is given. It may raise `UsageError` for what cannot be.
+    """The argument of a model's train function, which may raise `UsageError` for what is not possible.
 
     model: the declaration that the trained model will have: the data set's labels instead of the model's own.
     device: where it is trained.

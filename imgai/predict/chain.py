@@ -11,23 +11,23 @@ from imgai.sample import Failure, Sample
 
 
 class Link(Protocol):
-    """What a chain is made of: a step, steps that bring pictures to a size, or what stands between two steps.
+    """An element of a chain: a step, steps that resize to a target size, or a link between two steps.
 
-    batch: how many work items are predicted at once, at most.
+    batch: the largest number of work items in one forward pass.
     """
 
     device: torch.device
     batch: int
 
     def __call__(self, sample: Sample) -> Sample:
-        """Take one sample. Raises what went wrong."""
+        """Process one sample. Raises the error if it fails."""
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
-        """Take samples, in order and as they come; see `Step.stream`."""
+        """Process samples in order, as they arrive; see `Step.stream`."""
 
 
 class Chain:
-    """Steps in order. Images stay on the device between them; what each found goes with the sample."""
+    """Steps in order. Images stay on the device between steps; the sample carries the output of each step."""
 
     def __init__(self, steps: Sequence[Link]) -> None:
         if not steps:
@@ -35,13 +35,13 @@ class Chain:
         self.steps = tuple(steps)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Take one sample through every step. Raises what went wrong."""
+        """Process one sample by every step. Raises the error if one fails."""
         for step in self.steps:
             sample = step(sample)
         return sample
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
-        """Take samples through every step, in order and as they come; see `Step.stream`."""
+        """Process samples by every step, in order, as they arrive; see `Step.stream`."""
         stream: Iterable[Sample | Failure | None] = samples
         for step in self.steps:
             stream = step.stream(stream)

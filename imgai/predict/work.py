@@ -1,4 +1,4 @@
-"""One sample's way through one model: cut into equal work items, and put together again."""
+"""The work of one model on one sample: split into work items of equal size, and their results merged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BAR = 114 / 255
 
 @dataclass(slots=True)
 class Item:
-    """What a network takes at once, of one sample.
+    """One input of a network: a tile of a sample, or all of it.
 
     pixels: ``(3, h, w)``; window: None for the whole.
     place: top, left, height and width as fractions of the image's sides.
@@ -51,11 +51,11 @@ class Item:
 
 
 class Work:
-    """What is under way for one sample in one step.
+    """The state of one sample in one step.
 
-    sample: in the colours that networks see, and in the range that this one is shown.
-    notes: what the predictor's survey said of the image, ``(N,)``; None where there was none.
-    error: set when an item of it failed; the others of it are then of no use.
+    sample: converted to sRGB, its range of values stretched if the model declares `normalize`.
+    notes: the predictor's survey of the image, ``(N,)``; None without a survey.
+    error: set when an item failed; the results of the other items are then discarded.
     """
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext) -> None:
@@ -73,7 +73,7 @@ class Work:
         self._result: Any = None
 
     def items(self) -> Iterator[Item]:
-        """The work items, made as they are asked for."""
+        """The work items, cut lazily."""
         raise NotImplementedError
 
     def add(self, item: Item, answer: Any) -> None:
@@ -87,14 +87,14 @@ class Work:
 
     @property
     def done(self) -> bool:
-        """Whether nothing is missing."""
+        """Whether all items have been predicted, or one has failed."""
         return self.error is not None or self._complete()
 
     def _complete(self) -> bool:
         return self._result is not None
 
     def result(self) -> Sample:
-        """The sample with the model's answer, or with its new image; what earlier steps found follows its size."""
+        """The sample with the model's output; outputs of earlier steps are resized with the image."""
         assert self._result is not None
         before = (self.sample.height, self.sample.width)
         sample = self.output.add(self.sample, self._result, self.step)
@@ -117,7 +117,7 @@ class Work:
         return resize(image, size)
 
     def _seen(self) -> Tensor:
-        """The image as the network is to see it: nothing from under transparent pixels."""
+        """The image for the network, the colours below transparent pixels filled in."""
         sample = self.sample
         if sample.alpha is not None:
             return bleed(sample.image, sample.alpha)
@@ -125,7 +125,7 @@ class Work:
 
 
 class WholeWork(Work):
-    """A model with one input size: the whole image, resized, is the one item."""
+    """The work of a model with an `input_size`: one item, the whole image resized."""
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext, device: torch.device) -> None:
         super().__init__(sample, output, step)
@@ -140,7 +140,7 @@ class WholeWork(Work):
 
 
 class TiledWork(Work):
-    """A fully convolutional model: tiles, blended row by row or, of an output that is not dense, joined."""
+    """The work of a fully convolutional model: tiles, blended row by row, or joined if the output is not dense."""
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext, tile: int) -> None:
         super().__init__(sample, output, step)

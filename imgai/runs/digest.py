@@ -1,4 +1,4 @@
-"""What the outputs of an input depend on, as a short hash: the next run does the input again if it differs."""
+"""A hash of all that the outputs of an input depend on; the next run processes the input again if it differs."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def digest(
     base: str,
     seen: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
-    """What an input's outputs depend on: the file's size and time, the weights, the params, what is written, and where.
+    """Hash the file's size and time, the weights, the params, what is written, and where; 32 hex digits.
 
-    base: what their paths below the output folder begin with; other inputs of the run may change it.
-    seen: options that decide how a picture is read, by name; what is None is as by default.
+    base: the prefix of the outputs' paths below the output folder; it depends on the other inputs of the run.
+    seen: the options that affect how a picture is read, by name; None means the default.
 
     Raises InputError where a mask is missing, OSError for a file that cannot be looked at.
     """

@@ -1,4 +1,4 @@
-"""One input on its way through a run."""
+"""The state of one input during a run."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """What is known of one input so far. Several threads work on its pages; `lock` guards all of it.
+    """The state of one input. Several threads work on its pages; `lock` guards every field.
 
-    pages: those that are decoded and not finished. decoded: no more will come.
-    shelves: by step and kind, the pages that wait until all can be written together.
-    fragments: by kind, what is kept of each page until the run ends.
+    pages: the number of pages decoded and not yet finished. decoded: all pages have been decoded.
+    shelves: by step and kind, pages held until all pages of the input can be written together.
+    fragments: by kind, the JSON of each page, kept until the run ends.
     """
 
     def __init__(self, plan: Plan, digest: str) -> None:
@@ -46,7 +46,7 @@ class Job:
         self.begun = time.monotonic()
 
     def tell(self, notes: Iterable[str]) -> None:
-        """Keep words for people about this input, each once."""
+        """Add messages for the user about this input; each is kept once."""
         with self.lock:
             for words in notes:
                 if (line := f"{self.plan.input.name}: {words}") not in self.words:
@@ -73,10 +73,10 @@ class Job:
         step: str | None = None,
         more: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """Note a file that is in its place.
+        """Record an output file that has been written.
 
-        written: its size alone, if the run did not make what is in it. step: whose, if it is not of the last.
-        more: what its kind tells of it.
+        written: the size alone, if the run did not make its content. step: the step, unless it is the last.
+        more: further entries from the kind.
         """
         size = written if isinstance(written, int) else written.size
         entry: dict[str, Any] = {"kind": kind, "path": relative(path, out), "bytes": size, "page": page}
@@ -109,18 +109,18 @@ class Job:
         return best(self.noted(step))
 
     def failed(self, error: Exception) -> None:
-        """Keep the first thing that went wrong."""
+        """Keep the first error."""
         with self.lock:
             self.error = self.error or error
 
     def finish_page(self) -> bool:
-        """One page is done; whether the whole input is."""
+        """Count a finished page. Returns whether the whole input is finished."""
         with self.lock:
             self.pages -= 1
             return self.decoded and self.pages == 0
 
     def finish_decoding(self) -> bool:
-        """No more pages come; whether the whole input is done."""
+        """All pages have been decoded. Returns whether the whole input is finished."""
         with self.lock:
             self.decoded = True
             return self.pages == 0
