@@ -43,6 +43,7 @@ _COMMANDS = (
     ("evaluate", "How good answers are, on pictures whose answer is known.", _TASKS),
     ("compare", "Several steps or models side by side, to choose by eye.", _TASKS),
     ("try", "Every installed task on pictures that come along.", _TASKS),
+    ("undo", "Take away what imgai made in a folder.", _TASKS),
     ("models", "The models of every task, or all that one declares.", _ABOUT),
     ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
     ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),

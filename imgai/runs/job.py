@@ -126,6 +126,12 @@ class Job:
             return self.pages == 0
 
 
+def output_of_run(kind: str, path: Path, written: Written, out: Path) -> dict[str, Any]:
+    """What records tell of a file that is made of all inputs together."""
+    about = {"kind": kind, "path": relative(path, out), "bytes": written.size, "page": 0}
+    return about | {"time": written.time, "sha256": written.sha256}
+
+
 def relative(path: Path, out: Path) -> str:
     """The path of an output as records have it."""
     try:

@@ -12,7 +12,7 @@ from imgai.errors import ImgaiError
 from imgai.predict.spec import KindSpec
 from imgai.runs.commit import commit
 from imgai.runs.guard import Guard
-from imgai.runs.job import Job, relative
+from imgai.runs.job import Job, output_of_run
 from imgai.runs.names import Plan, key_of
 from imgai.runs.parts import path_of, read_part, write_part
 from imgai.runs.records import Records
@@ -61,8 +61,7 @@ def write_merged(
         path, parts = merged_path(out, kind), _parts(plans, kind, records)
         guard.allow(kind.name, path)
         written = commit(path, partial(_merge, merge, kind, parts))
-        about = {"kind": kind.name, "path": relative(path, out), "bytes": written.size, "page": 0}
-        outputs.append(about | {"time": written.time, "sha256": written.sha256})
+        outputs.append(output_of_run(kind.name, path, written, out))
     return outputs
 
 

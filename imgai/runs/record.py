@@ -61,6 +61,12 @@ def begun_record(key: Key, shown: str, output: str, kind: str) -> dict[str, Any]
     return about | {"kind": kind, "output": output}
 
 
+def undone_record(key: Key, gone: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """The record of an input whose outputs were taken away. gone: the kind and the path of each."""
+    about = {"schema": SCHEMA, "input": key.path, "path": key.path, "run": key.run, "status": "undone"}
+    return about | {"outputs": [{"kind": kind, "path": path, "bytes": 0, "page": 0} for kind, path in gone]}
+
+
 def ended_record(run: Run) -> dict[str, Any]:
     """The record of a run that has ended: its counts, and what it made of all inputs together."""
     about = {"schema": SCHEMA, "input": "", "path": "", "run": run.name, "status": "ended", "outputs": run.outputs}

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
@@ -15,12 +15,27 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from imgai.runs.commit import commit, hash_of
-from imgai.runs.record import SCHEMAS, Key, begun_record, run_of_record, to_line
+from imgai.runs.record import SCHEMAS, Key, begun_record, run_of_record, to_line, undone_record
 
 FOLDER = ".imgai"
+RECORDS = "records.jsonl"
 _LONGEST = 1 << 26
 """Bytes of a line; a longer one is no record."""
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An output that records tell of: where, of which input and run, as what kind, and what it holds.
+
+    size: -1 where a run was cut off before it knew. sha256: None in records of schema 1, and of copies of inputs.
+    """
+
+    output: str
+    key: Key
+    kind: str
+    size: int = -1
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ class Records:
         """
         self.out = out
         self.folder = out / FOLDER
-        self.path = self.folder / (f"{table}.jsonl" if table else "records.jsonl")
+        self.path = self.folder / (f"{table}.jsonl" if table else RECORDS)
         self.keep = keep
         self._tell = tell
         self._lock = Lock()
@@ -101,12 +116,40 @@ class Records:
         paths = {*self._claims, *self._begun}
         return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in paths}  # noqa: PTH118
 
+    def claims(self) -> list[Claim]:
+        """All outputs that earlier runs wrote or were cut off in, in the order of their paths."""
+        begun = {output: Claim(output, key, claim.kind) for output, (key, claim) in self._begun.items()}
+        whole = {
+            output: Claim(output, self._owner[output], claim.kind, claim.size, claim.sha256)
+            for output, claim in self._claims.items()
+        }
+        return [claim for _, claim in sorted((begun | whole).items())]
+
+    def place(self, output: str) -> Path:
+        """Where an output is."""
+        return self.out / os.fsdecode(os.fsencode(output))
+
+    def grown(self) -> bool:
+        """Whether something was written to the file since it was read."""
+        return _size(self.path) > self._read
+
+    def undone(self, gone: Iterable[Claim]) -> None:
+        """Note that these outputs are there no more, and that every input is to be done again. Raises OSError."""
+        by_key: dict[Key, list[Claim]] = {key: [] for key in self._known}
+        for claim in gone:
+            by_key.setdefault(claim.key, []).append(claim)
+        lines = [
+            to_line(undone_record(key, [(claim.kind, claim.output) for claim in of])) for key, of in by_key.items()
+        ]
+        if lines:
+            self._write("\n".join(lines) + "\n")
+
     def stranger(self, output: str, run: str, kind: str, *, of_run: bool = False) -> str:
         """Why the file at an output's path is not this run's to replace; "" if it is. Reads it only if it must.
 
         of_run: it is made of all inputs together.
         """
-        path = self.out / os.fsdecode(os.fsencode(output))
+        path = self.place(output)
         if not os.path.lexists(path):
             return ""
         claim = self._begun[output][1] if output in self._begun else self._claims.get(output)
@@ -146,9 +189,11 @@ class Records:
         self._append(record)
 
     def _append(self, record: dict[str, Any]) -> None:
-        if not self.keep:
-            return
-        content = (to_line(record) + "\n").encode("ascii")
+        if self.keep:
+            self._write(to_line(record) + "\n")
+
+    def _write(self, lines: str) -> None:
+        content = lines.encode("ascii")
         with self._lock, self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
             size = file.seek(0, os.SEEK_END)
             if size:
@@ -213,6 +258,9 @@ class Records:
                 self._begun[record["output"]] = key, _Claim(key.run, intern(record["kind"]))
                 return
             outputs = [_checked(output) for output in record["outputs"]]
+            if record["status"] == "undone":
+                self._unlearn(key, outputs)
+                return
             done, digest = record["status"] == "done", record.get("digest", "")
             if record["status"] not in ("done", "failed", "ended") or not isinstance(digest, str):
                 return
@@ -225,6 +273,15 @@ class Records:
         self._known[key] = (digest if done else "", json.dumps(outputs))
         if self._rows is not None and done:
             self._rows[key.path] = _cells(record)
+
+    def _unlearn(self, key: Key, outputs: list[dict[str, Any]]) -> None:
+        """`imgai undo` took these outputs away, and the input is to be done again."""
+        self._known.pop(key, None)
+        if self._rows is not None:
+            self._rows.pop(key.path, None)
+        for output in outputs:
+            for known in (self._claims, self._owner, self._begun):
+                known.pop(output["path"], None)
 
     def _claim(self, output: dict[str, Any], key: Key) -> None:
         """An output is of the input and run that wrote it last; what was there before is gone."""

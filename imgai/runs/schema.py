@@ -59,7 +59,7 @@ class InputRecord(TypedDict):
 
     schema: int
     input: str
-    status: Literal["done", "failed", "skipped", "planned", "begun", "ended"]
+    status: Literal["done", "failed", "skipped", "planned", "begun", "ended", "undone"]
     path: NotRequired[str]
     run: NotRequired[str]
     kind: NotRequired[str]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.console import printable
 from imgai.predict.spec import StepSpec
-from imgai.runs.commit import commit
+from imgai.runs.commit import Written, commit
 from imgai.runs.names import Plan, key_of
 from imgai.runs.options import RunOptions
 from imgai.runs.records import Records
@@ -29,17 +29,18 @@ def tell_labels(
     records: Records,
     console: Console,
     collect: Callable[[Row], None] | None = None,
-) -> None:
+) -> Written | None:
     """Write the table that was asked for, of every input done now or before, and show what is in it.
 
-    Raises InputError if the table cannot be written.
+    Returns what was written of the table; None without one. Raises InputError if the table cannot be written.
     """
     from imgai.kinds.table import write_table
 
     outputs, model = options.outputs, spec.model
     ids = dict(zip(model.labels or (), model.label_ids or (), strict=False))
+    written = None
     if (table := outputs.table) is not None:
-        commit(
+        written = commit(
             table,
             lambda file: write_table(
                 _rows(plans, options, records),
@@ -55,6 +56,7 @@ def tell_labels(
             collect(row)
     elif not options.json and not options.quiet:
         _show(list(_rows(plans, options, records)), options, console)
+    return written
 
 
 def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterable[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from imgai.runs.job import output_of_run
 from imgai.runs.listen import Listener
 from imgai.runs.tell import tell_labels
 
@@ -19,4 +20,6 @@ class Labels(Listener):
         self._collect = collect
 
     def end(self, run: Run) -> None:
-        tell_labels(run.plans, run.specs[-1], run.options, run.records, run.console, self._collect)
+        written = tell_labels(run.plans, run.specs[-1], run.options, run.records, run.console, self._collect)
+        if written is not None and (table := run.options.outputs.table) is not None:
+            run.outputs.append(output_of_run("table", table, written, run.out))

@@ -23,7 +23,7 @@ from imgai.report.page import Run as About
 from imgai.report.page import fitting
 from imgai.runs.album import FOLDER, Album, write_contact, write_report
 from imgai.runs.commit import reason
-from imgai.runs.job import Job
+from imgai.runs.job import Job, output_of_run
 from imgai.runs.listen import Listener
 from imgai.runs.record import counting_by
 
@@ -217,18 +217,14 @@ class Report(Show):
         self._prepare(run)
         if self._report is not None:
             about = about_run(run, time.monotonic() - self._begun, self.album)
-            _, left_out = write_report(self.album, run.plans, self._report, about)
+            page, left_out = write_report(self.album, run.plans, self._report, about)
             words = f"; no room was left in it for {left_out} pictures" if left_out else ""
             self._console.say(f"the report is {self._report}{words}")
+            run.outputs.append(output_of_run("report", self._report.absolute(), page, run.out))
         if self._contact is not None:
             written = write_contact(self.album, run.plans, self._contact)
             self._console.say(f"the contact sheet is {self._contact}")
-            run.outputs.append(
-                {
-                    "kind": "contact", "path": self._contact.absolute().as_posix(), "bytes": written.size, "page": 0,
-                    "time": written.time, "sha256": written.sha256,
-                }
-            )  # fmt: skip
+            run.outputs.append(output_of_run("contact", self._contact.absolute(), written, run.out))
 
 
 def about_run(run: Run, seconds: float, album: Album) -> About:

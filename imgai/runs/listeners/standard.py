@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[Listener]:
     """Those that the options of a run ask for, in the order in which they hear of an event.
 
-    The record is kept before anybody is told of it. collect: see `Labels`.
+    The record is kept before anybody is told of it, and what is made of all inputs before its record.
+    collect: see `Labels`.
     """
     options, console = run.options, run.console
     if options.dry_run:
@@ -36,13 +37,13 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         from imgai.runs.listeners.report import Report  # and with it torch
 
         chosen.append(Report(options.report, options.contact, console))
+    if run.specs[-1].task.output in PRINTED:
+        chosen.append(Labels(collect))
     if not run.exact:
         chosen.append(Keep(run.records, console))
     if options.json:
         chosen.append(Lines(console))
     if run.stdout is not None:
         chosen.append(Send(run.stdout, run.out, console))
-    if run.specs[-1].task.output in PRINTED:
-        chosen.append(Labels(collect))
     chosen.append(Words(console, json=options.json))
     return [*chosen, Progress(console)]
