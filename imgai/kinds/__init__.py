@@ -48,7 +48,10 @@ class CutoutParams(MaskParams):
         "clean: decide uncertain parts away from the edge, keep the edge soft; soft: the mask as it is.",
         choices=("clean", "soft", "hard"),
     )
-    islands: str = param("all", "Keep all parts, or the largest alone.", choices=("all", "largest"))
+    islands: str = param(
+        "all", "Keep all parts, the largest alone, or main: all of at least a tenth of it.",
+        choices=("all", "largest", "main"),
+    )  # fmt: skip
     min_area: float | None = param(
         None, "Drop parts, and fill holes, under this share of the largest part.", minimum=0, maximum=1
     )
@@ -110,7 +113,9 @@ def is_color(text: str) -> bool:
 class ObjectsParams(MaskParams):
     """The options of kinds that number the objects of a mask."""
 
-    min_size: int = param(0, "Leave out objects of fewer pixels.", minimum=0)
+    min_size: int = param(
+        0, "Leave out objects of fewer pixels; 0: specks that the model is not sure of; 1: none.", minimum=0
+    )
     exclude_edges: bool = param(False, "Leave out objects that touch an edge of the picture.")
 
 
@@ -264,6 +269,7 @@ MASK = (
         render="imgai.kinds.overlay:render",
         suffixes=(".jpg", ".png"),
         params=ObjectsParams,
+        revision=2,
     ),
     Kind(
         name="labels",
@@ -272,7 +278,7 @@ MASK = (
         render="imgai.kinds.labels:render",
         suffixes=(".png", ".tif"),
         params=LabelsParams,
-        revision=2,
+        revision=3,
     ),
     Kind(
         name="coco",
@@ -283,7 +289,7 @@ MASK = (
         once="run",
         merge="imgai.kinds.coco:merge",
         params=CocoParams,
-        revision=2,
+        revision=3,
     ),
     Kind(
         name="csv",
@@ -295,6 +301,7 @@ MASK = (
         stem="counts",
         merge="imgai.kinds.counts:merge",
         params=TableParams,
+        revision=2,
     ),
     Kind(
         name="objects",
@@ -305,6 +312,7 @@ MASK = (
         once="run",
         merge="imgai.kinds.measured:merge",
         params=TableParams,
+        revision=2,
     ),
     Kind(
         name="ink",
@@ -334,6 +342,7 @@ MASK = (
         suffixes=(".zip",),
         once="input",
         params=ObjectsParams,
+        revision=2,
     ),
     Kind(
         name="heat",

@@ -20,6 +20,9 @@ from imgai.outputs.mask import Mask
 from imgai.plugin import Metadata, Page, Picture, Rendered
 from imgai.sample import Sample
 
+_DOUBT = 0.4
+"""From where a mask shows scraps; see `matte.doubt`."""
+
 
 def render(page: Page) -> Iterator[Rendered]:
     """A picture with alpha, or over a background, in the picture's depth. Several classes are cut out together."""
@@ -41,15 +44,24 @@ def render(page: Page) -> Iterator[Rendered]:
     if not formats()[format_].deep:
         picture = with_8_bits(picture)
     suffix = page.suffix or formats()[format_].suffixes[0]
+    notes = () if params.islands == "all" else _doubts(page.output)
     if format_ == "PNG":
-        yield Rendered(_png(pixels, metadata), suffix)
+        yield Rendered(_png(pixels, metadata), suffix, notes=notes)
         return
     check_size(formats()[format_], pixels.shape[0], pixels.shape[1], sample.source.name)
 
     def write(file: BinaryIO) -> None:
         function(formats()[format_].write)(iter((picture,)), file, params.quality)
 
-    yield Rendered(write, suffix)
+    yield Rendered(write, suffix, notes=notes)
+
+
+def _doubts(mask: Mask) -> tuple[str, ...]:
+    """What to say where one subject is wanted and the model saw none clearly."""
+    values = mask.values[: len(mask.labels)].amax(dim=0)
+    if matte.doubt(matte.smaller(values[None, None])[0, 0]) < _DOUBT:
+        return ()
+    return ("no clear subject was found; look at what was cut out",)
 
 
 def _png(pixels: np.ndarray, metadata: Metadata) -> bytes:
@@ -97,15 +109,24 @@ def _finish(
     if params.alpha != "soft":
         verdict, found = matte.judge(small, islands=params.islands, min_area=params.min_area)
         size = found or size
+    around = None
     if verdict is not None:
-        matte.settle(alpha, verdict)
+        around = _around(small, colors, own, size, verdict)
+        matte.settle(alpha, matte.foreseen(verdict, around.trust))
     if params.alpha == "hard":
         np.copyto(alpha, np.where(alpha >= 128, np.uint8(255), np.uint8(0)))
-    if not matte.soft_places(alpha).size:
-        return
+    places = matte.soft_places(alpha)
+    if places.size:
+        around = around or _around(small, colors, own, size, verdict)
+        matte.refine(alpha, colors, around, verdict, result, places)
+
+
+def _around(
+    small: torch.Tensor, colors: np.ndarray, own: np.ndarray | None, size: float, verdict: matte.Verdict | None
+) -> matte.Local:
+    """The colours of subject and ground around every cell of the small grid."""
     shown = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
     visible = (
         None if own is None else matte.smaller(torch.from_numpy(np.ascontiguousarray(own))[None, None])[0, 0] > 0.5
     )
-    around = matte.local(shown, small, size, verdict, visible)
-    matte.refine(alpha, colors, around, verdict, result)
+    return matte.local(shown, small, size, verdict, visible)

@@ -20,20 +20,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgai.images.depth import to_float
 from imgai.images.resize import resize
+from imgai.outputs.counting import FEW_PARTS, SPECK, UNSURE
 
 _GRID = 384
 """The longer side of the small grid: networks that find subjects look at no more."""
 _SURE = 0.9
-_UNSURE_PART = 0.95  # a part whose mask is nowhere above it is one that the model is not sure of
-_FEW_PARTS = 0.1  # of all that is inside, the largest part has this share, or what was found is no subject but ink, say
+_MAIN = 0.1  # of the largest part, the least share that --islands main keeps
 _BAND = 0.035  # how far from the edge nothing is decided, as a share of the subject's own size (root of its area)
 _WINDOW = 0.06  # half the window of local means, as a share of the same
 _CONTRAST, _MIXED_CONTRAST = 5.0, 2.0  # of the mask's alpha, and of alpha by colour
 _STEEPEST = 1.0  # by how much alpha changes from a pixel to the next, at most: more shows steps
+_NEARLY = 0.15  # what a mask is nearer to 0 or 1 than, colours overrule less and less
+_ENDS = 0.05  # alpha that is nearer to 0 or 1 is that
 _NOISE = 0.02  # what colours differ by without meaning it, squared distance in RGB
-_CHUNK = 1 << 17  # pixels at a time
+_CHUNK = 1 << 16  # pixels at a time
 _OPEN, _OUTSIDE, _INSIDE, _GONE, _FILLED = range(5)
 _LEVELS = np.arange(256, dtype=np.uint8)
 _FATES = np.concatenate(
@@ -48,6 +49,20 @@ _FATES = np.concatenate(
 """What becomes of each level of alpha: in the band, beyond it outside and inside, in a part that goes, in a hole.
 
 Outside, what the model is sure of stays: it is too thin for the small grid."""
+
+
+_STEPS = 8  # in which the levels are told that are surely 0, or surely 1, in a cell of the band
+_FIRST = len(_FATES) // 256  # the fates from here on are of cells of the band
+_FATES = np.concatenate(
+    (
+        _FATES,
+        *(
+            np.where(255 * low / _STEPS > _LEVELS, 0, np.where(255 - 255 * high / _STEPS < _LEVELS, 255, _LEVELS))
+            for low in range(_STEPS)
+            for high in range(_STEPS)
+        ),
+    )
+).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +117,8 @@ class Verdict:
 def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdict | None, float]:
     """Which parts of a mask are the subject, and how large that is (root of the area, in cells).
 
-    small: ``(h, w)`` in [0, 1]. islands: "largest" keeps the largest part alone. min_area: parts and holes under
+    small: ``(h, w)`` in [0, 1]. islands: "largest" keeps the largest part alone, "main" those of
+    at least a tenth of it. min_area: parts and holes under
     this share of the largest go; None: those of under a hundredth, parts only if the model is not sure of them.
     The verdict is None where nothing is inside, or where there are too many parts for a subject.
     """
@@ -117,14 +133,16 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
     areas[0] = 0
     largest = int(areas.max())
     size = math.sqrt(largest)
-    if largest < _FEW_PARTS * int(areas.sum()) and islands != "largest" and min_area is None:
+    if largest < FEW_PARTS * int(areas.sum()) and islands == "all" and min_area is None:
         return None, size
-    least = (0.01 if min_area is None else min_area) * largest
+    least = (SPECK if min_area is None else min_area) * largest
     if islands == "largest":
         gone = np.arange(count + 1) != int(areas.argmax())
+    elif islands == "main":
+        gone = areas < max(least, _MAIN * largest)
     elif min_area is None:
         surest = ndimage.maximum(small.numpy(), numbered, np.arange(count + 1))
-        gone = (areas < least) & (np.asarray(surest) < _UNSURE_PART)
+        gone = (areas < least) & (np.asarray(surest) < UNSURE)
     else:
         gone = areas < least
     gone[0] = False
@@ -144,6 +162,11 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
         if there.any():  # and a cell around, where that is not of what stays
             fate[ndimage.binary_dilation(there, np.ones((3, 3), dtype=bool)) & (kept == (end == _FILLED))] = end
     return Verdict(torch.from_numpy(distance.astype(np.float32)), cells, fate), size
+
+
+def doubt(small: Tensor) -> float:
+    """How undecided a mask is, against what it covers: under 0.3 where there is a subject. Shape: ``(h, w)``."""
+    return float(torch.minimum(small, 1 - small).sum() / small.sum().clamp_min(1e-6))
 
 
 def _steadied(small: Tensor) -> Tensor:
@@ -196,6 +219,21 @@ def _pooled_mean(values: Tensor, radius: int) -> Tensor:
     return F.interpolate(box_mean(pooled, radius // step)[None], values.shape[-2:], mode="bilinear")[0]
 
 
+def foreseen(verdict: Verdict, trust: Tensor) -> Verdict:
+    """The verdict with what `refine` will surely make 0 or 1 in the band, so that it need not look at that.
+
+    trust: of `Local`, ``(1, h, w)``.
+    """
+    distance = verdict.distance[None]
+    # A pixel lies between cells, so that those around it count too.
+    most, least, trusted = (F.max_pool2d(each, 3, 1, 1)[0] for each in (distance, -distance, trust))
+    steep = 1 + trusted / _NEARLY
+    low, high = ((_ENDS - 0.5 * each) / steep for each in (most, least))
+    step = [(each * _STEPS - 1 / 32).floor().clamp(0, _STEPS - 1) for each in (low, high)]
+    fate = (_FIRST + step[0] * _STEPS + step[1]).numpy().astype(np.uint8)
+    return Verdict(verdict.distance, verdict.band, np.where(verdict.fate == _OPEN, fate, verdict.fate))
+
+
 def box_mean(values: Tensor, radius: int) -> Tensor:
     """The mean over a square window of ``2 * radius + 1``, a side after the other. Shape: ``(C, h, w)``, kept."""
     side = 2 * radius + 1
@@ -219,51 +257,88 @@ def soft_places(alpha: np.ndarray) -> np.ndarray:
     return np.flatnonzero((alpha - np.uint8(1)) < np.uint8(254))
 
 
-def refine(alpha: np.ndarray, colors: np.ndarray, around: Local, verdict: Verdict | None, result: np.ndarray) -> None:
+def refine(
+    alpha: np.ndarray,
+    colors: np.ndarray,
+    around: Local,
+    verdict: Verdict | None,
+    result: np.ndarray,
+    places: np.ndarray,
+) -> None:
     """Set alpha and the colours of every soft pixel, in place.
 
-    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16.
-    Without a verdict alpha stays, and only colours are set.
+    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16; the
+    colours are in the result already. places: what `soft_places` says. Without a verdict alpha stays, and only colours
+    are set.
     """
-    height, width = alpha.shape
-    channels, white = colors.shape[2], float(np.iinfo(colors.dtype).max)
+    width, channels = alpha.shape[1], colors.shape[2]
+    white = float(np.iinfo(colors.dtype).max)
     maps = around.stacked()
     if verdict is not None:
         maps = torch.cat((maps, verdict.distance[None].clamp(-2, 2)))
         push = 0.5 / (verdict.band * max(alpha.shape) / max(verdict.fate.shape))  # of a pixel nearer to the middle
     flat_alpha = alpha.reshape(-1)
     flat_before = flat_alpha if verdict is None else flat_alpha.copy()
-    flat_colors, flat_result = colors.reshape(-1, channels), result.reshape(-1, channels + 1)
-    places = soft_places(alpha)
+    # A pixel is one number: so it is read and written several times as fast as channel by channel.
+    whole = result.view(f"u{result.itemsize * result.shape[2]}").reshape(-1)
     for begin in range(0, len(places), _CHUNK):
         chunk = places[begin : begin + _CHUNK]
-        y, x = np.divmod(chunk, width)
-        grid = torch.from_numpy(np.stack(((2 * x + 1) / width - 1, (2 * y + 1) / height - 1), 1).astype(np.float32))
-        here = F.grid_sample(maps[None], grid[None, None], padding_mode="border", align_corners=False)[0, :, 0]
-        front, back, trust = here[:channels], here[channels : 2 * channels], here[2 * channels]
-        shown = to_float(torch.from_numpy(flat_colors[chunk])).T
-        cover = to_float(torch.from_numpy(flat_alpha[chunk]))
+        here = _sampled(maps, chunk, alpha.shape)
+        pixels = whole[chunk].view(result.dtype).reshape(len(chunk), channels + 1)
+        shown = _planes(pixels, channels, white)
+        front, back = here[:channels], here[channels : 2 * channels]
+        cover = torch.from_numpy(flat_alpha[chunk]).float().div_(255)
         if verdict is not None:
-            contrast = (_STEEPEST / (_slope(flat_before, chunk, width) + push)).clamp_(1, _CONTRAST)
-            cover = _opened(cover, shown, front, back, trust, here[-1], contrast)
+            contrast = _slope(flat_before, chunk, width).add_(push).reciprocal_().mul_(_STEEPEST).clamp_(1, _CONTRAST)
+            cover = _opened(cover, shown, front, back, here[2 * channels], here[-1], contrast)
             flat_alpha[chunk] = cover.mul(255).add_(0.5).to(torch.uint8).numpy()
-        front = front + cover * (shown - cover * front - (1 - cover) * back)
-        flat_result[chunk, :-1] = (front.clamp_(0, 1).T * white + 0.5).numpy().astype(colors.dtype)
+            # What is all subject keeps its colours, and what is none of it has none.
+            mixed = torch.nonzero((cover > 0) & (cover < 1)).squeeze(1)
+            chunk, pixels, cover = chunk[mixed.numpy()], pixels[mixed.numpy()], cover[mixed]
+            front, back, shown = (each.index_select(1, mixed) for each in (front, back, shown))
+        # front + cover * (shown - cover * front - (1 - cover) * back)
+        clean = torch.addcmul(shown - back, cover, front - back, value=-1).mul_(cover).add_(front).clamp_(0, 1)
+        pixels[:, :-1] = clean.mul_(white).add_(0.5).numpy().astype(colors.dtype).T
+        whole[chunk] = pixels.view(whole.dtype)[:, 0]
+
+
+def _sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:
+    """Maps of the small grid at pixels, between cells. Shape: maps ``(C, h, w)``, places flat ``(N,)``; ``(C, N)``."""
+    height, width = size
+    y = places // width
+    x = places - y * width
+    grid = np.empty((len(places), 2), dtype=np.float32)
+    np.multiply(x, 2 / width, out=grid[:, 0], casting="unsafe")
+    np.multiply(y, 2 / height, out=grid[:, 1], casting="unsafe")
+    grid += np.array((1 / width - 1, 1 / height - 1), dtype=np.float32)
+    where = torch.from_numpy(grid)[None, None]
+    return F.grid_sample(maps[None], where, padding_mode="border", align_corners=False)[0, :, 0]
+
+
+def _planes(pixels: np.ndarray, channels: int, white: float) -> Tensor:
+    """The colours of pixels, a channel after the other. Shape: ``(N, C + 1)`` to ``(C, N)`` in [0, 1]"""
+    planes = np.empty((channels, len(pixels)), dtype=np.float32)
+    for channel in range(channels):
+        planes[channel] = pixels[:, channel]
+    return torch.from_numpy(planes).div_(white)
 
 
 def _opened(
     cover: Tensor, shown: Tensor, front: Tensor, back: Tensor, trust: Tensor, distance: Tensor, contrast: Tensor
 ) -> Tensor:
     """Alpha within the band, of N pixels. Shape: the colours ``(C, N)``, all else ``(N,)``."""
-    sharp = _contrasted(cover + 0.5 * distance, contrast)
+    sharp = _contrasted(torch.add(cover, distance, alpha=0.5), contrast)
     apart = front - back
-    mixed = ((shown - back) * apart).sum(0) / apart.square().sum(0).clamp_min(1e-4)
+    mixed = (shown - back).mul_(apart).sum(0).div_(apart.square_().sum(0).clamp_min_(1e-4))
     # What the model is nearly sure of, colours do not overrule: texture would show as specks.
-    trust = trust * (torch.minimum(cover, 1 - cover) / 0.15).clamp_(max=1)
+    trust = torch.minimum(cover, 1 - cover).div_(_NEARLY).clamp_(max=1).mul_(trust)
     alpha = torch.lerp(sharp, _contrasted(mixed, _MIXED_CONTRAST), trust)
     # Towards the end of the band only what is decided there is left.
-    alpha = torch.minimum(torch.maximum(alpha, (distance - 0.6) / 0.4), (distance + 1) / 0.4).clamp_(0, 1)
-    return torch.where(alpha < 0.05, 0.0, torch.where(alpha > 0.95, 1.0, alpha))
+    least, most = (distance - 0.6).div_(0.4), (distance + 1).div_(0.4)
+    alpha = torch.minimum(torch.maximum(alpha, least, out=alpha), most, out=alpha).clamp_(0, 1)
+    alpha[alpha < _ENDS] = 0
+    alpha[alpha > 1 - _ENDS] = 1
+    return alpha
 
 
 def _contrasted(alpha: Tensor, factor: Tensor | float) -> Tensor:
@@ -272,10 +347,9 @@ def _contrasted(alpha: Tensor, factor: Tensor | float) -> Tensor:
 
 def _slope(alpha: np.ndarray, places: np.ndarray, width: int) -> Tensor:
     """By how much alpha changes from a pixel to the next. Shape: alpha flat uint8, places ``(N,)``; ``(N,)``"""
-    last = len(alpha) - 1
 
-    def change(step: int) -> np.ndarray:
-        after, before = alpha[np.minimum(places + step, last)], alpha[np.maximum(places - step, 0)]
-        return np.asarray(after.astype(np.float32) - before)
+    def change(step: int) -> Tensor:
+        after, before = alpha.take(places + step, mode="clip"), alpha.take(places - step, mode="clip")
+        return torch.from_numpy(after).float().sub_(torch.from_numpy(before)).square_()
 
-    return torch.from_numpy(np.hypot(change(1), change(width)) / (2 * 255))
+    return change(1).add_(change(width)).sqrt_().div_(2 * 255)

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+SPECK, UNSURE, FEW_PARTS = 0.01, 0.95, 0.1
+"""A speck has less than this share of the largest part, and its mask is nowhere above this value. Where the largest
+part has less than a tenth of all, as the letters of a page have, there are none."""
 _BAND = 1 << 22  # pixels at a time: bincount copies what it is given to 64 bits
 
 
@@ -18,7 +21,7 @@ _BAND = 1 << 22  # pixels at a time: bincount copies what it is given to 64 bits
 class Counting:
     """What is asked of objects, by the options of the kinds that are written.
 
-    threshold: the least value of a mask, or score of a box. min_size: the least area in pixels.
+    threshold: the least value of a mask, or score of a box. min_size: the least area in pixels; 0: all but specks.
     exclude_edges: those that touch an edge of the picture are left out.
     numbered: whether a kind that numbers the objects of a mask is written; only then are they counted.
     """
@@ -43,6 +46,9 @@ def areas_of(numbered: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     """The pixels of each number, or the sum of their weights. Shape: ``(H, W)`` int32 to ``(N + 1,)`` float64."""
     import numpy as np
 
+    if weights is None and numbered.size:
+        _, lengths, numbers = _runs(numbered)
+        return np.bincount(numbers, lengths)
     count = int(numbered.max(initial=0)) + 1
     sums = np.zeros(count)
     parts = 1 + numbered.size // _BAND
@@ -51,6 +57,46 @@ def areas_of(numbered: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
     for band, weight in zip(bands, of_bands, strict=True):
         sums += np.bincount(band.ravel(), None if weight is None else weight.ravel(), minlength=count)
     return sums
+
+
+def _runs(numbered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where runs of one number begin, row after row, how long they are, and of which number: many times fewer than
+    pixels."""
+    import numpy as np
+
+    flat = numbered.ravel()
+    starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+    return starts, np.diff(starts, append=flat.size), flat[starts]
+
+
+def surely(numbered: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The parts of a mask without its specks, as a clean cut-out is without them; numbered anew from 1.
+
+    Shape: numbered ``(H, W)`` int32, kept; values ``(H, W)`` uint8.
+    """
+    import numpy as np
+
+    if not numbered.size:
+        return numbered
+    starts, lengths, numbers = _runs(numbered)
+    areas = np.bincount(numbers, lengths)
+    largest = areas[1:].max(initial=0)
+    small = areas < SPECK * largest
+    small[0] = False
+    if not small.any() or largest < FEW_PARTS * areas[1:].sum():
+        return numbered
+    # The highest value of every run of these, and with it whether its part is surely one.
+    runs = np.flatnonzero(small[numbers])
+    ends = np.stack((starts[runs], starts[runs] + lengths[runs]), 1).ravel()
+    ends = ends[:-1] if ends[-1] == values.size else ends
+    highest = np.maximum.reduceat(values.ravel(), ends)[::2]
+    small[numbers[runs[highest >= UNSURE * 255]]] = False
+    if not small.any():
+        return numbered
+    kept = ~small
+    kept[0] = False
+    renumbered = np.where(kept, np.cumsum(kept), 0).astype(np.int32)
+    return np.asarray(np.repeat(renumbered[numbers], lengths).reshape(numbered.shape))
 
 
 def selected(numbered: np.ndarray, counting: Counting) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from imgai.images.depth import quantize
 from imgai.images.upsample import upsample
 from imgai.outputs.base import Footprint, OutputType, StepContext, View
-from imgai.outputs.counting import Counting, areas_of, selected
+from imgai.outputs.counting import Counting, areas_of, selected, surely
 from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 from imgai.sample import Sample
@@ -71,35 +71,46 @@ class Mask:
         touch, corners included, are one object. They are numbered once, and every kind is given the same numbers:
         do not write into them.
 
-        min_size: leave out objects of fewer pixels. exclude_edges: leave out those that touch an edge of the image.
+        min_size: leave out objects of fewer pixels; 0 leaves out specks that the model is not sure of, beside something
+        large (see `surely`), 1 nothing at all. exclude_edges: leave out those that touch an edge of the image.
 
         Shape: ``(H, W)`` int32 each.
         """
         counting = Counting(threshold, min_size, exclude_edges)
         if counting not in self._numbered:
-            plain = Counting(threshold)
+            plain = Counting(threshold, min(min_size, 1))
             if plain not in self._numbered:
-                self._numbered[plain] = self._all_objects(threshold)
+                self._numbered[plain] = self._all_objects(threshold, specks=min_size > 0)
             if counting != plain:
                 self._numbered[counting] = [
                     (label, selected(numbers, counting)) for label, numbers in self._numbered[plain]
                 ]
         return self._numbered[counting]
 
-    def _all_objects(self, threshold: float) -> list[tuple[str, np.ndarray]]:
+    def _all_objects(self, threshold: float, *, specks: bool) -> list[tuple[str, np.ndarray]]:
         if self.instances is not None:
             maps = self.values.numpy().astype(np.float32) / 255
             return [(self.labels[0], np.asarray(self.instances(maps, threshold), dtype=np.int32))]
         from scipy import ndimage
 
-        return [
-            (label, np.asarray(ndimage.label(self.inside(index, threshold), _EIGHT_NEIGHBOURS, output=np.int32)[0]))
-            for index, label in enumerate(self.labels)
-        ]
+        found = []
+        for index, label in enumerate(self.labels):
+            numbers = ndimage.label(self.inside(index, threshold), _EIGHT_NEIGHBOURS, output=np.int32)[0]
+            numbers = np.asarray(numbers) if specks else surely(np.asarray(numbers), self.values[index].numpy())
+            found.append((label, numbers))
+        return found
 
     def areas(self, threshold: float) -> dict[str, float]:
         """For each class the part of the image that it covers, 0 to 1."""
         return {label: round(float(self.inside(index, threshold).mean()), 6) for index, label in enumerate(self.labels)}
+
+
+def _largest(numbers: np.ndarray) -> int:
+    return int(numbers.max(initial=0))
+
+
+def _distinct(numbers: np.ndarray) -> int:
+    return int((areas_of(numbers)[1:] > 0).sum())
 
 
 class MaskOutput(OutputType):
@@ -190,7 +201,9 @@ class MaskOutput(OutputType):
         if not counting.numbered:
             return areas
         objects = mask.objects(counting.threshold, counting.min_size, counting.exclude_edges)
-        return areas | {"objects": {label: int((areas_of(numbers)[1:] > 0).sum()) for label, numbers in objects}}
+        # Numbers that a model gives may have gaps.
+        count = _largest if mask.instances is None else _distinct
+        return areas | {"objects": {label: count(numbers) for label, numbers in objects}}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
         """``classes``: the area of each; of several pages the mean. ``objects``: the number of each; the sum."""

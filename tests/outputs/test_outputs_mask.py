@@ -15,9 +15,10 @@ import torch
 from PIL import Image, ImageDraw
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from scipy import ndimage
 
 from imgai.images import make_sample
-from imgai.kinds import CocoParams
+from imgai.kinds import CocoParams, matte
 from imgai.kinds.coco import annotate, assemble, polygons, rle
 from imgai.kinds.files import files
 from imgai.outputs.mask import Mask
@@ -134,6 +135,7 @@ def test_thin_hair_in_front_of_a_plain_ground_stays_thin_and_soft() -> None:
     [
         ({}, False, True, False),
         ({"islands": "largest"}, False, False, False),
+        ({"islands": "main"}, False, False, False),
         ({"min_area": 0.0}, True, True, True),
         ({"min_area": 0.3}, False, False, False),
     ],
@@ -147,6 +149,73 @@ def test_small_parts_and_holes_go(params: dict[str, Any], small_part: bool, larg
     assert (alpha[7:9, 7:9] > 0).any() == small_part
     assert (alpha[205:225, 205:225] > 0).all() == large_part
     assert (alpha[119, 119] == 0) == hole
+
+
+def test_main_parts_are_those_of_a_tenth_of_the_largest() -> None:
+    mask = disc(240, 60, 2)  # of 11,300 pixels
+    mask[195:235, 195:235] = 1.0
+    mask[5:25, 5:25] = 1.0
+    alpha = alpha_of(mask, islands="main")
+    assert (alpha[200:230, 200:230] == 255).all()
+    assert not alpha[5:25, 5:25].any()
+
+
+def test_scraps_where_one_subject_is_wanted_are_told() -> None:
+    random = np.random.default_rng(1)
+    scraps = np.clip(ndimage.gaussian_filter(random.random((200, 200)), 8) * 8 - 3.7, 0, 1)
+    gray = make_sample(np.full((200, 200, 3), 128, dtype=np.uint8), None, Source(None, "x"), Metadata("PNG"))
+    words = ("no clear subject was found; look at what was cut out",)
+    assert render(gray, found(scraps), "cutout", islands="main")[0].notes == words
+    assert render(gray, found(scraps), "cutout")[0].notes == ()
+    assert render(gray, found(disc(200, 60, 4)), "cutout", islands="main")[0].notes == ()
+    assert render(gray, found(np.zeros((200, 200))), "cutout", islands="main")[0].notes == (), "told by the run"
+
+
+def test_objects_are_counted_without_the_specks_that_a_cutout_drops() -> None:
+    mask = disc(240, 60, 2)
+    mask[6:10, 6:10] = 0.8  # the model is not sure of it
+    mask[226:230, 226:230] = 1.0  # it is of that
+    of = found(mask)
+    ((_, numbers),) = of.objects(0.5)
+    assert not numbers[6:10, 6:10].any()
+    assert set(np.unique(numbers)) == {0, 1, 2}, "numbered anew"
+    assert numbers[227, 227] == 2
+    assert of.objects(0.5, min_size=1)[0][1].max() == 3, "all, where that is asked for"
+    assert of.objects(0.5, min_size=17)[0][1].max() == 1
+    assert of.objects(0.5, exclude_edges=True)[0][1].max() == 2
+    dots = np.zeros((100, 100))
+    dots[::4, ::4] = 0.6  # as many as there are, none of them is large
+    assert found(dots).objects(0.5)[0][1].max() == 625
+
+
+@pytest.mark.parametrize("sure", [True, False])
+def test_the_last_pixel_may_be_a_speck(sure: bool) -> None:
+    mask = np.zeros((60, 60))
+    mask[5:40, 5:40] = 1
+    mask[-1, -1] = 1.0 if sure else 0.7
+    assert found(mask).objects(0.5)[0][1].max() == 1 + sure
+
+
+def test_what_is_foreseen_of_a_cutout_is_what_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = disc(480, 130, 60)
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (480, 480, 3)) * 0.3 + mask[..., None] * 120
+    sample = make_sample(pixels.astype(np.uint8), None, Source(None, "x"), Metadata("PNG"))
+    quick = alpha_of(mask, sample)
+    looked: list[int] = []
+    places = matte.soft_places
+
+    def counted(alpha: np.ndarray) -> np.ndarray:
+        looked.append(len(places(alpha)))
+        return places(alpha)
+
+    monkeypatch.setattr(matte, "soft_places", counted)
+    assert (alpha_of(mask, sample) == quick).all()
+    monkeypatch.setattr(matte, "foreseen", lambda verdict, trust: verdict)
+    whole = alpha_of(mask, sample)
+    assert np.abs(whole.astype(int) - quick).mean() < 0.2
+    assert ((whole == 255) == (quick == 255)).mean() > 0.995
+    assert looked[0] < 0.9 * looked[1]
 
 
 def test_ink_is_no_subject_whose_small_parts_go() -> None:
