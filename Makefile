@@ -1,5 +1,6 @@
 # make demo: set up, and make masks of the example pictures.
 # make test: set up and run every test of the host and of every plugin.
+# make docs: the pages as a site, in site/.
 # make lint, make bench DATA=folder, make torture, make wheels, make clean.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint bench torture wheels install clean
+.PHONY: demo test lint docs bench torture wheels install clean
 
 install: $(STAMP)
 
@@ -31,6 +32,11 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[docs]'
+	$(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The pages are in $(CURDIR)/site/: open index.html, or serve it with: $(BIN)/python -m http.server -d site"
+
 # The table of docs/benchmarks.md. DATA is a folder with the test pictures; benchmarks/README.md names them.
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
@@ -44,4 +50,4 @@ wheels: $(STAMP)
 	@ls -l dist
 
 clean:
-	rm -rf $(VENV) dist build masks
+	rm -rf $(VENV) dist build masks site

@@ -74,12 +74,34 @@ def test_commands_in_the_pages_exist_and_have_the_options_they_use(page: Path) -
             assert used <= known[name], line
 
 
-def test_tables_of_options_are_as_they_are_generated() -> None:
-    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+def test_the_man_page_is_as_it_is_generated() -> None:
+    man = script("man")
+    assert man.PAGE.read_text(encoding="utf-8") == man.page(), "python docs/man.py"
+
+
+def test_every_page_is_in_the_site() -> None:
+    listed = set(re.findall(r"- ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_site_names_what_lies_outside_of_it() -> None:
+    hooks = script("hooks")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert "](../" not in hooks.on_page_markdown(page.read_text(encoding="utf-8")), page
+
+
+def script(name: str) -> Any:
+    """A program of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    tables = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tables)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_tables_of_options_are_as_they_are_generated() -> None:
+    tables = script("tables")
     assert "--max-pixels" in tables.tables()["every-task"]
     seen: list[str] = []
     for page in sorted((ROOT / "docs").glob("*.md")):
