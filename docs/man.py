@@ -17,9 +17,9 @@ from imgai.words.command import machine_options, run_options
 PAGE = Path(__file__).with_name("imgai.1")
 _WHAT = "segment, detect, clean, enlarge and label pictures, whole folders at a time"
 _ABOUT = (
-    "One command a task. Inputs are files, folders with all below them, globs, - (a picture or a tar stream on standard "
-    "input) or @list.txt (a file of names). Outputs mirror the tree of the inputs. The same command again does only "
-    "what is missing or changed; inputs are never overwritten."
+    "One command a task. Inputs are files, folders with all below them, globs, - (a picture or a tar stream on "
+    "standard input) or @list.txt (a file of names). Outputs mirror the tree of the inputs. The same command again "
+    "does only what is missing or changed; inputs are never overwritten."
 )
 _CODES = (
     (0, "all done"),

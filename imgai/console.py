@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.text import Text
 
+    from imgai.log import Log
+
 
 class Console:
     """The standard streams, and how much is printed.
 
     quiet: errors alone are printed. verbose: `detail` is printed too.
+    log: a file that is told everything, whatever is printed.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet = quiet
         self.verbose = verbose
+        self.log: Log | None = None
         self._err: RichConsole | None = None
 
     @property
@@ -51,22 +55,32 @@ class Console:
 
     def say(self, text: str) -> None:
         """Print what was done; nothing with ``--quiet``."""
+        self._note(text)
         if not self.quiet:
             self.err.print(_plain(text))
 
     def detail(self, text: str) -> None:
         """Print details, with ``--verbose`` only."""
+        self._note(text)
         if self.verbose and not self.quiet:
             self.err.print(_plain(text, style="dim"))
 
     def warn(self, text: str) -> None:
         """Print a warning; nothing with ``--quiet``."""
+        self._note(f"warning: {text}")
         if not self.quiet:
             self.err.print(_plain(f"warning: {text}", style="yellow"))
 
     def fail(self, text: str) -> None:
         """Print an error, also with ``--quiet``."""
+        self._note(f"error: {text}")
         self.err.print(_plain(f"error: {text}", style="red"))
+
+    def _note(self, text: str) -> None:
+        """Keep what is said in the log, if there is one."""
+        if self.log is not None and not self.log.add(printable(text)):
+            self.log = None
+            self.fail("the log cannot be written any more; the run goes on without it")
 
     def out_line(self, text: str) -> None:
         """Write one line of results to stdout, at once, so that the next command can begin.

@@ -31,7 +31,11 @@ class Machine:
     backend: what runs the networks.
     """
 
-    device: str = option("auto", "Where the networks run: auto, cpu, cuda, cuda:1, several joined by commas, or mps.")
+    device: str = option(
+        "auto",
+        "Where the networks run: auto, cpu, cuda, cuda:1, several joined by commas, or mps.",
+        offered=("auto", "cpu", "cuda", "cuda:0", "cuda:1", "mps"),
+    )
     precision: str = option(
         "auto",
         "Number format of the networks; auto takes a shorter one where it is faster.",
@@ -80,6 +84,10 @@ class ScoresOptions:
 
 PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
 """The options of outputs that are printed, or gathered in one table; those of the others are options of kinds."""
+
+
+SEARCHED = (Output.MASK, Output.BOXES)
+"""Outputs in which there may be nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +147,7 @@ class Basics:
 class RunOptions(Basics):
     """What a run is told.
 
+    name: what files in the folder are called. log: a file that messages are added to.
     channel: of pictures that have several, the one to look at. dpi: dots per inch of every picture; None: as it says.
     out: the output folder, or the one output file; None where labels are only printed.
     outputs: what is written. avoid: other folders of outputs, which are no inputs.
@@ -146,6 +155,7 @@ class RunOptions(Basics):
 
     inputs: tuple[str, ...] = option(
         help="Files, folders, globs, - (an image or a tar stream on stdin) or @list.txt (a file of names).",
+        metavar="INPUTS",
         argument=True,
         plain=True,
         scope="typed",
@@ -162,8 +172,18 @@ class RunOptions(Basics):
         False, "Also replace files in --out that imgai did not make, or another task made.", scope="recipe"
     )
     no_clobber: bool = option(False, "Do not replace the one file, or the table, that --out names.", scope="recipe")
+    name: str | None = option(
+        None,
+        "How files in --out are called, of {stem}, {task}, {model}, {ext}; so they can lie beside the originals.",
+        metavar="NAME",
+        scope="recipe",
+    )
     dry_run: bool = option(False, "Print what would be done and write nothing.", scope="typed")
     fail_fast: bool = option(False, "Stop at the first input that fails.")
+    fail_if_empty: bool = option(False, "Exit with 1 if nothing was found in one of the pictures.", scope="settings")
+    log: Path | None = option(
+        None, "Also add all messages to this file, with the time.", metavar="FILE", scope="settings", trusted=True
+    )
     channel: str | None = option(
         None, "Use this channel alone: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
     )

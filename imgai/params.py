@@ -46,6 +46,7 @@ class Traits:
     trusted: of files, only the user's own imgai.toml and recipes may set it, not the imgai.toml of the current folder,
         which may have come with the pictures.
     negatable: ``--no-NAME`` is its opposite; for bool.
+    offered: what a shell offers to complete, where the choices are not all that it takes.
     """
 
     short: str = ""
@@ -58,6 +59,7 @@ class Traits:
     scope: str = "saved"
     trusted: bool = False
     negatable: bool = True
+    offered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ _DECLARED: dict[type[Any], tuple[Option, ...]] = {}
 def _option_of(params: type[Any], field: dataclasses.Field[Any], about: Param, hint: object) -> Option:
     traits = field.metadata.get("imgai.traits", Traits())
     kind = _plain_type(hint, f"{params.__name__}.{field.name}")
-    return Option(field.name, kind, field.default, about, traits, suggested=about.choices or ())
+    return Option(field.name, kind, field.default, about, traits, suggested=about.choices or traits.offered)
 
 
 def as_values(params: type[Params], given: Mapping[str, object], **others: object) -> Params:

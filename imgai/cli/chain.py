@@ -20,7 +20,7 @@ from imgai.registry import Registry
 from imgai.words.chain import RECORDED, assemble
 from imgai.words.command import Given, machine_options, run_options
 from imgai.words.recipe import write_recipe
-from imgai.words.steps import Asked, parse_step, set_options, written_options
+from imgai.words.steps import Asked, parse_step, set_options, with_formats, written_options
 
 if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
@@ -46,7 +46,8 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
             _save(asked.save_recipe, recipe)  # only here: by now the run has found its inputs
         return code
 
-    add_command(app, "chain", _options(), work, help=_HELP, settings=settings.of())
+    options = [with_formats(each, registry) for each in _options()]
+    add_command(app, "chain", options, work, help=_HELP, settings=settings.of())
 
 
 def _options() -> list[Option]:

@@ -18,7 +18,15 @@ from imgai.cli.later import add_later
 from imgai.cli.settings import Settings, load
 from imgai.console import Console, shown, silence_stdout
 from imgai.discovery import Plugin
-from imgai.errors import EXIT_BROKEN_PIPE, EXIT_FAILED, EXIT_INTERRUPTED, ImgaiError, PluginError, UsageError
+from imgai.errors import (
+    EXIT_BROKEN_PIPE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    ImgaiError,
+    PluginError,
+    UsageError,
+)
 from imgai.measure import MEASURES
 from imgai.plugin import Task
 from imgai.registry import Registry, load_registry
@@ -36,7 +44,7 @@ _EPILOG = "\n\n".join(("Examples:", *_EXAMPLES)) + (
 )
 _TASKS, _ABOUT = "Tasks", "About"
 _HELP = frozenset(("-h", "--help", "-V", "--version"))
-_COMMANDS = (
+COMMANDS = (
     ("chain", "Several steps, without a file between them.", _TASKS),
     ("run", "The steps of a recipe.", _TASKS),
     ("train", "Teach a task your own pictures.", _TASKS),
@@ -66,7 +74,7 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
         cls=type("Commands", (Commands,), {"broken": len(registry.broken)}),
         help=_SUMMARY,
         epilog=_EPILOG,
-        no_args_is_help=True,
+        invoke_without_command=True,
         rich_markup_mode="rich",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -74,18 +82,23 @@ def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typ
 
     @app.callback()
     def root(
+        context: typer.Context,
         version: Annotated[
             bool,
             typer.Option("--version", "-V", help="Print the version and exit.", is_eager=True, callback=_print_version),
         ] = False,
     ) -> None:
-        pass
+        if context.invoked_subcommand is None:
+            from imgai.cli.alone import first_words
 
-    own = {name for name, _, _ in _COMMANDS}
+            typer.echo(first_words(context.command))
+            raise typer.Exit(EXIT_USAGE)
+
+    own = {name for name, _, _ in COMMANDS}
     for task in registry.tasks.values():
         name = task.name if task.name not in own else _other_name(task, registry, own)
         add_later(app, name, shown(task.summary), _TASKS, partial(_add_task, task, name, registry, settings))
-    for name, summary, panel in _COMMANDS:
+    for name, summary, panel in COMMANDS:
         if name != "evaluate" or any(task.output in MEASURES for task in registry.tasks.values()):
             add_later(app, name, summary, panel, partial(_add, name, registry, settings))
     _add_broken(app, registry)

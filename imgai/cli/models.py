@@ -17,6 +17,7 @@ from imgai.cli.settings import Settings
 from imgai.cli.show import describe, find_models, megabytes, millions, print_facts
 from imgai.cli.zoo import add_zoo, remove_fetched, unfetched
 from imgai.errors import EXIT_OK, PluginError, UsageError
+from imgai.params import completion
 from imgai.registry import Registry
 
 
@@ -36,7 +37,10 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
     @models.command("info")
     def info(
-        name: Annotated[str, typer.Argument(help="A model, as subject or segment/subject, or the path of a file.")],
+        name: str = typer.Argument(
+            help="A model, as subject or segment/subject, or the path of a file.",
+            autocompletion=completion(_names(registry)),
+        ),
         json_: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False,
     ) -> None:
         """Show all that a model declares: licence, size, parameters, place of the weights, options."""
@@ -51,6 +55,14 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
     add_export(models, registry)
     add_zoo(models, registry)
+
+
+def _names(registry: Registry) -> list[str]:
+    """What ``models info`` takes, each once: models by name, with their task where several have one."""
+    models = registry.models()
+    several = {each.name for each in models if sum(other.name == each.name for other in models) > 1}
+    named = {f"{each.task}/{each.name}" if each.name in several else each.name for each in models}
+    return sorted(named | {each.family for each in models if each.family})
 
 
 def _remove(registry: Registry, name: str) -> int:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imgai import __version__
 from imgai.console import Console, prints_aside
-from imgai.errors import UsageError
+from imgai.errors import ImgaiError, UsageError
+from imgai.log import Log
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -32,6 +36,9 @@ def start(
 
     gc.enable()  # the command line starts without it
     console = Console(quiet=options.quiet, verbose=options.verbose)
+    if options.log is not None and not options.dry_run:
+        console.log = Log(options.log)
+        console.log.add(f"imgai {__version__}: {shlex.join(['imgai', *sys.argv[1:]])}")
     if options.open and options.report is None:
         raise UsageError("--open is for --report", "add --report report.html")
     if options.watch:
@@ -41,8 +48,13 @@ def start(
             raise UsageError("--watch goes on without an end, so there is neither --report nor --contact")
         with prints_aside():
             return watch(list(specs), options, console)
-    with prints_aside():
-        code = run(list(specs), options, console, collect, accept=accept).exit_code
+    try:
+        with prints_aside():
+            code = run(list(specs), options, console, collect, accept=accept).exit_code
+    except ImgaiError as error:
+        if console.log is not None:
+            console.log.add(f"error: {error}")
+        raise
     if options.open and not options.dry_run:
         open_page(options.report, console)
     return code

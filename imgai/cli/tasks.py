@@ -55,4 +55,9 @@ def _help(task: Task, registry: Registry) -> str:
     offered = [model for model in registry.models(task.name) if not model.untrained]
     named = {model.family or model.name: model.summary for model in reversed(offered)}
     models = "\n".join(f"- {name}: {shown(summary)}" for name, summary in reversed(named.items()))
-    return f"{shown(task.summary)}\n\nModels, the default first:\n\n{models}"
+    words = f"{shown(task.summary)}\n\nModels, the default first:\n\n{models}"
+    kinds = registry.kinds(task.output)
+    if task.output in PRINTED or len(kinds) < 2:
+        return words
+    written = "\n".join(f"- {kind.name}: {shown(kind.summary)}" for kind in kinds)
+    return f"{words}\n\nWhat --as writes, the usual one first:\n\n{written}"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from imgai.errors import InputError, UnsupportedError
+from imgai.images.elsewhere import what_first
 from imgai.images.formats import HEAD, detect, function
 from imgai.plugin import Format, Header
 
@@ -34,6 +35,8 @@ def format_of(source: Path | bytes, name: str) -> Format:
         if not head:
             raise InputError(f"{name}: the file is empty")
         format_ = detect(source, head)
+    if format_ is None and (other := what_first(name, head)) is not None:
+        raise InputError(f"{name}: it is {other[0]}, not a picture", other[1])
     if format_ is None:
         raise InputError(f"{name}: not a picture in a format that imgai reads", "see docs/formats.md")
     if not format_.read:

@@ -20,6 +20,7 @@ from imgai.images.sheet import size_at
 from imgai.outputs import OutputType, StepContext, View, resized
 from imgai.outputs.base import Place
 from imgai.plugin import Model
+from imgai.predict.heard import hears
 from imgai.predict.managed import Managed
 from imgai.predict.stretched import stretched
 from imgai.predict.tiling import Blender, Grid, Window
@@ -155,6 +156,7 @@ class TiledWork(Work):
         count = len(self._windows)
         self._blender = Blender(self._grid, self._finish, model.scale, count) if output.dense else None
         self._answers: list[tuple[Place, Any]] = []
+        self._added = 0
 
     def items(self) -> Iterator[Item]:
         whole = Item(self, self._image[0])
@@ -210,6 +212,9 @@ class TiledWork(Work):
             self._answers.append((item.place, answer))
         else:
             self._blender.add(item.window, answer)
+        self._added += 1
+        if len(self._grid) > 1 and (tell := hears.get()) is not None:
+            tell(self.sample.source, f"{self.model.task}/{self.model.name}", self._added, len(self._grid))
 
     def _complete(self) -> bool:
         return len(self._answers) == len(self._grid) if self._blender is None else self._blender.done

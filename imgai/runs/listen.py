@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Listener:
     """Receives the events of a run. A subclass defines the methods that it needs; the others do nothing.
 
-    All but `decoded` and `predicted` are called from the thread that iterates over the run, listener after listener in
-    the run's order.
+    All but `decoded`, `predicted` and `advanced` are called from the thread that iterates over the run, listener after
+    listener in the run's order.
     BrokenPipeError or Unheard from a method means that nobody reads the listener's output: the run begins no further
     input, finishes those in hand without this listener, and raises the error. Any other exception ends the run.
     """
@@ -33,6 +33,10 @@ class Listener:
 
     def predicted(self, job: Job, sample: Sample) -> None:
         """A page went through all steps and is not written yet. Called by threads that encode, as `decoded` is."""
+
+    def advanced(self, job: Job, step: str, done: int, count: int) -> None:
+        """So many tiles of a page of so many are done in a step, a task and its model. Called by threads that predict,
+        for pages of several tiles."""
 
     def finished(self, job: Job) -> None:
         """All files of an input are written, or it has failed. `Job.failed` may still be called."""

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from imgai.console import Console
 
 
+_PRECISIONS = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
+
+
 def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *, max_pixels: int) -> list[Chain]:
-    """A chain for each device. Says which devices and precision were taken.
+    """A chain for each device. Says which models, devices and precision were taken.
 
     max_pixels: of the pictures that params name.
     """
@@ -31,17 +34,17 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
     for spec in specs:
         _fetch(spec, console)
     specs = [dataclasses.replace(spec, max_pixels=max_pixels) for spec in specs]
-    chains = []
+    chains, ways = [], []
     for device in devices:
         chains.append(load_chain(specs, machine, device))
         for spec in specs:
             placement = place(machine, device, spec.models)
-            words = f"{str(placement.precision).removeprefix('torch.')}, {torch.get_num_threads()} threads"
-            if placement.backend.name != "torch":
-                words += f", by {placement.backend.name}"
-            console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {words}")
+            ways.append(f"{_PRECISIONS[placement.precision]}, {placement.backend.name}")
+            console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {ways[-1]}")
+    what = " | ".join(f"{spec.task.name}/{spec.model_name}" for spec in specs)
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
-    console.say(f"on {names}")
+    threads = f", {torch.get_num_threads()} threads" if any(device.type == "cpu" for device in devices) else ""
+    console.say(f"{what} on {names} ({'; '.join(dict.fromkeys(ways))}{threads})")
     return chains
 
 

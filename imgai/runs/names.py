@@ -13,6 +13,7 @@ from imgai.errors import UsageError
 from imgai.images.formats import format_of_suffix, picture_suffixes
 from imgai.plugin import Kind
 from imgai.predict.spec import Keep, KindSpec
+from imgai.runs.naming import Naming
 from imgai.runs.options import OutputOptions
 from imgai.runs.scan import Input
 
@@ -80,12 +81,19 @@ def plan(
     options: OutputOptions,
     tell: Callable[[str], None] = lambda _: None,
     keeps: Sequence[Keep] = (),
+    naming: Naming | None = None,
 ) -> list[Plan]:
     """A plan for each input; no two share an output, and none is an input.
 
     Inputs that differ in their suffix alone keep it in their outputs' names, and that is told.
+    naming: what the files in the folder are called; None: as the input.
     """
     kinds = options.kinds
+    if naming is not None and _is_file(out, inputs, kinds):
+        raise UsageError(f"--name is for files in a folder, and --out {out} is a file", "leave out one of them")
+    if naming is not None and not naming.unique and len(inputs) > 1:
+        pair = " and ".join(item.name for item in inputs[:2])
+        raise UsageError(f"--name {naming.template}: {pair} would be called the same", "put {stem} into it")
     if _is_file(out, inputs, kinds):
         _check_suffix(out, kinds[0])
         plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
@@ -118,6 +126,8 @@ def plan(
             what = "what is kept" if like["keep"] else "a page"
             tell(f"{inputs[index].name} is called like {what} of another input; its outputs keep the suffix")
     _number_what_still_clashes(bases, inputs, tell)
+    if naming is not None:  # of different names it makes different ones
+        bases = [base.with_name(naming(base.name)) for base in bases]
     plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
     _refuse_to_overwrite(plans, inputs, options, keeps)
     return plans
@@ -133,8 +143,11 @@ def key_of(each: Plan) -> str:
 class StreamPlans:
     """Plans for inputs that come one by one: no two share an output, whoever comes first."""
 
-    def __init__(self, out: Path, kinds: tuple[KindSpec, ...], keeps: Sequence[Keep] = ()) -> None:
+    def __init__(
+        self, out: Path, kinds: tuple[KindSpec, ...], keeps: Sequence[Keep] = (), naming: Naming | None = None
+    ) -> None:
         self._out = out
+        self._naming = naming
         self._kinds = kinds
         self._like_an_output = _like_an_output(keeps)
         self._taken: set[str] = set()
@@ -153,7 +166,8 @@ class StreamPlans:
         self._taken.add(_key(candidates[0]))
         if like := self._like_an_output.fullmatch(candidates[0].name):
             self._owners.add(_key(candidates[0].with_name(like[1])))
-        return Plan(item, self._out / candidates[0], self._kinds)
+        base = candidates[0] if self._naming is None else candidates[0].with_name(self._naming(candidates[0].name))
+        return Plan(item, self._out / base, self._kinds)
 
     def _clashes(self, base: PurePosixPath) -> bool:
         like = self._like_an_output.fullmatch(base.name)

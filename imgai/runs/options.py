@@ -15,7 +15,8 @@ __all__ = ["OutputOptions", "RunOptions", "Summary"]
 class Summary:
     """How a run ended: how many inputs were done, skipped because nothing changed, or failed, and which files did.
 
-    unrecorded: records that could not be written.
+    unrecorded: records that could not be written. empty: the inputs, done now or before, in which nothing was found.
+    fail_if_empty: whether that is a failure.
     """
 
     done: int = 0
@@ -23,10 +24,13 @@ class Summary:
     failed: int = 0
     unrecorded: int = 0
     interrupted: bool = False
+    fail_if_empty: bool = False
+    empty: list[str] = field(default_factory=list)
     failures: list[Path] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
         if self.interrupted:
             return EXIT_INTERRUPTED
-        return EXIT_FAILED if self.failed or self.unrecorded else EXIT_OK
+        wrong = self.failed or self.unrecorded or (self.fail_if_empty and self.empty)
+        return EXIT_FAILED if wrong else EXIT_OK

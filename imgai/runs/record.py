@@ -61,6 +61,12 @@ def begun_record(key: Key, shown: str, output: str, kind: str) -> dict[str, Any]
     return about | {"kind": kind, "output": output}
 
 
+def found_nothing(record: Mapping[str, Any]) -> bool:
+    """Whether a model that looks for something found nothing in an input."""
+    found = record.get("objects", record.get("classes"))
+    return isinstance(found, dict) and not any(found.values())
+
+
 def undone_record(key: Key, gone: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The record of an input whose outputs were taken away. gone: the kind and the path of each."""
     about = {"schema": SCHEMA, "input": key.path, "path": key.path, "run": key.run, "status": "undone"}
@@ -73,6 +79,13 @@ def ended_record(run: Run) -> dict[str, Any]:
     summary = run.summary
     counts = {"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}
     return about | counts | ({"unread": dict(run.unread)} if run.unread else {})
+
+
+def summary_record(run: Run, seconds: float) -> dict[str, Any]:
+    """The last line of ``--json``: how a run went. seconds: from its first input to its end."""
+    summary = run.summary
+    about = ended_record(run) | {"nothing_found": len(summary.empty), "interrupted": summary.interrupted}
+    return about | {"seconds": round(seconds, 3)}
 
 
 def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:

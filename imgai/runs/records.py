@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from imgai.runs.commit import commit, hash_of
-from imgai.runs.record import SCHEMAS, Key, begun_record, run_of_record, to_line, undone_record
+from imgai.runs.record import SCHEMAS, Key, begun_record, found_nothing, run_of_record, to_line, undone_record
 
 FOLDER = ".imgai"
 RECORDS = "records.jsonl"
@@ -73,6 +73,7 @@ class Records:
         self._owner: dict[str, Key] = {}  # by output, the input and run that wrote it last
         self._claims: dict[str, _Claim] = {}  # by output
         self._begun: dict[str, tuple[Key, _Claim]] = {}  # by output, of inputs whose run was cut off
+        self._empty: set[Key] = set()  # done, and nothing was found
         self._old_runs: set[str] = set()  # that have records of schema 1
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
 
@@ -103,6 +104,10 @@ class Records:
         if known is None or known[0] != digest:
             return False
         return all(_size(self.out / output["path"]) == output["bytes"] for output in self.outputs(key))
+
+    def is_empty(self, key: Key) -> bool:
+        """Whether nothing was found in an input that an earlier run has done."""
+        return key in self._empty
 
     def outputs(self, key: Key) -> list[dict[str, Any]]:
         """The outputs of an input in an earlier run; empty if there are none."""
@@ -271,6 +276,7 @@ class Records:
         for output in outputs:
             self._claim(output, key)
         self._known[key] = (digest if done else "", json.dumps(outputs))
+        (self._empty.add if done and found_nothing(record) else self._empty.discard)(key)
         if self._rows is not None and done:
             self._rows[key.path] = _cells(record)
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from imgai import hidden
 from imgai.console import Console, Unheard
 from imgai.errors import EXIT_INTERRUPTED, ImgaiError, InputError, UsageError
+from imgai.images.elsewhere import what_first
+from imgai.options import SEARCHED
 from imgai.predict.pairing import mask_files
 from imgai.predict.spec import StepSpec
 from imgai.runs.digest import digest
@@ -23,9 +25,10 @@ from imgai.runs.listen import Listener
 from imgai.runs.listeners.standard import standard_listeners
 from imgai.runs.merged import has_parts, merged_path, of_run
 from imgai.runs.names import Plan, StreamPlans, key_of, plan
+from imgai.runs.naming import Naming
 from imgai.runs.options import RunOptions, Summary
 from imgai.runs.pipe import Stdin, Stdout, is_piped
-from imgai.runs.record import Key, planned_record, record_of, run_name, skipped_record
+from imgai.runs.record import Key, found_nothing, planned_record, record_of, run_name, skipped_record
 from imgai.runs.records import Records
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
@@ -86,7 +89,7 @@ class Run:
         self.console = console
         self.stdin = Stdin()
         self.stdout: Stdout | None = None
-        self.summary = Summary()
+        self.summary = Summary(fail_if_empty=options.fail_if_empty)
         self.folder = self.out = Path()
         self.exact = False
         self.name = run_name(self.specs, [each.name for each in options.outputs.kinds])
@@ -100,11 +103,13 @@ class Run:
         self._loaded = loaded if loaded is not None else Loaded()
         self._more_listeners = listeners
         self._listeners: list[Listener] = []
+        self._naming: Naming | None = None
         self._stages: Stages | None = None
         self._broken: BrokenPipeError | Unheard | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with contextlib.ExitStack() as stack:
+            self._check()
             if self.options.outputs.write_xmp and STDIN in self.options.inputs:
                 words = "--write-xmp writes beside the pictures, and - is beside none"
                 raise UsageError(words, "name files or folders")
@@ -142,6 +147,19 @@ class Run:
             os._exit(EXIT_INTERRUPTED)
         self.summary.interrupted = True
         self._hear("stopping", self._stages.stop())
+
+    def _check(self) -> None:
+        """Raise UsageError for options that do not go with what is run."""
+        last, name = self.specs[-1].task, self.options.name
+        if self.options.fail_if_empty and last.output not in SEARCHED:
+            raise UsageError(f"--fail-if-empty: {last.name} looks for nothing", "it is for tasks that find something")
+        self._naming = None if name is None else Naming(name, self.specs)
+        if self._naming is None:
+            return
+        if not self.options.outputs.kinds:
+            raise UsageError(f"--name: {last.name} writes no file of its own for a picture", "leave it out")
+        if not self._naming.unique and (self.options.watch or STDIN in self.options.inputs):
+            raise UsageError(f"--name {name}: all pictures would be called the same", "put {stem} into it")
 
     def _pipe(self, stack: contextlib.ExitStack) -> None:
         """Send what is made to standard output, by way of a folder."""
@@ -192,13 +210,17 @@ class Run:
         )
         if self.unread and self._accept is None:
             counts = ", ".join(f"{count} {suffix}" for suffix, count in self.unread.most_common())
-            self.console.warn(f"{counts} {'are' if self.unread.total() > 1 else 'is'} not read")
+            other = what_first(f"FILE{self.unread.most_common(1)[0][0]}")
+            hint = f"; {other[0]}: {other[1]}" if other is not None else ""
+            self.console.warn(f"{counts} {'are' if self.unread.total() > 1 else 'is'} not read{hint}")
         if not inputs and self._accept is None:
             raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
         if not inputs:
             return [], [], 0
         keeps = [spec.keep for spec in self.specs if spec.keep is not None]
-        self.plans = plan(inputs, self.folder, options.outputs, tell=self.console.warn, keeps=keeps)
+        self.plans = plan(
+            inputs, self.folder, options.outputs, tell=self.console.warn, keeps=keeps, naming=self._naming
+        )
         self.exact = self.plans[0].exact is not None
         if self.exact:
             self.out = self.folder.parent
@@ -211,6 +233,7 @@ class Run:
         if self._accept is not None:
             jobs = [job for job in jobs if self._accept(job.plan.input)]
         self.summary.skipped = len(skipped)
+        self.summary.empty += [each.input.shown for each, _ in skipped if self.records.is_empty(self._key(each))]
         return jobs, skipped, len(jobs)
 
     def _avoided(self) -> list[Path]:
@@ -299,7 +322,7 @@ class Run:
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"--out {self.folder} is a file, and a tar stream brings many", "name a folder")
         keeps = [spec.keep for spec in self.specs if spec.keep is not None]
-        each_plan = StreamPlans(self.folder, options.outputs.kinds, keeps)
+        each_plan = StreamPlans(self.folder, options.outputs.kinds, keeps, self._naming)
         self._watch_over(Inputs())
         staged = stack.enter_context(hidden.folder_for_a_while())
 
@@ -368,7 +391,7 @@ class Run:
             self.specs, self.options.machine, self.console, max_pixels=self.options.max_pixels
         )
         writer = Writer(self.out, self.specs, self.options.outputs, self.guard)
-        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains, self._show)
+        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains, self._show, self._advance)
         with threads_kept():
             self._hear("begin", self, count)
             self._stages = stages
@@ -394,6 +417,8 @@ class Run:
         record = record_of(job, self.specs, self.name)
         if job.error is None:
             self.summary.done += 1
+            if found_nothing(record):
+                self.summary.empty.append(job.plan.input.shown)
         else:
             self.summary.failed += 1
             if job.plan.input.path is not None:
@@ -407,6 +432,11 @@ class Run:
         """Pass a page to the listeners. Called by threads of the stages."""
         for listener in self._listeners:
             getattr(listener, event)(job, sample)
+
+    def _advance(self, job: Job, step: str, done: int, count: int) -> None:
+        """Pass on that a tile is done. Called by threads of the stages."""
+        for listener in self._listeners:
+            listener.advanced(job, step, done, count)
 
     def _hear(self, event: str, *about: Any) -> None:
         """Tell every listener of an event."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import shlex
 import stat
 import sys
 from collections import Counter
@@ -139,6 +140,9 @@ def _inputs(
         with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere is an input that fails
             mode = path.stat().st_mode
     except FileNotFoundError:
+        if "://" in name:
+            hint = f"download it first: curl -LO {shlex.quote(name)}"
+            raise UsageError(f"{name} is an address, and imgai fetches no pictures", hint) from None
         raise UsageError(f"there is no file or folder {name}", "check the name") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)

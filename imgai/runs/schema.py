@@ -88,6 +88,9 @@ class InputRecord(TypedDict):
     done: NotRequired[int]
     skipped: NotRequired[int]
     failed: NotRequired[int]
+    planned: NotRequired[int]
+    nothing_found: NotRequired[int]
+    interrupted: NotRequired[bool]
 
 
 def record_schema() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from imgai.images import probe, ranges_of, read
 from imgai.images.channel import only
 from imgai.plugin import Header
 from imgai.predict.chain import Chain
+from imgai.predict.heard import hears
 from imgai.predict.masks import with_masks
 from imgai.predict.normalize import AUTO
 from imgai.predict.spec import StepSpec
@@ -55,13 +56,18 @@ class Stages:
         stdin: Stdin,
         chains: list[Chain],
         show: Callable[[str, Job, Sample], None] = lambda event, job, sample: None,
+        advance: Callable[[Job, str, int, int], None] = lambda job, step, done, count: None,
     ) -> None:
-        """chains: the loaded steps, one chain for each device. show: is told of each page decoded or predicted."""
+        """chains: the loaded steps, one chain for each device. show: is told of each page decoded or predicted.
+
+        advance: is told how many tiles of a page are done in a step, and of how many.
+        """
         self._options = options
         self._stdin = stdin
         self._writer = writer
         self._chains = chains
         self._show = show
+        self._advance = advance
         self.fatal: BaseException | None = None
         self._ended = False
         self._stop = Event()
@@ -254,7 +260,13 @@ class Stages:
             taken += 1
             yield sample
 
+    def _heard(self, source: Source, step: str, done: int, count: int) -> None:
+        """A tile of a page is done."""
+        if (entry := self._under_way.get(source)) is not None:
+            self._advance(entry[0], step, done, count)
+
     def _predict(self, chain: Chain) -> None:
+        hears.set(self._heard)  # of this thread alone
         try:
             for sample in chain.stream(self._samples()):
                 if sample is None:

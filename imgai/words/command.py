@@ -19,6 +19,8 @@ from imgai.params import Option, check, completion, options_of, picked, read, sh
 
 Params = TypeVar("Params")
 
+_WIDEST = 18  # characters of what stands after a flag in the help
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -112,7 +114,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     accepted: Any = {bool: bool, tuple: list[str], Path: Path}.get(option.type, str)
     accepted = accepted if option.default is MISSING else accepted | None
     if traits.argument:
-        declared: Any = typer.Argument(help=about.help, metavar=about.metavar, show_default=False)
+        declared: Any = typer.Argument(help=shown_text(about.help), metavar=about.metavar, show_default=False)
     else:
         declared = typer.Option(
             *_flags(option),
@@ -158,8 +160,9 @@ def _metavar(option: Option) -> str | None:
     about = option.about
     if about.metavar:
         return about.metavar
-    if about.choices:
-        return "|".join(about.choices)
+    if about.choices:  # where they are too long for the column they would be cut within a word
+        joined = "|".join(about.choices)
+        return joined if len(joined) <= _WIDEST else option.key.upper()
     word = {int: "int", float: "float", str: "str", tuple: "str", Path: "path"}.get(option.type)
     if word is None:
         return None

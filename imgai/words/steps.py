@@ -93,8 +93,16 @@ def written_options(output: Output, registry: Registry) -> list[Option]:
         traits = dataclasses.replace(as_.traits, shown=names[0])
         options.append(dataclasses.replace(as_, about=about, traits=traits, suggested=names))
     for params in dict.fromkeys(kind.params for kind in kinds):
-        options += options_of(params, _OUTPUT)
+        options += [with_formats(each, registry) for each in options_of(params, _OUTPUT)]
     return options
+
+
+def with_formats(option: Option, registry: Registry) -> Option:
+    """The option with the formats of pictures to complete, where it is ``--format``."""
+    if option.name != "format" or option.suggested:
+        return option
+    names = tuple(each.name.lower() for each in registry.formats.values() if each.write)
+    return dataclasses.replace(option, suggested=names)
 
 
 def parse_step(text: str, registry: Registry, settings: Mapping[str, Any] | None = None) -> Asked:

@@ -43,7 +43,7 @@ def imgai(registry: Registry, *arguments: str) -> Any:
 def gain(registry: Registry, *arguments: str) -> float:
     answer = imgai(registry, *arguments, "--out", "out", "--json", "--force")
     assert answer.exit_code == 0, answer.stderr
-    record = json.loads(answer.stdout)
+    record = json.loads(answer.stdout.splitlines()[0])
     steps = record.get("steps", [record])
     return float(steps[0]["params"]["gain"])
 
@@ -154,7 +154,7 @@ def test_settings_give_way_to_what_is_typed(folder: Path) -> None:
         for line in (("brighten", "a.png", *typed), ("chain", "a.png", " ".join(["brighten", *typed]))):
             answer = imgai(registry, *line, "--out", "out", "--json", "--force")
             assert answer.exit_code == 0, answer.stderr
-            texts.append(json.loads(answer.stdout)["model"])
+            texts.append(json.loads(answer.stdout.splitlines()[0])["model"])
         assert texts[0] == texts[1]
         return texts[0]
 

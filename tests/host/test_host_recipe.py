@@ -90,7 +90,8 @@ def test_a_chain_saves_itself_as_a_recipe(pictures: Path, tmp_path: Path) -> Non
     }
     # Done again by the recipe, nothing has changed.
     again = imgai("run", saved, pictures, "--out", tmp_path / "one", "--json")
-    told = [json.loads(line) for line in again.stdout.splitlines()]
+    *told, ended = [json.loads(line) for line in again.stdout.splitlines()]
+    assert (ended["status"], ended["skipped"]) == ("ended", 3)
     assert [record["status"] for record in told] == ["skipped"] * 3
     outputs = [tmp_path / "one" / output["path"] for record in told for output in record["outputs"]]
     assert len(outputs) == 9
@@ -202,7 +203,7 @@ def test_the_schema_of_records_takes_every_record(recipe: Path, pictures: Path, 
         for record in records:
             jsonschema.validate(record, schema)
         seen += [record["status"] for record in records]
-    assert set(seen) == {"planned", "done", "failed", "skipped"}
+    assert set(seen) == {"planned", "done", "failed", "skipped", "ended"}
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"schema": 99, "input": "a", "status": "done"}, schema)
 

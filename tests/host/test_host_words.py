@@ -76,4 +76,4 @@ def test_tables_cut_no_name(words: list[str], columns: str, monkeypatch: pytest.
 
 def test_doctor_names_every_extra() -> None:
     declared = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(_EXTRAS) == set(declared) - {"all", "dev"}
+    assert set(_EXTRAS) == set(declared) - {"all", "dev", "docs"}

@@ -101,7 +101,7 @@ def test_a_result_is_what_the_command_writes(folder: Path, segment: imgai.Chain,
     ):
         answer = subprocess.run([*command, *words], capture_output=True, text=True, timeout=120)
         assert answer.returncode == 0, answer.stderr
-    theirs = json.loads(answer.stdout)
+    theirs = json.loads(answer.stdout.splitlines()[0])
     made = {path.name: path.read_bytes() for path in (folder / "command").iterdir() if path.is_file()}
     found = segment("cat.jpg")
     assert found.render("cutout") in made.values()

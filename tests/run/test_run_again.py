@@ -85,10 +85,14 @@ def test_a_new_input_in_an_old_folder(three: Path, tmp_path: Path, find_light: A
 
 def test_records_say_what_was_done(three: Path, tmp_path: Path, find_light: Any) -> None:
     _, words = find_light([three / "0.png"], tmp_path / "out", json=True)
-    (record,) = [json.loads(line) for line in words.lines]
+    record, ended = (json.loads(line) for line in words.lines)
     assert record["schema"] == 2
     assert record["status"] == "done"
     assert record["input"] == str(three / "0.png")
+    counts = {name: ended[name] for name in ("status", "done", "skipped", "failed", "nothing_found", "interrupted")}
+    assert counts == {
+        "status": "ended", "done": 1, "skipped": 0, "failed": 0, "nothing_found": 0, "interrupted": False,
+    }  # fmt: skip
     assert (record["width"], record["height"], record["pages"]) == (40, 30, 1)
     (output,) = record["outputs"]
     assert output["bytes"] == (tmp_path / "out" / output["path"]).stat().st_size

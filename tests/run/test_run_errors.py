@@ -87,7 +87,7 @@ def test_bad_files_are_told_and_passed_over(bad: Path, tmp_path: Path, find_ligh
         line, again = [line for line in words.said if name in line]
         assert "\n" not in line
         assert again == line.replace("error: ", "  "), "told again at the end"
-    assert "records.jsonl" in words.said[-1]
+    assert "records.jsonl" in words.said[-1], "programs are told no next step"
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {".imgai", "a-good.png", "z-good.png"}
 

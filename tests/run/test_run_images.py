@@ -183,5 +183,5 @@ def test_what_a_format_does_not_hold_is_said_and_recorded(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "imgai", "denoise", "a.jpg", "-o", "out", "--format", "bmp", "--json", "--verbose"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "a.bmp does not hold EXIF, the comment" in ran.stderr
-    (output,) = json.loads(ran.stdout)["outputs"]
+    (output,) = json.loads(ran.stdout.splitlines()[0])["outputs"]
     assert output["lost"] == ["EXIF", "the comment"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
-from imgai.plural import counted
+from imgai.plural import counted, plural
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from imgai.runs.run import Run
 
 _COMMONEST = 5  # classes of objects that are counted in the last line
-
-
 _AGAIN = 10
 """How many failures are told again at the end."""
 
@@ -27,6 +26,8 @@ class Words(Listener):
         self._console = console
         self._json = json
         self._planned = 0
+        self._begun: float | None = None
+        self._labels: set[str] = set()  # of the classes that were looked for
         self._told: set[str] = set()
         self._objects: Counter[str] = Counter()
         self._holding = self._empty = 0  # pictures with something in them, and without
@@ -35,6 +36,7 @@ class Words(Listener):
         self._written: Path | None = None  # the one output that was named, where it is called otherwise
 
     def begin(self, run: Run, count: int | None) -> None:
+        self._begun = time.monotonic()
         self._exact = run.plans[0].exact if run.exact else None
 
     def planned(self, job: Job, record: dict[str, Any]) -> None:
@@ -75,9 +77,9 @@ class Words(Listener):
             return
         if run.replaces is not None and summary.done:
             self._console.say(f"replaced {run.replaces}")
-        parts = [f"{summary.done} done"]
+        parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
         if summary.skipped:
-            parts.append(f"{summary.skipped} done before (--force does them again)")
+            parts.append(f"{summary.skipped:,} done before (--force does them again)")
         found = self._found()
         where = ""
         if options.out is not None and run.stdout is None and summary.done + summary.skipped:
@@ -85,30 +87,48 @@ class Words(Listener):
         self._console.say(", ".join([*parts, *failed]) + found + where)
         if summary.failed > 1 or (summary.failed and summary.done + summary.skipped):
             self._tell_again(run)
-        if summary.interrupted:
-            self._console.say("interrupted; run the same command again to go on")
+        if options.fail_if_empty and summary.empty:
+            names = ", ".join(summary.empty[:_AGAIN]) + (", ..." if len(summary.empty) > _AGAIN else "")
+            self._console.fail(f"nothing was found in {names}, and --fail-if-empty was given")
+        if (following := _next(run)) and not self._json:
+            self._console.say(following)
+
+    def _speed(self, done: int) -> str:
+        """How long it took: `` in 12.3 s, 1.1 a second``."""
+        if not done or self._begun is None:
+            return ""
+        seconds = max(1e-3, time.monotonic() - self._begun)
+        words = f" in {seconds:.1f} s" if seconds < 100 else f" in {seconds / 60:.1f} min"
+        return words + (f", {rate_of(done, seconds)}" if done > 1 else "")
 
     def _count(self, record: dict[str, Any]) -> None:
         """Take in how many objects a picture holds, or whether its mask is empty."""
-        if "objects" in record:
-            self._objects.update(record["objects"])
-            something = any(record["objects"].values())
-        elif "classes" in record:
-            something = any(record["classes"].values())
-        else:
+        found = record.get("objects", record.get("classes"))
+        if found is None:
             return
+        if "objects" in record:
+            self._objects.update(found)
+            self._labels.update(map(plural, found))
+        else:
+            self._labels.update(found)
+        something = any(found.values())
         self._holding += something
         self._empty += not something
 
     def _found(self) -> str:
         """What was found in the pictures of this run: ``: 1,204 nuclei in 12 pictures; nothing in 2``."""
         if not self._objects.total():
-            return f"; nothing in {self._empty:,}" if self._empty else ""
+            return self._nothing()
         counts = self._objects.most_common()
         words = ", ".join(counted(count, label) for label, count in counts[:_COMMONEST])
         words += f" and {len(counts) - _COMMONEST} other classes" if len(counts) > _COMMONEST else ""
         words += f" in {counted(self._holding, 'picture')}"
-        return f": {words}" + (f"; nothing in {self._empty:,}" if self._empty else "")
+        return f": {words}{self._nothing()}"
+
+    def _nothing(self) -> str:
+        """In how many pictures nothing was found: ``; no subject in 4``."""
+        what = f"no {next(iter(self._labels))}" if len(self._labels) == 1 else "nothing"
+        return f"; {what} in {self._empty:,}" if self._empty else ""
 
     def _tell_again(self, run: Run) -> None:
         """The failures, which may be many lines above by now."""
@@ -119,3 +139,23 @@ class Words(Listener):
         words += [f"all of them are in {run.records.path}"] if run.records.keep else []
         if words:
             self._console.say("  " + "; ".join(words))
+
+
+def rate_of(done: int, seconds: float) -> str:
+    """How fast: ``12.5 a second``, or ``3.1 s each``."""
+    rate = done / max(1e-3, seconds)
+    return f"{rate:.1f} a second" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
+
+
+def _next(run: Run) -> str:
+    """What to do next; "" where that is plain."""
+    summary, options = run.summary, run.options
+    if summary.interrupted:
+        return "interrupted; run the same command again to go on"
+    if summary.failed and summary.done:
+        return "next: mend what failed and run the same command again; it does only what is missing"
+    if run.stdout is not None or run.exact or not summary.done or options.watch:
+        return ""
+    if options.report is None and options.outputs.kinds:
+        return "next: look at everything on one page with --report report.html"
+    return f"next: open {options.report}" if options.report is not None and not options.open else ""

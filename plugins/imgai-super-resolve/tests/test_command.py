@@ -33,7 +33,8 @@ def test_pictures_of_every_kind_reach_their_size(tmp_path: Path) -> None:
     tifffile.imwrite(folder / "deep.tif", deep, photometric="rgb")
     answer = imgai("super-resolve", folder, "--out", tmp_path / "out", "--scale", "2.5", "--json", "--device", "cpu")
     assert answer.returncode == 0, answer.stderr
-    records = [json.loads(line) for line in answer.stdout.splitlines()]
+    *records, ended = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert ended["done"] == 4
     assert {(record["model"], record["params"]["scale"]) for record in records} == {("photo", 2.5)}
     for name, mode in (("cutout.png", "RGBA"), ("photo.jpg", "RGB"), ("gray.png", "L")):
         with Image.open(tmp_path / "out" / name) as image:

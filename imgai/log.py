@@ -1,0 +1,39 @@
+"""``--log``: a file that holds what people were told, line by line, with the time."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+from imgai.errors import UsageError
+
+_BEGINS = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
+"""What every line of a log begins with."""
+
+
+class Log:
+    """A file that lines are added to. Several runs may add to one."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UsageError for a file that is no log, or cannot be written."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._file = os.open(path, flags, 0o666)
+            status = os.fstat(self._file)
+            begin = os.read(self._file, 20) if stat.S_ISREG(status.st_mode) else b""
+        except OSError as error:
+            raise UsageError(f"--log {path} cannot be written: {error.strerror}", "name another file") from error
+        if begin and not _BEGINS.match(begin):
+            os.close(self._file)
+            raise UsageError(f"--log {path}: there is such a file, and it is no log of imgai's", "name another file")
+
+    def add(self, text: str) -> bool:
+        """Add a line; whether that could be done."""
+        line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace")
+        try:
+            return os.write(self._file, line) == len(line)
+        except OSError:
+            return False
