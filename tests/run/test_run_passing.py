@@ -79,7 +79,7 @@ def test_a_cut_out_that_is_passed_on_can_be_kept(photo: Path, tmp_path: Path) ->
         assert np.abs(np.subtract(kept.size, (30, 20))).max() <= 2
     assert "1 done before" in imgai("chain", photo, *steps, "--keep", "find-light", *words).output
     (out / "a-find-light.jpg").unlink()
-    assert "1 done;" in imgai("chain", photo, *steps, "--keep", "find-light", *words).output
+    assert "1 done in" in imgai("chain", photo, *steps, "--keep", "find-light", *words).output
     assert (out / "a-find-light.jpg").exists()
 
 
