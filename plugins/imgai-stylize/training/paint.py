@@ -1,23 +1,20 @@
 """Trains the network that repaints pictures, for the built-in paintings or for any picture as the style.
 
     python training/paint.py --model paintings --photos PHOTOS --paintings PAINTINGS --out OUT --minutes 60
-    python training/paint.py --model any --photos PHOTOS --paintings PAINTINGS --out ANY --start OUT/last.pt
+    python training/paint.py --model any --photos PHOTOS --paintings PAINTINGS --out ANY --start OUT/checkpoint.pt
 
 PHOTOS is a folder of photographs of at least 512x512 pixels, in any format that Pillow reads; the last 40 by name are
 held out. PAINTINGS holds the paintings. The features come from the weights of imgai-classify (EfficientNet-Lite0,
-ImageNet), which must be installed. OUT gets photographs.npy, log.jsonl, last.pt (to go on with --resume), the moving
-average of the weights in half precision, and sheet.png: held-out pictures in every style. The rate falls along a cosine
-that follows the clock.
+ImageNet), which must be installed. OUT gets photographs.npy, log.jsonl, checkpoint.pt (to go on with --resume), the
+moving average of the weights in half precision, and sheet.png: held-out pictures in every style. Needs imgai[train]
+besides the plugin.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
-import json
-import math
-import time
 from pathlib import Path
+from typing import Any
 
 import imgai_classify
 import numpy as np
@@ -29,9 +26,10 @@ from imgai_stylize.network import SIZE, StyleNet
 from numpy.typing import NDArray
 from photographs import HELD_OUT, read, to_tensor
 from PIL import Image
-from safetensors.torch import save_file
 from styles import TAPS, Features, content_error, moments, patch_error, style_error
 from torch import Tensor, nn
+
+from imgai.training.synthesis import add_options, learn
 
 SIDE = 256
 """Pictures are repainted at this size in training."""
@@ -125,108 +123,101 @@ def sheet(
     return Image.fromarray(pixels)
 
 
+Moments = dict[str, tuple[Tensor, Tensor]]
+
+
+class Painter(nn.Module):
+    """The network with what says the styles, and what the features are of what it made.
+
+    Shape: ``(B, 3, SIDE, SIDE)``, ``(B,)`` and the style pictures, to what was made, its style, its features, those of
+    the content, and the moments of the styles'.
+
+    wanted: the moments of each built-in painting; none for any style, which are taken from the pictures.
+    """
+
+    def __init__(self, network: nn.Module, source: nn.Module, features: Features, wanted: list[Moments]) -> None:
+        super().__init__()
+        self.network = network
+        self.source = source
+        self.fixed = (features, wanted)  # in a tuple, since it is not learned
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        content, index, *pictures = inputs
+        features, wanted = self.fixed
+        style = self.source(index) if wanted else torch.cat([self.source(picture) for picture in pictures])
+        made = self.network(content, style)
+        with torch.no_grad():
+            kept = features(content)
+            each = [wanted[i] for i in index.tolist()] if wanted else [moments_of(features, one) for one in pictures]
+        due = {tap: tuple(torch.cat([one[tap][k] for one in each]) for k in (0, 1)) for tap in TAPS}
+        return made, style, features(made.contiguous(memory_format=torch.channels_last)), kept, due
+
+
+def moments_of(features: Features, picture: Tensor) -> Moments:
+    """What a picture's style is measured by."""
+    return {tap: moments(value) for tap, value in features(picture).items() if tap in TAPS}
+
+
 def train(options: argparse.Namespace) -> None:
     """Train, log, and keep the moving average."""
     options.out.mkdir(parents=True, exist_ok=True)
     photographs = read(options.photos, options.out / "photographs.npy")
     known = photographs[: len(photographs) - HELD_OUT]
-    rng = np.random.default_rng(options.seed)
     torch.manual_seed(options.seed)
     any_style = options.model == "any"
     paintings = [open_picture(path, LONG) for path in sorted(options.paintings.iterdir())]
     features = Features(load_weights(WEIGHTS))
-    network = StyleNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = StyleNet()
     source: nn.Module = Eye() if any_style else Table(len(paintings))
     if any_style:
         source.initialize(load_weights(WEIGHTS))  # type: ignore[operator]
-    styles = Styles(paintings, known if any_style else None)
-    both = nn.ModuleDict({"network": network, "source": source})
     if options.start:
         begun = torch.load(options.start, weights_only=True)["average"]
         network.load_state_dict({key[8:]: value for key, value in begun.items() if key.startswith("network.")})
-    average = copy.deepcopy(both)
-    trained = [parameter for parameter in both.parameters() if parameter.requires_grad]
-    groups = [{"params": list(network.parameters()), "share": 1.0}]
-    # A style's numbers are asked for in one picture of many: they must learn faster to part from each other.
-    share = 1.0 if any_style else 10.0
-    groups.append({"params": [p for p in source.parameters() if p.requires_grad], "share": share})
-    optimizer = torch.optim.Adam(groups, lr=options.rate, betas=(0.9, 0.99))
-    last = options.out / "last.pt"
-    if options.resume:
-        kept = torch.load(last, weights_only=True)
-        both.load_state_dict(kept["both"])
-        average.load_state_dict(kept["average"])
-        optimizer.load_state_dict(kept["optimizer"])
+    styles = Styles(paintings, known if any_style else None)
     held_out = [photographs[index] for index in range(len(photographs) - 5, len(photographs))]
     contents = torch.cat(
         [F.interpolate(to_tensor(picture)[None], (384, 384), mode="bilinear", antialias=True) for picture in held_out]
     )
-    wanted_of = (
-        []
-        if any_style
-        else [{tap: moments(value) for tap, value in features(p).items() if tap in TAPS} for p in paintings]
-    )
-    begin, step, progress = time.monotonic(), 0, 0.0
-    means: dict[str, float] = {}
-    while progress < 1:
-        progress = min(1.0, (time.monotonic() - begin) / 60 / options.minutes)
-        rate = options.rate * min(1, (step + 1) / 100) * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * progress)))
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["share"]
+    wanted = [] if any_style else [moments_of(features, painting) for painting in paintings]
+
+    def batch(rng: np.random.Generator, progress: float) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         index, pictures = styles.draw(rng, options.batch)
         content = torch.cat([whole(rng, known) for _ in range(options.batch)])
         # The last picture is the first with noise on it, in the same style: the two are to look alike.
         index[-1], pictures[-1] = index[0], pictures[0]
-        content[-1] = (content[0] + torch.randn(3, SIDE, SIDE) * float(rng.uniform(1, 6)) / 255).clamp(0, 1)
-        content = content.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and progress < 0.85):
-            style = torch.cat([source(picture) for picture in pictures]) if any_style else source(index)
-            made = network(content, style)
-            with torch.no_grad():
-                kept_features = features(content)
-                if any_style:
-                    wanteds = [{tap: moments(v) for tap, v in features(p).items() if tap in TAPS} for p in pictures]
-                else:
-                    wanteds = [wanted_of[i] for i in index.tolist()]
-            found = features(made.contiguous(memory_format=torch.channels_last))
-        wanted = {
-            tap: (torch.cat([w[tap][0] for w in wanteds]), torch.cat([w[tap][1] for w in wanteds])) for tap in TAPS
-        }
-        parts = {
-            "content": content_error(found, kept_features).mean() * options.content,
-            "style": style_error(found, wanted).mean() * options.style,
-            "patch": patch_error(made, pictures).mean() * options.patch,
-            "steady": (made[-1] - made[0]).abs().mean() * options.steady,
-            "smooth": (
-                (made[..., 1:] - made[..., :-1]).abs().mean() + (made[..., 1:, :] - made[..., :-1, :]).abs().mean()
-            )
-            * options.smooth,
-        }
-        loss = torch.stack(list(parts.values())).sum()
-        if any_style:
-            loss = loss + 1e-4 * style.square().mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(trained, 3.0)
-        optimizer.step()
-        with torch.no_grad():
-            decay = min(0.998, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.parameters()), list(both.parameters()), 1 - decay)
-        for name, value in parts.items():
-            means[name] = 0.98 * means.get(name, float(value)) + 0.02 * float(value)
-        step += 1
-        if step % 50 == 0 or progress >= 1:
-            entry = {"step": step, "seconds": round(time.monotonic() - begin)} | {
-                n: round(v, 4) for n, v in means.items()
-            }
-            with (options.out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-        if step % options.every == 0 or progress >= 1:
-            state = {"both": both.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save(state, last)
-            half = {name: value.half().contiguous() for name, value in average.state_dict().items()}
-            save_file(half, options.out / f"{options.model}.safetensors")
-            sheet(average["network"], average["source"], any_style, paintings, contents).save(options.out / "sheet.png")
+        noise = torch.from_numpy(rng.standard_normal((3, SIDE, SIDE), np.float32))
+        content[-1] = (content[0] + noise * float(rng.uniform(1, 6)) / 255).clamp(0, 1)
+        return (content, index, *pictures), tuple(pictures)
+
+    def loss(answer: tuple[Any, ...], pictures: tuple[Tensor, ...]) -> Tensor:
+        made, style, found, kept, due = answer
+        across, down = made.diff(dim=3).abs().mean(), made.diff(dim=2).abs().mean()
+        total = content_error(found, kept).mean() * options.content
+        total = total + style_error(found, due).mean() * options.style
+        total = total + patch_error(made, list(pictures)).mean() * options.patch
+        total = total + (made[-1] - made[0]).abs().mean() * options.steady + (across + down) * options.smooth
+        return total + 1e-4 * style.square().mean() if any_style else total
+
+    def show(average: Painter) -> dict[str, float]:
+        picture = sheet(average.network, average.source, any_style, paintings, contents)
+        picture.save(options.out / "sheet.png")
+        return {}
+
+    # A style's numbers are asked for in one picture of many: they must learn faster to part from each other.
+    share = 1.0 if any_style else 10.0
+    options.rate *= share
+    learn(
+        Painter(network, source, features, wanted),
+        batch,
+        loss,
+        options,
+        name=options.model,
+        measure=show,
+        weight_decay=0.0,
+        is_head=lambda name: name.startswith("source."),
+        rest=1 / share,
+    )
 
 
 def main() -> None:
@@ -237,24 +228,14 @@ def main() -> None:
     parser.add_argument(
         "--paintings", type=Path, required=True, help="folder of paintings; their names in order are the styles"
     )
-    parser.add_argument("--out", type=Path, required=True, help="where the weights and the log go")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at its highest")
-    parser.add_argument("--batch", type=int, default=4)
+    add_options(parser, rate=1e-3, minutes=60, batch=4, optimizer="adam")
     parser.add_argument("--content", type=float, default=5.0)
     parser.add_argument("--style", type=float, default=1.0)
     parser.add_argument("--patch", type=float, default=10.0)
     parser.add_argument("--steady", type=float, default=2.0)
     parser.add_argument("--smooth", type=float, default=0.3)
-    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints and sheets")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--bf16", action="store_true", help="bfloat16 until late: faster on CPUs that have it")
-    parser.add_argument("--start", type=Path, help="last.pt of another training, whose convolutions to begin with")
-    parser.add_argument("--resume", action="store_true", help="go on from OUT/last.pt, on a new cosine")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    train(options)
+    parser.add_argument("--start", type=Path, help="checkpoint.pt of another training to begin with")
+    train(parser.parse_args())
 
 
 if __name__ == "__main__":
