@@ -26,6 +26,7 @@ _EXTRAS = {
     "heic": ("pillow_heif", "HEIC pictures of phones"),
     "raw": ("rawpy", "camera RAW"),
     "dicom": ("imgai_dicom", "DICOM"),
+    "nifti": ("nibabel", "NIfTI volumes"),
     "parquet": ("pyarrow", "tables for data frames"),
     "evaluate": ("sklearn", "imgai evaluate"),
     "watch": ("watchfiles", "--watch"),

@@ -41,10 +41,11 @@ def install(wanted: Sequence[str], *, editable: bool, upgrade: bool, say: Callab
     for name in wanted:
         path = Path(name).expanduser()
         if path.is_dir() and not editable:
-            path = _wheel_of(path, command, say)
+            path = _wheel_of(path.resolve(), command, say)  # pip takes a bare name for one of an index
         if path.suffix == ".whl" and path.is_file():
             check_host(_requires(path), path.name)
-        given += ["-e", str(path)] if editable else [str(path) if path.exists() else name]
+        there = str(path.resolve()) if path.exists() else name
+        given += ["-e", there] if editable else [there]
     arguments = [*command, "install", *_into(command), *(["--upgrade"] if upgrade else []), *given]
     # This very imgai stays: a plugin that needs another one is refused by the installer, too.
     _run([*arguments, f"imgai=={__version__}"] if not _editable_host() else arguments, say)

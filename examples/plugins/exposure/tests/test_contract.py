@@ -1,0 +1,7 @@
+import imgai_exposure
+
+from imgai.testing import PluginContract
+
+
+class TestContract(PluginContract):
+    plugin = imgai_exposure
