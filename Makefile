@@ -34,8 +34,8 @@ lint: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[docs]'
-	$(BIN)/python -m mkdocs build --quiet --strict
-	@echo "The pages are in $(CURDIR)/site/: open index.html, or serve it with: $(BIN)/python -m http.server -d site"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "Open $(CURDIR)/site/index.html; to search it: $(BIN)/python -m http.server -d site"
 
 # The table of docs/benchmarks.md. DATA is a folder with the test pictures; benchmarks/README.md names them.
 bench: $(STAMP)

@@ -327,7 +327,7 @@ def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
         if about.choices is not None and word not in about.choices:
             raise UsageError(f"{name} cannot be {word!r}", _nearest(word, about.choices))
         checked.append(text)
-    if about.weighted and sum(weight_of(text)[1] for text in checked) <= 0:
+    if about.weighted and checked and sum(weight_of(text)[1] for text in checked) <= 0:
         raise UsageError(f"{name} {','.join(checked)}: all weights are 0", "let one of them be more")
     return tuple(checked)
 

@@ -116,7 +116,7 @@ def test_options_of_the_command_count_more_than_the_recipes(recipe: Path, pictur
     recipe.write_text(GOOD.replace('device = "cpu"', 'device = "mps"\njson = true\nout = "nowhere"'))
     answer = imgai("run", recipe, pictures, "--out", tmp_path / "out", "--device", "cpu")
     assert answer.exit_code == 0, answer.stderr
-    assert len(answer.stdout.splitlines()) == 3  # json is the recipe's
+    assert len(answer.stdout.splitlines()) == 3 + 1  # json is the recipe's, and ends with the whole run
     assert not Path("nowhere").exists()
 
 

@@ -90,7 +90,7 @@ class Words(Listener):
         if options.fail_if_empty and summary.empty:
             names = ", ".join(summary.empty[:_AGAIN]) + (", ..." if len(summary.empty) > _AGAIN else "")
             self._console.fail(f"nothing was found in {names}, and --fail-if-empty was given")
-        if (following := _next(run)) and not self._json:
+        if (following := _next(run)) and (summary.interrupted or not self._json):
             self._console.say(following)
 
     def _speed(self, done: int) -> str:
