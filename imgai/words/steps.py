@@ -193,10 +193,18 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
         explain=_explained(values),
         explain_by=str(values.get("explain") or METHODS[0]),
         normalize=_normalize(members[0], models, values),
-        mask=picked(MaskOptions, values) if "mask" in task.inputs else MaskOptions(),
+        mask=_mask(values) if "mask" in task.inputs else MaskOptions(),
         version=registry.owner(members[0]).version,
         uses=uses_of(members[0], registry),
     )
+
+
+def _mask(values: Mapping[str, Any]) -> MaskOptions:
+    """The mask that was asked for. Raises UsageError where nothing is there."""
+    asked = picked(MaskOptions, values)
+    if asked.mask is not None and not asked.mask.exists():
+        raise UsageError(f"--mask {asked.mask}: there is no such file or folder", "check the path")
+    return asked
 
 
 def uses_of(model: Model, registry: Registry, within: tuple[str, ...] = ()) -> dict[str, StepSpec]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import imgai
 from imgai.discovery import Plugin
-from imgai.errors import InputError, UsageError
+from imgai.errors import InputError, PluginError, UsageError
 from imgai.options import Machine, MaskOptions
 from imgai.plugin import Model, Output, Predictor, param
 from imgai.predict.pairing import mask_file
@@ -31,6 +31,7 @@ from imgai.runs.watch import _State
 from imgai.sample import GivenMask, Metadata, Sample, Source
 from imgai.testing import fake, noise, step_of
 from imgai.testing.kinds import named_kinds
+from imgai.words.steps import parse_step, spec_of
 from tests.run.conftest import Words, picture
 
 
@@ -357,6 +358,20 @@ def test_declarations_that_cannot_be_are_refused() -> None:
     ):
         registry = Registry([Plugin("p", "p", "0", (fake.PAINT_OVER,), (model,))])
         assert words in registry.broken[0].broken
+
+
+def test_files_of_other_people_are_refused_for_a_task_with_a_mask(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"x" * 100)
+    registry = Registry([Plugin("fake", "fake", "0", fake.imgai_register_tasks(), fake.imgai_register_models())])
+    with pytest.raises(PluginError, match="not run with a mask"):
+        registry.model("paint-over", str(tmp_path / "net.pth"))
+
+
+def test_a_mask_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    registry = Registry([Plugin("fake", "fake", "0", fake.imgai_register_tasks(), fake.imgai_register_models())])
+    with pytest.raises(UsageError, match="there is no such file or folder"):
+        spec_of(parse_step(f"paint-over --mask {tmp_path / 'nowhere'}", registry), registry)
+    assert spec_of(parse_step(f"paint-over --mask {tmp_path} --grow 3", registry), registry).mask.grow == 3
 
 
 def test_a_mask_for_steps_that_take_none_is_refused() -> None:

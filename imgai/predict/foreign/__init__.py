@@ -39,6 +39,9 @@ def declare(path: Path, task: Task, ours: Model) -> Model:
         raise UsageError(f"--model {path}: there is no such file", "check the path") from None
     if not path.is_file():
         raise UsageError(f"--model {path} is no file", "name the file that holds the model")
+    if task.inputs:
+        words = f"{path} cannot be used: files of other people are not run with a {' and a '.join(task.inputs)}"
+        raise PluginError(words, f"leave out --model, or write a plugin for {task.name}")
     return _declare(path.absolute(), status.st_size, _newest(path), task, ours)
 
 
