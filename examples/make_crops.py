@@ -1,10 +1,12 @@
-"""Draw the sheets of docs/denoise.md and docs/super-resolve.md: crops before and after, every pixel as it is.
+"""Draw the sheets of docs/denoise.md, docs/inpaint.md, docs/super-resolve.md: before and after, every pixel as it is.
 
     python examples/make_crops.py denoise docs/denoise.jpg
+    python examples/make_crops.py inpaint docs/inpaint.jpg
     python examples/make_crops.py super-resolve docs/super-resolve.jpg
 
 The pictures are scikit-image's (public domain, CC0) and the pages of this folder. For `denoise` they get the noise of a
-small sensor and a JPEG file; for `super-resolve` they are shrunk to half, saved as JPEG, and enlarged four times.
+small sensor and a JPEG file; for `inpaint`, scratches, dust and writing, and a mask of them; for `super-resolve` they
+are shrunk to half, saved as JPEG, and enlarged four times.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from skimage import data
 
 HERE = Path(__file__).parent
@@ -53,18 +55,45 @@ def noisy(image: Image.Image, seed: int) -> Image.Image:
     return Image.fromarray((np.clip(light, 0, 1) ** (1 / 2.2) * 255 + 0.5).astype(np.uint8))
 
 
+def damage(size: tuple[int, int], seed: int) -> Image.Image:
+    """Where a picture has scratches, dust and writing: a mask."""
+    random, (width, height) = np.random.default_rng(seed), size
+    mask = Image.new("L", size)
+    pen = ImageDraw.Draw(mask)
+    for _ in range(14 + width // 40):
+        x, y = random.integers(0, width), random.integers(0, height)
+        far = int(x + random.integers(-90, 90)), int(y + random.integers(20, 160))
+        pen.line((int(x), int(y), *far), 255, int(random.integers(1, 4)))
+    for _ in range(width * height // 2500):
+        x, y, radius = random.integers(0, width), random.integers(0, height), random.integers(1, 4)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
+    font = ImageFont.load_default(26)
+    for row in range(30, height, 130):
+        pen.text((int(random.integers(-60, 20)), row), "SAMPLE  do not copy  SAMPLE  do not copy", 255, font=font)
+    return mask
+
+
 def main() -> None:
     task, out = sys.argv[1], Path(sys.argv[2])
     less, scale = (2, 4) if task == "super-resolve" else (1, 1)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        before, after = Path(scratch, "before"), Path(scratch, "after")
+        before, after, masks = (Path(scratch, name) for name in ("before", "after", "masks"))
         before.mkdir()
+        masks.mkdir()
         for seed, (name, image) in enumerate(pictures().items()):
             if less > 1:
                 image = image.resize((image.width // less, image.height // less), Image.Resampling.BICUBIC)
+            if task == "inpaint":
+                mask = damage(image.size, seed)
+                mask.save(masks / f"{name}.png")
+                image.paste(("white", "black", "#b33")[seed % 3], mask=mask)
+                image.save(before / f"{name}.png")
+                continue
             (image if less > 1 else noisy(image, seed)).save(before / f"{name}.jpg", quality=88)
-        size = ["--scale", str(scale)] if scale > 1 else []
+        size = (
+            ["--scale", str(scale)] if scale > 1 else ["--mask", str(masks), "--grow", "1"] if task == "inpaint" else []
+        )
         command = [sys.executable, "-m", "imgai.cli.main", task, str(before), "--out", str(after), "--format", "png"]
         subprocess.run([*command, *size], check=True)
         for path in sorted(before.iterdir()):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _GROUP_PREFIX = "imgai.plugins.v"
 OFFICIAL = frozenset(
     f"imgai-{name}"
-    for name in ("classify", "denoise", "detect", "dicom", "enhance", "segment", "stylize", "super-resolve")
+    for name in ("classify", "denoise", "detect", "dicom", "enhance", "inpaint", "segment", "stylize", "super-resolve")
 )
 
 _DECLARED = {"tasks": "Task", "models": "Model", "kinds": "Kind", "formats": "Format"}
