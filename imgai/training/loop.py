@@ -51,7 +51,8 @@ class Learner:
     """What is trained, and how.
 
     network: the module whose parameters are stepped. prepare: images to what it takes. loss: of its answer as float32.
-    precision: what the network computes in. l1: weight of the sum of absolute weights.
+    precision: what the network computes in. l1: weight of the sum of absolute weights. clip: the greatest norm that a
+    gradient keeps, besides what is usual: large first ones slow down Adam for long.
     """
 
     network: nn.Module
@@ -62,6 +63,7 @@ class Learner:
     precision: torch.dtype = torch.float32
     l1: float = 0.0
     seed: int = 0
+    clip: float = math.inf
 
 
 @dataclass
@@ -197,7 +199,7 @@ class Loop:
         learner.optimizer.zero_grad(set_to_none=True)
         whole.backward()
         most = CLIP * state.usual if state.usual and state.step > 0 else math.inf
-        norm = float(nn.utils.clip_grad_norm_(learned, most))
+        norm = float(nn.utils.clip_grad_norm_(learned, min(most, learner.clip)))
         value = float(loss.detach())
         # The norm is of the gradients of all processes together, so that all of them decide alike.
         if not math.isfinite(norm) or (self.world.size == 1 and not math.isfinite(value)):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,13 +92,14 @@ def learn(
     weight_decay: float = 0.01,
     is_head: Callable[[str], bool] | None = None,
     rest: float = 1.0,
+    clip: float = math.inf,
 ) -> State:
     """Train until the minutes or the steps are over, or a person stops it.
 
     loss: of what the network said, in float32. options: those of `add_options`.
     name: of the file of weights in OUT, written at every measurement. measure: figures of the averaged network, for the
     log. tensors: what is saved of it. is_head: parameters by name that have the whole rate where others have `rest` of
-    it; None: all have it. Parameters that require no gradient stay as they are.
+    it; None: all have it. clip: the greatest norm of a gradient. Parameters that require no gradient stay as they are.
 
     Raises Unlearned where the loss stays no number, UsageError for a checkpoint that cannot be read.
     """
@@ -118,6 +120,7 @@ def learn(
         average=Average(network),
         precision=torch.bfloat16 if half else torch.float32,
         seed=options.seed,
+        clip=clip,
     )
     state = State(batch=options.batch)
     if options.resume:

@@ -112,6 +112,7 @@ def train(options: argparse.Namespace) -> None:
         name=options.model,
         measure=lambda average: {"psnr": validate(average.network, clean_val, noisy_val)},
         tensors=lambda average: halved(average.network),
+        clip=0.5,
     )
 
 

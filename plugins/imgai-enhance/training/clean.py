@@ -134,7 +134,7 @@ def main() -> None:
         return look | half if look else {name.removeprefix("cleaner."): value for name, value in half.items()}
 
     name = "low-light" if look else "clean"
-    learn(Cleaned(cleaner), batch, loss_of, options, name=name, measure=measure, tensors=tensors)
+    learn(Cleaned(cleaner), batch, loss_of, options, name=name, measure=measure, tensors=tensors, clip=0.5)
 
 
 def gradient_error(made: Tensor, due: Tensor) -> Tensor:

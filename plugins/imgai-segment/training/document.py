@@ -186,6 +186,7 @@ def train(options: argparse.Namespace, faces: list[Face], pages: Pages) -> None:
         name="document",
         measure=figures,
         tensors=lambda average: halved(fold(average)),
+        clip=2.0,
     )
     plain = load_weights(options.out / "document.safetensors")
     print(f"F-measure of all pages: {np.mean(measure(ink_by(plain), pages)):.4f}")

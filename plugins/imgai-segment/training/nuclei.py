@@ -224,6 +224,7 @@ def train(options: argparse.Namespace) -> None:
         name="nuclei",
         measure=lambda average: measure(fold(average), tuning),
         tensors=lambda average: halved(fold(average)),
+        clip=2.0,
         weight_decay=0.02,
     )
 

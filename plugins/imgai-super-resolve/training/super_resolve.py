@@ -142,7 +142,7 @@ def train(options: argparse.Namespace, tiles: Tiles) -> None:
     name = f"{family}-x{scale}"
     options.out = options.out / name
     measure = lambda average: {"gain": gain(average, tiles, scale, family)}  # noqa: E731
-    learn(network, batch, loss, options, name=name, measure=measure, tensors=tensors_of)
+    learn(network, batch, loss, options, name=name, measure=measure, tensors=tensors_of, clip=0.2)
 
 
 def read(path: Path) -> Tensor:
