@@ -66,7 +66,7 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-OFFICIAL = ("classify", "denoise", "detect", "enhance", "segment", "stylize", "super-resolve")
+OFFICIAL = ("classify", "denoise", "detect", "enhance", "inpaint", "segment", "stylize", "super-resolve")
 
 
 def _section(name: str, *lines: str) -> list[str]:
