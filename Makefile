@@ -1,7 +1,7 @@
 # make demo: set up, and make masks of the example pictures.
 # make test: set up and run every test of the host and of every plugin.
 # make docs: the pages as a site, in site/.
-# make lint, make bench DATA=folder, make torture, make wheels, make clean.
+# make test-scale, make lint, make bench DATA=folder, make torture, make wheels, make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs bench torture wheels install clean
+.PHONY: demo test test-scale lint docs bench torture wheels install clean
 
 install: $(STAMP)
 
@@ -26,6 +26,11 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# Object stores, on this machine: an S3 server on loopback, runs that are killed.
+test-scale: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[stores]' 'moto[s3,server]'
+	$(BIN)/python -m pytest -m scale tests/scale
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

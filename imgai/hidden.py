@@ -36,7 +36,7 @@ def create(folder: Path) -> tuple[BinaryIO, Path]:
     it is renamed or removed.
     """
     while True:
-        path = folder / f".{_owner()}.{secrets.token_hex(8)}{SUFFIX}"
+        path = folder / f".{owner()}.{secrets.token_hex(8)}{SUFFIX}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         with _lock:
             _mine.add(path.name)
@@ -62,7 +62,7 @@ def folder_for_a_while() -> Iterator[Path]:
     """A new folder in the folder for temporary files; removed at the end. Those of killed runs are removed first."""
     base = Path(tempfile.gettempdir())
     sweep_folders(base)
-    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_owner()}.", dir=base))
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{owner()}.", dir=base))
     with _lock:
         _mine.add(path.name)
     try:
@@ -114,15 +114,24 @@ def _is_abandoned(name: str, path: Path) -> bool:
         return False
 
 
+def owner() -> str:
+    """What names this process on this host since this boot, as hidden names have it."""
+    # A fork has another number: ask for it each time.
+    return f"{_host()}-{_boot()}-{os.getpid()}-{_begun(os.getpid())}"
+
+
+def is_gone(name: str) -> bool:
+    """Whether a name begins with an `owner` of this host whose process is no more; False for those of other hosts."""
+    host, boot, process, begun = _parsed(name)
+    if host != _host() or not process.isdigit() or os.name == "nt":  # which does not tell of other processes
+        return False
+    return boot != _boot() or _begun(int(process)) != begun
+
+
 def _parsed(name: str) -> tuple[str, str, str, str]:
     """Host, boot, process and when it began; empty texts for a name of another form."""
     parts = name.split(".")[0].split("-")
     return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", "")
-
-
-def _owner() -> str:
-    # A fork has another number: ask for it each time.
-    return f"{_host()}-{_boot()}-{os.getpid()}-{_begun(os.getpid())}"
 
 
 @functools.cache

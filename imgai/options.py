@@ -148,6 +148,7 @@ class RunOptions(Basics):
     """What a run is told.
 
     name: what files in the folder are called. log: a file that messages are added to.
+    part: the inputs that are this worker's, as ``2/8``. steal: go on with those of the others.
     channel: of pictures that have several, the one to look at. dpi: dots per inch of every picture; None: as it says.
     out: the output folder, or the one output file; None where labels are only printed.
     outputs: what is written. avoid: other folders of outputs, which are no inputs.
@@ -191,6 +192,10 @@ class RunOptions(Basics):
         None, "Resolution of the pictures in dots per inch, in place of what they state.", minimum=1, maximum=100_000
     )
     watch: bool = option(False, "Keep running; process files as they arrive.", scope="recipe")
+    part: str | None = option(
+        None, "Take this part of the inputs alone: 2/8 is the second of eight.", metavar="I/N", scope="typed"
+    )
+    steal: bool = option(False, "With --part: go on with what the other parts have left.", scope="typed")
     null: bool = option(False, "Names in @lists end with NUL instead of a newline.", short="-0", scope="recipe")
     outputs: OutputOptions = field(default_factory=OutputOptions)
     machine: Machine = field(default_factory=Machine)

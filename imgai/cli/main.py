@@ -52,6 +52,7 @@ COMMANDS = (
     ("compare", "Several steps or models side by side, to choose by eye.", _TASKS),
     ("try", "Every installed task on pictures that come along.", _TASKS),
     ("undo", "Take away what imgai made in a folder.", _TASKS),
+    ("runs", "What was done in an output folder, and what is missing.", _ABOUT),
     ("models", "The models of every task, or all that one declares.", _ABOUT),
     ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
     ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),

@@ -30,6 +30,8 @@ def digest(
 ) -> str:
     """Hash the file's size and time, the weights, the params, what is written, and where; 32 hex digits.
 
+    The version of a store's file takes the place of its time.
+
     base: the prefix of the outputs' paths below the output folder; it depends on the other inputs of the run.
     seen: the options that affect how a picture is read, by name; None means the default.
 
@@ -37,12 +39,15 @@ def digest(
     """
     if item.path is None or item.stream:
         return ""
-    status = item.path.stat()
+    if item.remote is not None:
+        version: dict[str, object] = {"size": item.remote.size, "version": item.remote.version}
+    else:
+        status = item.path.stat()
+        version = {"size": status.st_size, "time": status.st_mtime_ns}
     masks = mask_files(specs, item.name, item.path)
     what = {
         "schema": _VERSION,
-        "size": status.st_size,
-        "time": status.st_mtime_ns,
+        **version,
         "steps": [
             {
                 "model": f"{spec.task.name}/{spec.model_name}",

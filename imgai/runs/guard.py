@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from imgai.errors import InputError, UsageError
@@ -49,6 +49,7 @@ class Guard:
         self._records = records if records is not None and records.keep else None
         self._run = run
         self._overwrite = overwrite
+        self.check: Callable[[Plan], None] = lambda plan: None  # raises InputError where an input is another run's
 
     def _stranger(self, path: Path, kind: str, *, of_run: bool = False) -> str:
         """Why a file that is there may not be replaced; "" if it may, or there is none."""
@@ -65,6 +66,8 @@ class Guard:
             raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
         if self._records is None:
             return
+        if plan is not None:
+            self.check(plan)
         try:
             if self._stranger(path, kind, of_run=plan is None):
                 self._records.load()  # another run over the same inputs may have made it just now
@@ -87,8 +90,11 @@ class Guard:
                 if os.path.lexists(path):
                     if path in self._inputs:
                         raise UsageError(f"{path} is an input, and would be overwritten", "choose another --out")
-                    if why := self._stranger(path, kind, of_run=all_inputs):
-                        refused.append((path, why))
+                    if self._stranger(path, kind, of_run=all_inputs):
+                        assert self._records is not None
+                        self._records.refresh()  # another run may have made it just now
+                        if why := self._stranger(path, kind, of_run=all_inputs):
+                            refused.append((path, why))
         if refused:
             names = ", ".join(str(path) for path, _ in refused[:_NAMED]) + (", ..." if len(refused) > _NAMED else "")
             count = f"{len(refused)} files" if len(refused) > 1 else "a file"

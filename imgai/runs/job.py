@@ -34,6 +34,7 @@ class Job:
         self.pages = 0
         self.decoded = False
         self.dropped = False  # the run was broken off before it was done
+        self.before = False  # another run has done it since this one began
         self.error: Exception | None = None
         self.outputs: list[dict[str, Any]] = []
         self.shelves: dict[tuple[str, str], Shelf] = {}

@@ -48,7 +48,7 @@ def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
 
 
 def write_merged(
-    plans: list[Plan], out: Path, kinds: Sequence[KindSpec], records: Records, guard: Guard
+    plans: Sequence[Plan], out: Path, kinds: Sequence[KindSpec], records: Records, guard: Guard
 ) -> list[dict[str, Any]]:
     """Write the one file of each kind of the run, of every input done now or before; return the outputs of the record.
 
@@ -65,7 +65,7 @@ def write_merged(
     return outputs
 
 
-def _parts(plans: list[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
+def _parts(plans: Sequence[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
     """What was kept of every page, with the name of the page."""
     names = _names(plans)
     for each, name in zip(plans, names, strict=True):
@@ -73,13 +73,13 @@ def _parts(plans: list[Plan], kind: KindSpec, records: Records) -> Iterator[tupl
             yield name + (f"#{page['page'] + 1}" if page["pages"] > 1 else ""), page
 
 
-def _names(plans: list[Plan]) -> list[str]:
+def _names(plans: Sequence[Plan]) -> list[str]:
     """The inputs' paths below the folder that was named, or below one that holds all that were named."""
     paths = [each.input.path for each in plans]
     roots = {
         os.path.abspath(path)[: -len(each.input.name)] or os.sep  # noqa: PTH100 - links stay as they are
         for each, path in zip(plans, paths, strict=True)
-        if path is not None and not each.input.stream
+        if path is not None and not each.input.aside
     }
     if len(roots) <= 1 or os.name == "nt":
         return [each.input.name for each in plans]

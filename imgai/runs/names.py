@@ -18,7 +18,7 @@ from imgai.runs.options import OutputOptions
 from imgai.runs.scan import Input
 
 
-def _like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
+def like_an_output(keeps: Sequence[Keep]) -> re.Pattern[str]:
     """Names that a page of a picture, or what is kept of it, might have; group 1 is the picture's own."""
     kept = (
         "|".join(f"{re.escape(keep.name)}(?:-(?:{'|'.join(each.name for each in keep.kinds)}))?" for keep in keeps)
@@ -108,20 +108,20 @@ def plan(
             f"--out {out} is a file", "name a folder, or one input and a name that ends as a picture's does"
         )
     groups: dict[str, list[int]] = {}
-    bases = [_stem(item.name) for item in inputs]
+    bases = [stem_of(item.name) for item in inputs]
     for index, base in enumerate(bases):
-        groups.setdefault(_key(base), []).append(index)
+        groups.setdefault(folded(base), []).append(index)
     for indices in groups.values():
         if len(indices) > 1:
             for index in indices:
                 bases[index] = PurePosixPath(inputs[index].name)
             names = ", ".join(inputs[index].name for index in indices[:3])
             tell(f"{len(indices)} inputs would share an output ({names}); theirs keep the suffix")
-    pattern = _like_an_output(keeps)
+    pattern = like_an_output(keeps)
     for index, base in enumerate(bases):
         # a-p0001.png may be a picture in its own right beside the pages of a.tif, or a-segment.png beside what is kept.
         like = pattern.fullmatch(base.name)
-        if like and _key(base.with_name(like[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
+        if like and folded(base.with_name(like[1])) in groups and base.name != PurePosixPath(inputs[index].name).name:
             bases[index] = PurePosixPath(inputs[index].name)
             what = "what is kept" if like["keep"] else "a page"
             tell(f"{inputs[index].name} is called like {what} of another input; its outputs keep the suffix")
@@ -134,8 +134,8 @@ def plan(
 
 
 def key_of(each: Plan) -> str:
-    """What tells an input from every other, from whichever folder the command is run: its whole path, or ``-``."""
-    if each.input.stream or each.input.path is None:
+    """What tells an input from every other, from wherever the command is run: its whole path or address, or ``-``."""
+    if each.input.aside or each.input.path is None:
         return each.input.shown
     return str(each.input.path.absolute())
 
@@ -149,30 +149,30 @@ class StreamPlans:
         self._out = out
         self._naming = naming
         self._kinds = kinds
-        self._like_an_output = _like_an_output(keeps)
+        self._like_an_output = like_an_output(keeps)
         self._taken: set[str] = set()
         self._owners: set[str] = set()  # whose pages, or what is kept of them, would be called like one that is taken
 
     def plan(self, item: Input) -> Plan:
         """The plan for the next input; where its name is taken it keeps its suffix, or gets a number."""
         name = PurePosixPath(item.name)
-        candidates = [_stem(item.name), name]
+        candidates = [stem_of(item.name), name]
         number = 1
         while self._clashes(candidates[0]):
             if len(candidates) == 1:
                 number += 1
                 candidates.append(name.with_name(f"{name.name}-{number}"))
             del candidates[0]
-        self._taken.add(_key(candidates[0]))
+        self._taken.add(folded(candidates[0]))
         if like := self._like_an_output.fullmatch(candidates[0].name):
-            self._owners.add(_key(candidates[0].with_name(like[1])))
+            self._owners.add(folded(candidates[0].with_name(like[1])))
         base = candidates[0] if self._naming is None else candidates[0].with_name(self._naming(candidates[0].name))
         return Plan(item, self._out / base, self._kinds)
 
     def _clashes(self, base: PurePosixPath) -> bool:
         like = self._like_an_output.fullmatch(base.name)
-        owner = _key(base.with_name(like[1])) if like else None
-        return _key(base) in self._taken or owner in self._taken or _key(base) in self._owners
+        owner = folded(base.with_name(like[1])) if like else None
+        return folded(base) in self._taken or owner in self._taken or folded(base) in self._owners
 
 
 def _is_file(out: Path, inputs: Sequence[Input], kinds: tuple[KindSpec, ...]) -> bool:
@@ -203,13 +203,15 @@ def _fitting(suffixes: Sequence[str], name: str) -> str:
     return next((suffix for suffix in suffixes if format_ and format_of_suffix(suffix) == format_), "")
 
 
-def _stem(name: str) -> PurePosixPath:
+def stem_of(name: str) -> PurePosixPath:
+    """A name without the suffix of a picture."""
     path = PurePosixPath(name)
     # Of "..png" nothing would be left but ".".
     return path.with_name(path.stem) if path.suffix.lower() in picture_suffixes() and path.stem.strip(".") else path
 
 
-def _key(base: PurePosixPath) -> str:
+def folded(base: PurePosixPath) -> str:
+    """What is equal for two names that may be one file."""
     # Some file systems fold case and compose accents: two names that differ in these alone may be one file there.
     return unicodedata.normalize("NFC", str(base)).casefold()
 
@@ -221,12 +223,12 @@ def _number_what_still_clashes(
     taken: set[str] = set()
     for index, base in enumerate(bases):
         candidate, number = base, 1
-        while _key(candidate) in taken:
+        while folded(candidate) in taken:
             number += 1
             candidate = base.with_name(f"{base.name}-{number}")
         if number > 1:
             tell(f"{inputs[index].path} shares its name with another input; its outputs are called {candidate}")
-        taken.add(_key(candidate))
+        taken.add(folded(candidate))
         bases[index] = candidate
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
+from imgai.errors import InputError
 from imgai.images import probe
 from imgai.images.formats import format_of_suffix, formats
 from imgai.images.space import space_of
@@ -19,6 +21,7 @@ from imgai.runs.targets import targets
 from imgai.sample import Sample
 
 _DEEP = 2  # bytes of 16 bits
+_HEAD = 1 << 18  # bytes of a file in a store that nearly always hold its header
 _CHANNELS = 4  # three of the picture, one of its alpha
 
 
@@ -37,9 +40,16 @@ def least_side(specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> int | No
 
 def foresee(plan: Plan, specs: Sequence[StepSpec], max_pixels: int) -> None:
     """Raise InputError for an input that cannot be done, as far as its header tells."""
-    path = plan.input.path
+    path, remote = plan.input.path, plan.input.remote
     assert path is not None
-    check_result(probe(path, plan.input.name, max_pixels=max_pixels), plan, specs)
+    content: Path | bytes = path if remote is None else remote.head(_HEAD)
+    try:
+        header = probe(content, plan.input.name, max_pixels=max_pixels)
+    except InputError:
+        if remote is None or remote.size <= _HEAD:
+            raise
+        header = probe(remote.head(remote.size), plan.input.name, max_pixels=max_pixels)  # its header is at its end
+    check_result(header, plan, specs)
     mask_files(specs, plan.input.name, path)
 
 

@@ -15,7 +15,9 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from imgai.runs.commit import commit, hash_of
+from imgai.runs.lock import alone
 from imgai.runs.record import SCHEMAS, Key, begun_record, found_nothing, run_of_record, to_line, undone_record
+from imgai.stores import LocalStore, Store
 
 FOLDER = ".imgai"
 RECORDS = "records.jsonl"
@@ -53,7 +55,12 @@ class _Claim:
 
 
 class Records:
-    """The records of an output folder, one JSON object a line; the last about an input and a run counts."""
+    """The records of an output folder, one JSON object a line; the last about an input and a run counts.
+
+    store: the folder that they are in. lasting: whether claims on what is done stay until all runs are over.
+    """
+
+    lasting = False
 
     def __init__(
         self, out: Path, *, table: str = "", keep: bool = True, tell: Callable[[str], None] = lambda _: None
@@ -64,11 +71,15 @@ class Records:
         """
         self.out = out
         self.folder = out / FOLDER
+        self.store: Store = LocalStore(self.folder)
         self.path = self.folder / (f"{table}.jsonl" if table else RECORDS)
         self.keep = keep
         self._tell = tell
         self._lock = Lock()
         self._read = 0  # bytes of the file that were read
+        self._seen = 0  # bytes of the file that were read, or appended by this run
+        self._loaded = False
+        self.news: set[Key] = set()  # what was done since the records were first read
         self._known: dict[Key, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
         self._owner: dict[str, Key] = {}  # by output, the input and run that wrote it last
         self._claims: dict[str, _Claim] = {}  # by output
@@ -76,6 +87,11 @@ class Records:
         self._empty: set[Key] = set()  # done, and nothing was found
         self._old_runs: set[str] = set()  # that have records of schema 1
         self._rows: dict[str, dict[str, Any]] | None = {} if table or not keep else None
+
+    @property
+    def shown(self) -> str:
+        """Where they are, for people."""
+        return str(self.path)
 
     def load(self) -> None:
         """Read what earlier runs wrote. An incomplete line of a killed run is skipped; what is no file is set aside."""
@@ -85,11 +101,18 @@ class Records:
             self._set_aside_what_is_wrong()
             with self._lock, self._open(os.O_RDONLY) as file:
                 file.seek(self._read)
-                for line in _lines(file):
+                for line in lines_of(file):
                     self._learn(line)
-                self._read = file.tell()
+                self._read = self._seen = file.tell()
         except (FileNotFoundError, NotADirectoryError):
             return
+        finally:
+            self._loaded = True
+
+    def refresh(self) -> None:
+        """Read what other runs have appended meanwhile, if they have."""
+        if self.keep and _size(self.path) != self._seen:
+            self.load()
 
     def prepare(self) -> None:
         """Make sure that records can be written. Raises OSError."""
@@ -108,6 +131,11 @@ class Records:
     def is_empty(self, key: Key) -> bool:
         """Whether nothing was found in an input that an earlier run has done."""
         return key in self._empty
+
+    def is_done(self, key: Key) -> bool:
+        """Whether an input was done, with whichever settings, and all its outputs are there still."""
+        known = self._known.get(key)
+        return known is not None and known[0] != "" and self.unchanged(key, known[0])
 
     def outputs(self, key: Key) -> list[dict[str, Any]]:
         """The outputs of an input in an earlier run; empty if there are none."""
@@ -199,7 +227,7 @@ class Records:
 
     def _write(self, lines: str) -> None:
         content = lines.encode("ascii")
-        with self._lock, self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+        with self._lock, self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT) as file, alone(file):
             size = file.seek(0, os.SEEK_END)
             if size:
                 file.seek(size - 1)
@@ -207,6 +235,9 @@ class Records:
                 content = (b"" if file.read(1) == b"\n" else b"\n") + content
             if file.write(content) != len(content):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            file.flush()
+            if self._seen == size:
+                self._seen += len(content)
 
     def _open(self, flags: int) -> BinaryIO:
         """Open the records, never through a link and never something that is no file. Raises OSError."""
@@ -277,6 +308,8 @@ class Records:
             self._claim(output, key)
         self._known[key] = (digest if done else "", json.dumps(outputs))
         (self._empty.add if done and found_nothing(record) else self._empty.discard)(key)
+        if done and self._loaded:
+            self.news.add(key)
         if self._rows is not None and done:
             self._rows[key.path] = _cells(record)
 
@@ -302,7 +335,7 @@ class Records:
         )
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file, of limited length; the last only if it is complete."""
     while line := file.readline(_LONGEST):
         if not line.endswith(b"\n"):

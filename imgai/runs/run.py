@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from imgai import hidden
 from imgai.console import Console, Unheard
@@ -18,27 +18,38 @@ from imgai.images.elsewhere import what_first
 from imgai.options import SEARCHED
 from imgai.predict.pairing import mask_files
 from imgai.predict.spec import StepSpec
+from imgai.runs.claims import claim_of
 from imgai.runs.digest import digest
 from imgai.runs.guard import Guard, Inputs
-from imgai.runs.job import Job
+from imgai.runs.job import Job, relative
 from imgai.runs.listen import Listener
 from imgai.runs.listeners.standard import standard_listeners
 from imgai.runs.merged import has_parts, merged_path, of_run
 from imgai.runs.names import Plan, StreamPlans, key_of, plan
 from imgai.runs.naming import Naming
 from imgai.runs.options import RunOptions, Summary
+from imgai.runs.part import part_of
 from imgai.runs.pipe import Stdin, Stdout, is_piped
 from imgai.runs.record import Key, found_nothing, planned_record, record_of, run_name, skipped_record
 from imgai.runs.records import Records
+from imgai.runs.remote import Listing, RemotePlans, local_names, remote_inputs
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
+from imgai.runs.stored import StoredGuard, StoreRecords, check_stored
 from imgai.runs.targets import targets
+from imgai.runs.team import Team
+from imgai.runs.turns import TakenOver, Turns
+from imgai.stores import address_of, local_path
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
     from imgai.predict.chain import Chain
     from imgai.runs.stages import Stages
     from imgai.sample import Sample
+
+
+_Work: TypeAlias = "tuple[Iterable[Job], Iterable[tuple[Plan, str]], int | None]"
+"""What is to be done, what was done before with what it depends on, and how much is to be done, if that is known."""
 
 
 @dataclass(slots=True)
@@ -62,6 +73,7 @@ class Run:
     outputs: what was made of all inputs together, as records have it. replaces: the named file that was there before.
     unread: by suffix, how many pictures in the folders are of formats that are not read.
     name: what is run, in words, without models and params: records of two names do not touch each other.
+    address: of the store that outputs are copied to; `out` and `folder` are then removed at the end.
     plans: one for every input, done before or not; grows while a tar stream comes.
     stdout: where pictures go with ``--out -``. summary: the counts so far.
     """
@@ -91,32 +103,39 @@ class Run:
         self.stdout: Stdout | None = None
         self.summary = Summary(fail_if_empty=options.fail_if_empty)
         self.folder = self.out = Path()
+        self.records: Records
         self.exact = False
         self.name = run_name(self.specs, [each.name for each in options.outputs.kinds])
         self.guard = Guard(Inputs())
         self.outputs: list[dict[str, Any]] = []
         self.replaces: Path | None = None
         self.unread: Counter[str] = Counter()
-        self.plans: list[Plan] = []
+        self.plans: Sequence[Plan] = []
+        self.address: str | None = None
         self._collect = collect
         self._accept = accept
         self._loaded = loaded if loaded is not None else Loaded()
         self._more_listeners = listeners
         self._listeners: list[Listener] = []
         self._naming: Naming | None = None
+        self._part = part_of(options.part) if options.part is not None else None
+        self._team: Team | None = None
+        self._turns: Turns | None = None
         self._stages: Stages | None = None
         self._broken: BrokenPipeError | Unheard | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         with contextlib.ExitStack() as stack:
             self._check()
+            if self.options.steal and self._part is None:
+                raise UsageError("--steal goes on with what other parts left", "add --part I/N")
             if self.options.outputs.write_xmp and STDIN in self.options.inputs:
                 words = "--write-xmp writes beside the pictures, and - is beside none"
                 raise UsageError(words, "name files or folders")
             if is_piped(self.options.out):
                 self._pipe(stack)
             stream = STDIN in self.options.inputs and self.stdin.is_tar()
-            jobs, skipped, count = self._members(stack) if stream else self._planned()
+            jobs, skipped, count = self._members(stack) if stream else self._planned(stack)
             if self._accept is not None and not jobs:
                 return
             self._listeners = [*standard_listeners(self, self._collect), *self._more_listeners]
@@ -126,8 +145,9 @@ class Run:
             else:
                 self._sweep()
                 if jobs:
-                    yield from self._work(jobs, count)
-            self._hear("end", self)
+                    yield from self._work(stack, jobs, count)
+            with self._team.last() if self._team is not None else contextlib.nullcontext():
+                self._hear("end", self)
         if self._stages is not None and self._stages.fatal is not None:  # a stream that broke off
             raise self._stages.fatal
 
@@ -183,36 +203,54 @@ class Run:
         (name,) = self.options.inputs
         return self.stdin.is_tar() if name == STDIN else not Path(name).is_file()
 
-    def _place(self) -> None:
+    def _place(self, stack: contextlib.ExitStack) -> None:
         """Find where outputs and records go."""
         table, out = self.options.outputs.table, self.options.out
+        address = address_of(table if table is not None else out)
+        if address is not None and (path := local_path(address)) is not None:
+            self.options = dataclasses.replace(
+                self.options,
+                out=path,
+                outputs=dataclasses.replace(self.options.outputs, table=None if table is None else path),
+            )
+            table, out = self.options.outputs.table, path
+        elif address is not None:
+            check_stored(address, self.options)
+            self.address = address
+            self.folder = self.out = stack.enter_context(hidden.folder_for_a_while())
+            self.records = StoreRecords(address, self.out, tell=self.console.warn)
+            return
         self.folder = table.with_suffix("") if table is not None else out if out is not None else Path()
         self.out = table.parent if table is not None else self.folder
         keep = out is not None and self.stdout is None
         table_name = "" if table is None else table.name
         self.records = Records(self.out, table=table_name, keep=keep, tell=self.console.warn)
 
-    def _planned(self) -> tuple[list[Job], list[tuple[Plan, str]], int | None]:
+    def _planned(self, stack: contextlib.ExitStack) -> _Work:
         """The inputs that are to be done, and those that an earlier run has done."""
         options = self.options
         if STDIN in options.inputs and options.outputs.sort_into is not None:
             words = "--sort-into copies files, and a picture on - has no name"
             raise UsageError(words, "name files, or send a tar stream")
-        self._place()
+        self._place(stack)
+        options = self.options
         self.records.load()
+        if remote_inputs(options.inputs, null=options.null):
+            return self._listed(stack)
         inputs = scan(
-            options.inputs,
+            local_names(options.inputs),
             avoid=self._avoided(),
             made=self.records.made() | self._mask_files(),
             null=options.null,
             tell=self.console.warn,
             unread=self.unread,
         )
-        if self.unread and self._accept is None:
-            counts = ", ".join(f"{count} {suffix}" for suffix, count in self.unread.most_common())
-            other = what_first(f"FILE{self.unread.most_common(1)[0][0]}")
-            hint = f"; {other[0]}: {other[1]}" if other is not None else ""
-            self.console.warn(f"{counts} {'are' if self.unread.total() > 1 else 'is'} not read{hint}")
+        return self._plan(inputs)
+
+    def _plan(self, inputs: list[Input]) -> _Work:
+        """Plan all at once."""
+        options = self.options
+        self._tell_unread()
         if not inputs and self._accept is None:
             raise UsageError("there is no picture in what was named", "name files, or folders that hold pictures")
         if not inputs:
@@ -222,6 +260,8 @@ class Run:
             inputs, self.folder, options.outputs, tell=self.console.warn, keeps=keeps, naming=self._naming
         )
         self.exact = self.plans[0].exact is not None
+        if self.exact and self._part is not None:
+            raise UsageError("--part shares out many inputs, and --out names one file", "name a folder")
         if self.exact:
             self.out = self.folder.parent
             self.records = Records(self.out, keep=False)
@@ -229,12 +269,49 @@ class Run:
         self._watch_over(Inputs([*paths, *self._masks_of(inputs)]))
         jobs, skipped = self._divide()
         if self._accept is None and jobs:
-            self._refuse_to_overwrite(jobs)
+            self._refuse_to_overwrite(job.plan for job in jobs)
         if self._accept is not None:
             jobs = [job for job in jobs if self._accept(job.plan.input)]
         self.summary.skipped = len(skipped)
         self.summary.empty += [each.input.shown for each, _ in skipped if self.records.is_empty(self._key(each))]
         return jobs, skipped, len(jobs)
+
+    def _tell_unread(self) -> None:
+        """Count the pictures of formats that are not read."""
+        if self.unread and self._accept is None:
+            counts = ", ".join(f"{count} {suffix}" for suffix, count in self.unread.most_common())
+            other = what_first(f"FILE{self.unread.most_common(1)[0][0]}")
+            hint = f"; {other[0]}: {other[1]}" if other is not None else ""
+            self.console.warn(f"{counts} {'are' if self.unread.total() > 1 else 'is'} not read{hint}")
+
+    def _listed(self, stack: contextlib.ExitStack) -> _Work:
+        """Plan inputs that lie in a store, as they come: there may be more than there is memory for."""
+        options = self.options
+        if options.outputs.write_xmp or self._accept is not None:
+            raise UsageError("--write-xmp and --watch are for files, not for addresses", "leave it out")
+        if self._naming is not None:
+            raise UsageError("--name is for files, not for addresses", "leave it out")
+        listing = Listing(
+            options.inputs, avoid=self.address, null=options.null, tell=self.console.warn, unread=self.unread
+        )
+        staged = stack.enter_context(hidden.folder_for_a_while())
+        if len(listing) == 1:
+            return self._plan([listing.item(0, staged)])
+        self._tell_unread()
+        keeps = [spec.keep for spec in self.specs if spec.keep is not None]
+        kinds = options.outputs.kinds
+        self.plans = RemotePlans(listing, self.folder, staged, kinds, keeps, self.console.warn)
+        self._watch_over(Inputs())
+        order = self._shared_out()
+        before = 0  # at the beginning, that are done; what is done behind them is told when it comes
+        while before < len(order) and self._job(order[before]).before:
+            before += 1
+        left = order[before:]
+        if left and (self.address is not None or (self.out.is_dir() and any(self.out.iterdir()))):
+            self._refuse_to_overwrite(job.plan for job in map(self._job, left) if not job.before)
+        self.summary.skipped = before
+        skipped = ((job.plan, job.digest) for job in map(self._job, order[:before]))
+        return map(self._job, left) if left else (), skipped, len(left)
 
     def _avoided(self) -> list[Path]:
         """The folders that hold outputs or masks, which are no inputs."""
@@ -259,21 +336,48 @@ class Run:
             with contextlib.suppress(InputError):
                 yield from mask_files(self.specs, item.name, item.path).values()
 
+    def _shared_out(self) -> Sequence[int]:
+        """The places of the plans whose inputs are this worker's, before those that it may steal."""
+        if self._part is None:
+            return range(len(self.plans))
+        plans = self.plans
+        names = map(plans.name, range(len(plans))) if isinstance(plans, RemotePlans) else (p.input.name for p in plans)
+        shares = [self._part.place(name) for name in names]
+        own = shares.count(0)
+        self.console.say(f"part {self._part}: {own:,} of {len(plans):,} inputs")
+        if self.options.steal:
+            return sorted(range(len(plans)), key=shares.__getitem__)
+        return [place for place, share in enumerate(shares) if share == 0]
+
     def _divide(self) -> tuple[list[Job], list[tuple[Plan, str]]]:
         jobs, skipped = [], []
-        for each in self.plans:
-            try:
-                base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
-                seen = {"dpi": self.options.dpi, "channel": self.options.channel}
-                mark = digest(each.input, self.specs, self.options.outputs, base, seen)
-            except (OSError, InputError):  # the job says so
-                mark = ""
-            known = not self.options.force and mark and self.records.unchanged(self._key(each), mark)
-            if known and self._has_parts(each, mark):
-                skipped.append((each, mark))
+        for job in map(self._job, self._shared_out()):
+            if job.before:
+                skipped.append((job.plan, job.digest))
             else:
-                jobs.append(Job(each, mark))
+                jobs.append(job)
         return jobs, skipped
+
+    def _job(self, place: int) -> Job:
+        """A job that says whether an earlier run has done it."""
+        each = self.plans[place]
+        try:
+            base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
+            seen = {"dpi": self.options.dpi, "channel": self.options.channel}
+            mark = digest(each.input, self.specs, self.options.outputs, base, seen)
+        except (OSError, InputError):  # the job says so
+            mark = ""
+        job = Job(each, mark)
+        job.before = bool(not self.options.force and mark and self._is_done(each, mark))
+        return job
+
+    def _is_done(self, each: Plan, mark: str) -> bool:
+        records = self.records
+        if not isinstance(records, StoreRecords):
+            return records.unchanged(self._key(each), mark) and self._has_parts(each, mark)
+        if not records.knows(relative(each.base, self.out), self.name, self._key(each), mark):
+            return False
+        return all(records.has(relative(path, self.out)) for path, _ in targets(each, self.specs, sure=True))
 
     def _has_parts(self, each: Plan, mark: str) -> bool:
         """Whether what an earlier run kept of an input, for what is made of all of them, is there."""
@@ -289,6 +393,9 @@ class Run:
         return Key(key_of(each), self.name)
 
     def _watch_over(self, inputs: Inputs) -> None:
+        if isinstance(self.records, StoreRecords):
+            self.guard = StoredGuard(self.records, claim_of, run=self.name, overwrite=self.options.overwrite)
+            return
         self.guard = Guard(inputs, self.records, run=self.name, overwrite=self.options.overwrite)
         if self.options.report is not None or self.options.contact is not None:
             from imgai.runs.album import check_report
@@ -306,34 +413,40 @@ class Run:
                 raise UsageError(f"{named} is there, and --no-clobber was given", "name another file")
             self.replaces = named
 
-    def _refuse_to_overwrite(self, jobs: list[Job]) -> None:
+    def _refuse_to_overwrite(self, plans: Iterable[Plan]) -> None:
         """Raise UsageError for files that are there and must stay, as far as can be seen before anything is done."""
+        if isinstance(self.guard, StoredGuard):
+            self.guard.refuse_all((each, path) for each in plans for path, _ in targets(each, self.specs))
+            return
         merged = [(merged_path(self.out, each), each.name) for each in of_run(self.options.outputs.kinds)]
-        self.guard.refuse((target for job in jobs for target in targets(job.plan, self.specs)), merged)
+        self.guard.refuse((target for each in plans for target in targets(each, self.specs)), merged)
 
-    def _members(self, stack: contextlib.ExitStack) -> tuple[Iterator[Job], list[tuple[Plan, str]], int | None]:
+    def _members(self, stack: contextlib.ExitStack) -> _Work:
         """The members of the tar stream on standard input, as they come."""
         options = self.options
+        if self._part is not None:
+            raise UsageError("--part cannot share out a tar stream", "name files or folders")
         if len(options.inputs) > 1:
             raise UsageError("a tar stream on standard input comes alone", "leave out the other inputs")
         if options.dry_run:
             raise UsageError("--dry-run cannot tell what a stream will bring", "leave it out")
-        self._place()
+        self._place(stack)
         if self.folder.exists() and not self.folder.is_dir():
             raise UsageError(f"--out {self.folder} is a file, and a tar stream brings many", "name a folder")
         keeps = [spec.keep for spec in self.specs if spec.keep is not None]
         each_plan = StreamPlans(self.folder, options.outputs.kinds, keeps, self._naming)
         self._watch_over(Inputs())
         staged = stack.enter_context(hidden.folder_for_a_while())
+        self.plans = plans = list[Plan]()
 
         def jobs() -> Iterator[Job]:
             for item in self.stdin.members(staged):
-                self.plans.append(each_plan.plan(item))
-                yield Job(self.plans[-1], "")
+                plans.append(each_plan.plan(item))
+                yield Job(plans[-1], "")
 
         return jobs(), [], None
 
-    def _tell_skipped(self, skipped: list[tuple[Plan, str]]) -> Iterator[dict[str, Any]]:
+    def _tell_skipped(self, skipped: Iterable[tuple[Plan, str]]) -> Iterator[dict[str, Any]]:
         for each, mark in skipped if self._accept is None else ():
             record = skipped_record(each, self.records.outputs(self._key(each)), mark)
             self._hear("skip", record)
@@ -343,6 +456,9 @@ class Run:
         from imgai.runs.need import foresee
 
         for job in jobs:
+            if job.before:
+                self.summary.skipped += 1
+                continue
             try:
                 if job.plan.input.error is not None:
                     raise job.plan.input.error
@@ -360,6 +476,8 @@ class Run:
         outputs = self.options.outputs
         paths = [path for path, _ in targets(each, self.specs, sure=True)]
         paths += [path for path in (outputs.table, self.options.report, self.options.contact) if path is not None]
+        if self.address is not None:
+            return [f"{self.address}/{relative(path, self.out)}" for path in paths]
         return [str(path) for path in [*paths, *(merged_path(self.out, kind) for kind in of_run(outputs.kinds))]]
 
     def _sweep(self) -> None:
@@ -377,23 +495,52 @@ class Run:
             for folder in {each.input.path.parent for each in self.plans if each.input.path is not None}:
                 hidden.sweep(folder, below=False)
 
-    def _work(self, jobs: Iterable[Job], count: int | None) -> Iterator[dict[str, Any]]:
+    def _join(self, stack: contextlib.ExitStack, count: int | None) -> Turns | None:
+        """Tell other runs over this output folder of this one; None where nothing is kept. Raises InputError."""
+        if not self.records.keep or self.exact:
+            return None
+        options = self.options
+        merges = bool(of_run(options.outputs.kinds) or options.outputs.table or options.report or options.contact)
+        self._team = stack.enter_context(Team(self, count, merges=merges))
+        turns = Turns(self.records, self._team.claims, self.name, options.outputs.kinds, self.console.say)
+        self.guard.check = turns.check
+        return turns
+
+    def _work(self, stack: contextlib.ExitStack, jobs: Iterable[Job], count: int | None) -> Iterator[dict[str, Any]]:
         """Do the jobs. Raises what no further input would escape."""
         from imgai.predict.device import threads_kept, tune_allocator
 
         tune_allocator()
         from imgai.runs.load import load_chains
         from imgai.runs.stages import Stages
+        from imgai.runs.upload import StoredWriter
         from imgai.runs.write import Writer
 
         loaded = self._loaded
         loaded.chains = loaded.chains or load_chains(
             self.specs, self.options.machine, self.console, max_pixels=self.options.max_pixels
         )
-        writer = Writer(self.out, self.specs, self.options.outputs, self.guard)
-        stages = Stages(self.specs, self.options, writer, self.stdin, loaded.chains, self._show, self._advance)
+        stored = isinstance(self.records, StoreRecords)
+        writer = (
+            StoredWriter(self.records, self.specs, self.options.outputs, self.guard)
+            if isinstance(self.records, StoreRecords)
+            else Writer(self.out, self.specs, self.options.outputs, self.guard)
+        )
         with threads_kept():
             self._hear("begin", self, count)
+            self._turns = self._join(stack, count)
+            waits = stored or isinstance(self.plans, RemotePlans)
+            stages = Stages(
+                self.specs,
+                self.options,
+                writer,
+                self.stdin,
+                loaded.chains,
+                self._show,
+                self._advance,
+                turns=self._turns,
+                waits=waits,
+            )
             self._stages = stages
             stages.start(jobs, count)
             try:
@@ -413,6 +560,11 @@ class Run:
             raise UsageError("there is no picture in the tar stream on standard input")
 
     def _finish(self, job: Job, stages: Stages) -> dict[str, Any]:
+        if job.before or self._is_over(job):
+            self.summary.skipped += 1
+            record = skipped_record(job.plan, self.records.outputs(self._key(job.plan)), job.digest)
+            self._hear("skip", record)
+            return record
         self._hear("finished", job)
         record = record_of(job, self.specs, self.name)
         if job.error is None:
@@ -421,12 +573,21 @@ class Run:
                 self.summary.empty.append(job.plan.input.shown)
         else:
             self.summary.failed += 1
-            if job.plan.input.path is not None:
+            if job.plan.input.path is not None and not job.plan.input.aside:
                 self.summary.failures.append(job.plan.input.path)
             if self.options.fail_fast:
                 stages.stop()
         self._hear("recorded", job, record)
+        if self._turns is not None:
+            self._turns.end(job)
         return record
+
+    def _is_over(self, job: Job) -> bool:
+        """Whether another run that took a job over has done it."""
+        if self._turns is None or not isinstance(job.error, TakenOver):
+            return False
+        self.records.refresh()
+        return self._turns.is_over(job)
 
     def _show(self, event: str, job: Job, sample: Sample) -> None:
         """Pass a page to the listeners. Called by threads of the stages."""

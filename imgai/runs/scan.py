@@ -16,10 +16,11 @@ from pathlib import Path
 from imgai.bounded import read_bytes
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
+from imgai.stores import Remote
 
 STDIN = "-"
 _LISTS = 256 << 20  # bytes that a list of names may have
-_UNREAD = frozenset(
+UNREAD = frozenset(
     f".{name}"
     for name in (
         *("jp2", "j2k", "jpf", "jpx", "jxl", "jxr", "wdp", "psd", "psb", "ico", "icns", "cur", "pdf", "svg", "svgz"),
@@ -54,18 +55,27 @@ class Input:
     path: None for standard input. name: relative to what named it, with ``/``; mirrored below the
     output folder. error: why it cannot even be looked at, as for a folder without rights.
     stream: a member of the tar stream on standard input; path is then a file that is deleted when it is done.
+    remote: the file of a store, which is copied to path when its turn comes, and deleted there when it is done.
     """
 
     path: Path | None
     name: str
     error: InputError | None = None
     stream: bool = False
+    remote: Remote | None = None
+
+    @property
+    def aside(self) -> bool:
+        """Whether path is a copy that is deleted."""
+        return self.stream or self.remote is not None
 
     @property
     def shown(self) -> str:
         """As people named it; a member of a stream is below ``-``."""
         if self.stream:
             return f"{STDIN}/{self.name}"
+        if self.remote is not None:
+            return self.remote.address
         return STDIN if self.path is None else str(self.path)
 
 
@@ -91,18 +101,18 @@ def scan(
     Raises UsageError for a name that means nothing.
     """
     inputs: dict[object, Input] = {}
-    for name in _expanded(named, null):
+    for name in expanded(named, null):
         for item in _inputs(name, avoid, made, tell, Counter() if unread is None else unread):
             inputs.setdefault(STDIN if item.path is None else os.path.realpath(item.path), item)
     return list(inputs.values())
 
 
-def _expanded(named: Sequence[str], null: bool) -> Iterator[str]:
-    """The names, with lists read and globs matched where the shell has not."""
+def expanded(named: Sequence[str], null: bool, *, match: bool = True) -> Iterator[str]:
+    """The names, with lists read and, if `match`, globs matched where the shell has not."""
     for name in named:
         if name.startswith("@") and len(name) > 1 and not os.path.lexists(name):
             yield from _listed(name[1:], null)
-        elif any(letter in name for letter in "*?[") and not os.path.lexists(name):
+        elif match and any(letter in name for letter in "*?[") and not os.path.lexists(name):
             matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207 - the pattern may be absolute
             if not matches:
                 raise UsageError(f"nothing matches {name}", "check the pattern")
@@ -188,7 +198,7 @@ def _below(
             if _is_picture(entry):
                 path = Path(entry.path)
                 yield Input(path, path.relative_to(root).as_posix())
-            elif (suffix := os.path.splitext(entry.name)[1].lower()) in _UNREAD:  # noqa: PTH122 - no Path yet
+            elif (suffix := os.path.splitext(entry.name)[1].lower()) in UNREAD:  # noqa: PTH122 - no Path yet
                 unread[suffix] += 1
         # Reversed, because the last pushed is walked first.
         stack.extend(Path(entry.path) for entry in reversed(visible) if _is_folder(entry))

@@ -7,10 +7,12 @@ is in flight between them. torch is imported here and below, so import this modu
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import queue
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -29,16 +31,20 @@ from imgai.predict.masks import with_masks
 from imgai.predict.normalize import AUTO
 from imgai.predict.spec import StepSpec
 from imgai.runs.budget import Budget
-from imgai.runs.commit import DiskFull
+from imgai.runs.commit import DiskFull, reason
 from imgai.runs.job import Job
 from imgai.runs.need import bytes_beside, bytes_of, check_result, least_side
 from imgai.runs.options import RunOptions
 from imgai.runs.pipe import Stdin, Stopped
+from imgai.runs.turns import Turn, Turns
 from imgai.runs.write import Writer
 from imgai.sample import Failure, Sample, Source
+from imgai.stores import Remote
 
 _BYTES_A_PIXEL, _BESIDE = 8, 256 << 20  # of a picture on standard input: four channels of 16 bits, and what else it has
+_THREADS_OF_STORES = 16  # that decode, and as many that encode, where they wait for a store
 _MOST_THREADS = 64  # that decode, and as many that encode; more only wait for each other
+_LOOK = 0.2  # seconds after which it is looked again whether another run is done with an input
 _SHARES = 4  # in which a core takes its part of a few pictures, so that none has a batch left when the others are done
 
 
@@ -57,10 +63,14 @@ class Stages:
         chains: list[Chain],
         show: Callable[[str, Job, Sample], None] = lambda event, job, sample: None,
         advance: Callable[[Job, str, int, int], None] = lambda job, step, done, count: None,
+        turns: Turns | None = None,
+        waits: bool = False,
     ) -> None:
         """chains: the loaded steps, one chain for each device. show: is told of each page decoded or predicted.
 
         advance: is told how many tiles of a page are done in a step, and of how many.
+        turns: tells the inputs that other runs do; None where there are none.
+        waits: whether reading and writing are waiting for a store, more than work.
         """
         self._options = options
         self._stdin = stdin
@@ -68,6 +78,9 @@ class Stages:
         self._chains = chains
         self._show = show
         self._advance = advance
+        self._turns = turns
+        self._waits = waits
+        self._theirs: deque[Job] = deque()  # that another run is at
         self.fatal: BaseException | None = None
         self._ended = False
         self._stop = Event()
@@ -94,7 +107,8 @@ class Stages:
         Raises InputError where the system gives no threads; of those asked for, fewer will do.
         """
         todo, most = iter(jobs), count if count is not None else sys.maxsize
-        workers = min(self._options.threads or max(1, min(8, os.cpu_count() or 1)), _MOST_THREADS)
+        usual = _THREADS_OF_STORES if self._waits else max(1, min(8, os.cpu_count() or 1))
+        workers = min(self._options.threads or usual, _MOST_THREADS)
         chains = _one_a_core(self._chains, most)
         if len(chains) > len(self._chains):
             self._at_once = max(1, -(-most // (_SHARES * len(chains))))
@@ -172,8 +186,40 @@ class Stages:
                 self._begin_no_more()
                 return
             if job is None:
+                break
+            self._begin(job)
+        while not self._stop.is_set():  # what others have not finished is ours when they are gone
+            try:
+                job = self._theirs.popleft()
+            except IndexError:
                 return
+            if not self._begin(job) and self._turns is not None:
+                self._turns.wait()
+                self._stop.wait(_LOOK)
+
+    def _begin(self, job: Job) -> bool:
+        """Do a job, unless another run does; whether there is nothing left to do of it."""
+        if job.before:
+            self._finished.put(job)
+            return True
+        try:
+            turn = self._turns.take(job) if self._turns is not None else Turn.OURS
+        except Exception as error:
+            job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
+            job.decoded = True
+            if isinstance(error, DiskFull):
+                self.stop()
+            self._finish(job)
+            return True
+        if turn is Turn.THEIRS:
+            self._theirs.append(job)
+            return False
+        if turn is Turn.OVER:
+            job.before = True
+            self._finished.put(job)
+        else:
             self._decode_one(job)
+        return True
 
     def _decode_one(self, job: Job) -> None:
         item = job.plan.input
@@ -183,6 +229,8 @@ class Stages:
         try:
             if item.error is not None:
                 raise item.error
+            if item.remote is not None and item.path is not None:
+                bring(item.remote, item.path, item.name)
             most = _BYTES_A_PIXEL * self._options.max_pixels + _BESIDE
             content = item.path if item.path is not None else self._stdin.picture(most)
             header = probe(content, item.name, max_pixels=self._options.max_pixels)
@@ -308,12 +356,14 @@ class Stages:
         except BaseException as error:
             job.failed(error if isinstance(error, ImgaiError) else _unexpected(job.plan.input.name, error))
         self._writer.close(job)
-        if job.plan.input.stream and job.plan.input.path is not None:
-            job.plan.input.path.unlink(missing_ok=True)  # the copy of a member of the tar stream
+        if job.plan.input.aside and job.plan.input.path is not None:
+            job.plan.input.path.unlink(missing_ok=True)  # the copy of a member of the tar stream, or of a store's file
         with self._lock:
             self._seen.discard(job)
         if not job.dropped:
             self._finished.put(job)
+        elif self._turns is not None:
+            self._turns.end(job)
 
 
 def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
@@ -328,6 +378,19 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
         return chains
     torch.set_num_threads(1)
     return chains * min(jobs, cores)
+
+
+def bring(remote: Remote, path: Path, name: str) -> None:
+    """Copy a store's file to this machine. Raises InputError."""
+    try:
+        remote.fetch(path)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise reason(path, error) from error
+        raise InputError(
+            f"{name}: the store does not give it: {error.strerror}", "run the same command again"
+        ) from error
 
 
 def _no_threads(error: BaseException) -> InputError:

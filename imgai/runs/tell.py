@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import printable
@@ -23,7 +23,7 @@ _COMMONEST = 20
 
 
 def tell_labels(
-    plans: list[Plan],
+    plans: Sequence[Plan],
     spec: StepSpec,
     options: RunOptions,
     records: Records,
@@ -59,7 +59,7 @@ def tell_labels(
     return written
 
 
-def _rows(plans: list[Plan], options: RunOptions, records: Records) -> Iterable[Row]:
+def _rows(plans: Sequence[Plan], options: RunOptions, records: Records) -> Iterable[Row]:
     rows, by = _rows_as_named(plans, options, records), options.outputs.sort_by
     return rows if by is None else sorted(rows, key=_ORDERS[by])
 
@@ -83,7 +83,7 @@ def _margin(scores: Mapping[str, float]) -> float | None:
     return round(values[0] - sum(values[1:2]), 6) if values else None
 
 
-def _rows_as_named(plans: list[Plan], options: RunOptions, records: Records) -> Iterator[Row]:
+def _rows_as_named(plans: Sequence[Plan], options: RunOptions, records: Records) -> Iterator[Row]:
     from imgai.kinds.table import Row
 
     for each in plans:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgai.errors import InputError, UsageError
+from imgai.runs import workers
 from imgai.runs.commit import hash_of
 from imgai.runs.records import FOLDER, RECORDS, Claim, Records
 
@@ -129,6 +130,7 @@ def _forget(records: Records, gone: Sequence[Claim], *, whole: bool) -> None:
             records.undone(gone)
         for part in _parts(records.folder):
             part.unlink(missing_ok=True)
+        workers.forget(records.store)
     except OSError as error:
         raise InputError(f"{records.path} cannot be written: {error.strerror}", "run the same again") from error
     for folder in sorted(records.folder.glob("*/")):

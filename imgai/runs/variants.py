@@ -57,7 +57,7 @@ def side_by_side(
     check_report(options.report, options.contact, Inputs())
     asked = dataclasses.replace(options, report=None, contact=None, json=False, out=None, outputs=OutputOptions())
     outcomes: list[Outcome] = []
-    plans: list[Plan] = []
+    plans: Sequence[Plan] = []
     with TemporaryDirectory(prefix="imgai-compare-", ignore_cleanup_errors=True) as folder:
         album = Album(Path(folder), "compare")
         code = EXIT_OK

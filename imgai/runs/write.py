@@ -112,7 +112,7 @@ class Writer:
             k: v for k, v in list(job.best(self._asked[-1][0].name).items())[: options.top] if v >= options.threshold
         }
         if options.sort_into is not None:
-            link = options.link and not job.plan.input.stream  # its file is deleted
+            link = options.link and not job.plan.input.aside  # its file is deleted
             place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
             job.wrote(self._out, "sorted", place, source.stat().st_size, 0, next(iter(best), None))
         if options.write_xmp:

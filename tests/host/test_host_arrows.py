@@ -22,6 +22,7 @@ PLUGIN_TESTS = [
 LEVELS = (
     {"errors"},
     {"plugin", "bar", "apart", "imports", "requirements", "bounded", "console", "hidden", "log", "plural"},
+    {"stores"},
     {"hookspecs", "installed", "params", "sample", "options", "sound", "prefixed", "discovery", "trained", "registry"},
     {"images"},
     {"outputs"},

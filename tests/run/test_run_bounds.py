@@ -215,7 +215,7 @@ def test_a_mask_is_not_written_under_a_name_that_lies(tmp_path: Path, find_light
 
 
 def test_what_stands_beside_a_single_output_is_not_searched(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
-    owner = hidden._owner().split("-")
+    owner = hidden.owner().split("-")
     half = tmp_path / "deep" / f".{owner[0]}-{owner[1]}-999999999-1.half.imgai-tmp"
     half.parent.mkdir()
     half.touch()

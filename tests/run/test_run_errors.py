@@ -152,7 +152,7 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path: Path, start: Any
     done = {path: path.read_bytes() for path in (tmp_path / "out").glob("*.png")}
     assert 3 <= len(done) < 40
     # What a kill in the middle of writing leaves, from a process that is no more.
-    owner = hidden._owner().split("-")
+    owner = hidden.owner().split("-")
     half = tmp_path / "out" / f".{owner[0]}-{owner[1]}-{process.pid}-1.half.imgai-tmp"
     half.write_bytes(b"half")
     again = start(tmp_path / "in", "--out", tmp_path / "out", "--json", "--slow", "0.1", "--batch", "1")

@@ -289,7 +289,7 @@ def test_a_name_that_must_be_free_is_never_taken_twice(
 
 
 def test_only_what_is_surely_abandoned_is_swept(tmp_path: Path) -> None:
-    host, boot, process, begun = hidden._owner().split("-")
+    host, boot, process, begun = hidden.owner().split("-")
     gone = [f".{host}-{boot}-999999999-7.a{hidden.SUFFIX}", f".{host}-00000000-{process}-{begun}.b{hidden.SUFFIX}"]
     gone += [f".{host}-{boot}-{process}-{begun}.of-this-process-but-unknown{hidden.SUFFIX}"]
     gone += [f".{host}-{boot}-{os.getppid()}-1.its-number-was-used-again{hidden.SUFFIX}"]
@@ -309,7 +309,7 @@ def test_only_what_is_surely_abandoned_is_swept(tmp_path: Path) -> None:
 
 
 def test_a_run_sweeps_wherever_it_writes(pair: Path, tmp_path: Path, weigh: Any) -> None:
-    host, boot, *_ = hidden._owner().split("-")
+    host, boot, *_ = hidden.owner().split("-")
     name = f".{host}-{boot}-999999999-7.a{hidden.SUFFIX}"
     for folder in ("sorted/x", "t/deep", ".", "in"):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)

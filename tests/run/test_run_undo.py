@@ -39,7 +39,8 @@ def test_all_that_was_made_goes_and_is_made_again(pair: Path, tmp_path: Path, fi
     assert len(undone.removed) == 7
     assert below(out) == set()
     assert find_light([pair], out, **asked)[0].done == 2
-    assert below(out) == made
+    notes = ".imgai/workers/"  # of runs, each under a name of its own
+    assert {name for name in below(out) if notes not in name} == {name for name in made if notes not in name}
 
 
 def test_what_was_edited_stays_and_is_not_overwritten(pair: Path, tmp_path: Path, find_light: Any) -> None:

@@ -30,20 +30,28 @@ class Progress(Listener):
         self._begun = self._said = time.monotonic()
         self._tiled: tuple[str, str, float] = ("", "", 0.0)  # a page and a step, and when its first tile was done
         self._bar: Live | None = None
-        self._stopped = False
+        self._stopped = self._at_work = False
         self._lock = Lock()  # tiles are told by the threads that predict
 
     def begin(self, run: Run, count: int | None) -> None:
         self._total = count
+        self._at_work = True
         self._what = " | ".join(f"{spec.task.name}/{spec.model_name}" for spec in run.specs)
         self._begun = self._said = time.monotonic()
         if (count or 0) > 1:  # one picture needs no bar, unless it has many tiles
             self._show_bar()
 
+    def skip(self, record: dict[str, Any]) -> None:
+        if self._at_work:  # another run has done it meanwhile
+            self._count(record["input"])
+
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
+        self._count(job.plan.input.name)
+
+    def _count(self, name: str) -> None:
         self._finished += 1
         if self._left is None:
-            self._advance(job.plan.input.name)
+            self._advance(name)
             return
         self._left = max(0, self._left - 1)
         if self._bar is not None:

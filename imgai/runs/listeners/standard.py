@@ -15,6 +15,7 @@ from imgai.runs.listeners.progress import Progress
 from imgai.runs.listeners.send import Send
 from imgai.runs.listeners.words import Words
 from imgai.runs.merged import of_run
+from imgai.runs.stored import StoreRecords
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -39,7 +40,11 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         chosen.append(Report(options.report, options.contact, console))
     if run.specs[-1].task.output in PRINTED:
         chosen.append(Labels(collect))
-    if not run.exact:
+    if isinstance(run.records, StoreRecords):
+        from imgai.runs.listeners.stored import KeepStored
+
+        chosen.append(KeepStored(run.records, console))
+    elif not run.exact:
         chosen.append(Keep(run.records, console))
     if options.json:
         chosen.append(Lines(console))

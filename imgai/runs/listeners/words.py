@@ -83,7 +83,7 @@ class Words(Listener):
         found = self._found()
         where = ""
         if options.out is not None and run.stdout is None and summary.done + summary.skipped:
-            where = f"; see {self._written or options.out}"
+            where = f"; see {self._written or run.address or options.out}"
         self._console.say(", ".join([*parts, *failed]) + found + where)
         if summary.failed > 1 or (summary.failed and summary.done + summary.skipped):
             self._tell_again(run)
@@ -136,7 +136,7 @@ class Words(Listener):
             self._console.say(f"  {line}")
         more = run.summary.failed - len(self._failures)
         words = [f"and {more} more"] if more > 0 else []
-        words += [f"all of them are in {run.records.path}"] if run.records.keep else []
+        words += [f"all of them are in {run.records.shown}"] if run.records.keep else []
         if words:
             self._console.say("  " + "; ".join(words))
 

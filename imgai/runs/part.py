@@ -1,0 +1,34 @@
+"""``--part 2/8``: which of the inputs are one worker's, so that several share a run without knowing of each other."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+
+from imgai.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of `count` parts, counted from 1. An input is of the part that its name's hash says, wherever it lies."""
+
+    number: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    def place(self, name: str) -> int:
+        """How many parts after this one an input's is; 0 for those of this part."""
+        value = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big")
+        return (value - (self.number - 1)) % self.count
+
+
+def part_of(text: str) -> Part:
+    """``2/8`` as a part. Raises UsageError."""
+    match = re.fullmatch(r"\s*(\d{1,9})\s*/\s*(\d{1,9})\s*", text)
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return Part(int(match[1]), int(match[2]))
+    raise UsageError(f"--part {text} is no part", "the second of eight is --part 2/8; the first is 1/8")

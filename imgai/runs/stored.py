@@ -1,0 +1,181 @@
+"""An output folder in a store: its records, who may write what, and how what was made gets there.
+
+Files are made in a folder of this machine and copied from there. A record is a small file of its own, whose name tells
+the outputs' name and what they depend on, so that a listing alone tells what is done, and any number of runs can write
+at once. Claims stay until no run is at work any more: who puts the first knows that nobody has been at an input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from imgai.errors import InputError, UsageError
+from imgai.images.formats import picture_suffixes
+from imgai.runs.guard import Guard, Inputs
+from imgai.runs.job import relative
+from imgai.runs.names import Plan
+from imgai.runs.options import RunOptions
+from imgai.runs.record import Key, to_line
+from imgai.runs.records import FOLDER, Records
+from imgai.stores import open_store
+
+DONE, FAILED = "records", "failed"
+"""The folders of records, below that of all that imgai keeps."""
+_NAMED = 3  # the most files that a refusal names
+
+
+class StoreRecords(Records):
+    """The records of an output folder in a store. What is kept in memory of each is two numbers."""
+
+    lasting = True
+
+    def __init__(self, address: str, staging: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
+        """staging: the folder of this machine that outputs are made in. Raises UsageError."""
+        super().__init__(staging, tell=tell)
+        self.address = address
+        self.files = open_store(address)
+        self.store = open_store(f"{address}/{FOLDER}")
+        self._done: dict[int, int] = {}  # by what outputs are called and what was run, what they depend on
+        self._accounted: set[int] = set()  # the same, of all that was ever begun
+        self._found: set[int] = set()  # what was done before, with whichever settings
+        self._claimed: set[str] = set()
+        self._there: set[int] = set()  # the files of the folder
+        self.since = 0.0  # when the run began, by the store's clock
+
+    @property
+    def shown(self) -> str:
+        """See `Records`."""
+        return f"{self.address}/{FOLDER}"
+
+    def load(self) -> None:
+        """List what is there. Raises UsageError where the store does not answer."""
+        try:
+            times: dict[int, float] = {}
+            for folder in (FAILED, DONE):
+                for entry in self.store.list(folder):
+                    base, _, what = entry.key.rpartition("/")[2].removesuffix(".json").partition(".")
+                    with contextlib.suppress(ValueError):
+                        name, mark = int(base, 16), int(what, 16)
+                        self._accounted.add(name)
+                        if folder == DONE:
+                            self._found.add(mark)
+                        if folder == DONE and entry.time >= times.get(name, 0):
+                            # Of two in one second, by the store's clock, nobody knows which is the last.
+                            self._done[name] = mark if entry.time > times.get(name, 0) else -1
+                            times[name] = entry.time
+            self._claimed = {entry.key.rpartition("/")[2].split(".")[0] for entry in self.store.list("claims")}
+            self._there = {_number(e.key) for e in self.files.list() if not e.key.startswith(f"{FOLDER}/")}
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise UsageError(f"{self.address} cannot be listed: {why}", "see docs/scale.md") from error
+
+    def prepare(self) -> None:
+        """The first record will tell."""
+
+    def refresh(self) -> None:
+        """What others do is asked for, input by input: see `is_done_now`."""
+
+    def made(self) -> set[str]:
+        """Inputs do not lie among these outputs."""
+        return set()
+
+    def outputs(self, key: Key) -> list[dict[str, Any]]:
+        """Those of inputs that were done before are not read again."""
+        return []
+
+    def knows(self, base: str, run: str, key: Key, digest: str) -> bool:
+        """Whether the last that was done under a name is this input, with these settings."""
+        return self._done.get(_number(f"{run}\0{base}")) == _number(f"{key.path}\0{run}\0{digest}")
+
+    def is_done_now(self, base: str, run: str, key: Key, digest: str) -> bool:
+        """Whether another run has done an input meanwhile. Raises OSError."""
+        try:
+            entry = self.store.look(record_key(DONE, base, run, key, digest))
+        except FileNotFoundError:
+            return False
+        # What was there before is done again: it was asked for, its files are gone, or others were made after it.
+        return entry.time > self.since or _number(f"{key.path}\0{run}\0{digest}") not in self._found
+
+    def has(self, output: str) -> bool:
+        """Whether there was a file of that name when the folder was listed."""
+        return _number(output) in self._there
+
+    def accounts_for(self, base: str, run: str, claim: str) -> bool:
+        """Whether what lies under a name was begun by this task, as these kinds."""
+        return _number(f"{run}\0{base}") in self._accounted or claim in self._claimed
+
+    def keep_record(self, record: dict[str, Any], base: str) -> None:
+        """Write the record of an input that is done, if there is none, or of one that failed. Raises OSError."""
+        key = Key(record["path"], record["run"])
+        digest = record["digest"]
+        done = record["status"] == "done"
+        place, content = record_key(DONE if done else FAILED, base, key.run, key, digest), to_line(record).encode()
+        if not done or not self.store.put_new(place, content):
+            self.store.replace(place, content)  # it was done again: --force, or its outputs were gone
+
+
+def record_key(folder: str, base: str, run: str, key: Key, digest: str) -> str:
+    """Where the record of an input lies, with what its outputs depend on."""
+    what = _number(f"{key.path}\0{run}\0{digest}")
+    name = _number(f"{run}\0{base}")
+    return f"{folder}/{name:016x}.{what:016x}.json"
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(os.fsencode(text)).digest()[:8], "big")
+
+
+class StoredGuard(Guard):
+    """Says which files of a store a run may write: those of its own records."""
+
+    def __init__(
+        self, records: StoreRecords, claim_of: Callable[[str], str], *, run: str, overwrite: bool = False
+    ) -> None:
+        """claim_of: what the claim of a name is called."""
+        super().__init__(Inputs(), None, run=run, overwrite=overwrite)
+        self._kept = records
+        self._claim_of = claim_of
+
+    def allow(self, kind: str, path: Path, plan: Plan | None = None) -> None:
+        """See `Guard`."""
+        if plan is None:
+            return
+        self.check(plan)
+        if self._is_strange(path, plan):
+            where = f"{self._kept.address}/{relative(path, self._kept.out)}"
+            raise InputError(f"{where} would be overwritten, and imgai has no record of it", "--overwrite replaces it")
+
+    def refuse_all(self, targets: Iterable[tuple[Plan, Path]]) -> None:
+        """Raise UsageError if any of these files is there and not this run's own."""
+        found = [path for plan, path in targets if self._is_strange(path, plan)]
+        if found:
+            names = [f"{self._kept.address}/{relative(path, self._kept.out)}" for path in found[:_NAMED]]
+            count = f"{len(found)} files" if len(found) > 1 else "a file"
+            words = f"{count} would be overwritten: {', '.join(names)}{', ...' if len(found) > _NAMED else ''}"
+            raise UsageError(f"{words} (imgai has no record of it)", "name another folder, or add --overwrite")
+
+    def _is_strange(self, path: Path, plan: Plan) -> bool:
+        if self._overwrite or not self._kept.has(relative(path, self._kept.out)):
+            return False
+        base = relative(plan.base, self._kept.out)
+        return not self._kept.accounts_for(base, self._run, self._claim_of(base))
+
+
+def check_stored(address: str, options: RunOptions) -> None:
+    """Raise UsageError for what cannot be written to a store."""
+    scheme = address.partition("://")[0]
+    if scheme in ("https", "http"):
+        raise UsageError(
+            f"--out {address}: nothing can be written to a web server", "name a folder, or s3://, gs://, az://"
+        )
+    if options.watch or options.report is not None or options.contact is not None:
+        raise UsageError("--watch, --report and --contact are for folders, not for addresses", "leave them out")
+    if options.outputs.table is not None or any(each.kind.once == "run" for each in options.outputs.kinds):
+        raise UsageError(f"--out {address}: one file of all inputs is written to folders alone", "name a folder")
+    if PurePosixPath(address).suffix.lower() in picture_suffixes():
+        raise UsageError(f"--out {address} is called like a file", "name a folder of the store")
