@@ -156,6 +156,8 @@ def _wrong_default(option: Any, default: object) -> Iterator[str]:
     if option.type is tuple and not isinstance(default, tuple):
         yield f"{called}, which is no tuple; write ({default!r},)"
         return
+    if default == ():  # none of several
+        return
     try:
         check(option, default, there=False)
     except UsageError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -89,4 +90,5 @@ task = registry.task("segment")
 assert registry.kinds(task.output)[0].name == "mask"
 assert "imgai.kinds" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    chosen = {**os.environ, "IMGAI_PLUGINS": "imgai-segment"}  # imgai-dicom declares a kind
+    subprocess.run([sys.executable, "-c", code], check=True, env=chosen)

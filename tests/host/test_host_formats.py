@@ -32,7 +32,7 @@ def refused(*declared: Format) -> str:
 
 
 def test_the_hosts_formats_are_declared_by_the_hook() -> None:
-    assert set(writable()) == {"JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "PPM"}
+    assert set(writable()) == {"JPEG", "PNG", "TIFF", "WEBP", "AVIF", "GIF", "BMP", "PPM", "NIFTI"}
     assert (format_of_suffix("a.JPG"), format_of_suffix("tiff"), format_of_suffix("a.txt")) == ("JPEG", "TIFF", None)
     assert (written_as("JPEG"), written_as("RAW"), written_as("HEIC")) == ("JPEG", "TIFF", "JPEG")
     assert written_as("HEIC", alpha=True) == "PNG"
