@@ -32,10 +32,10 @@ A task that is called like a command which the host got later is offered under i
 """
 RESERVED_OPTIONS = frozenset(
     """
-    as backend batch channel compare contact device dpi dry_run excel explain explain_label fail_fast folder force
-    height help inputs json keep link list log mask max_pixels megapixels memory model name no_clobber normalize null on
-    open out overwrite part precision progress quiet recipe report save_recipe scale sort_by sort_into threads threshold
-    tile top undo verbose version watch width with write_xmp
+    as backend batch channel compare contact device dpi dry_run excel explain explain_label fail_fast fail_if_empty
+    folder force height help inputs json keep link list log mask max_pixels megapixels memory model name no_clobber
+    normalize null on open out overwrite part precision progress quiet recipe report save_recipe scale sort_by sort_into
+    steal threads threshold tile top undo verbose version watch width with write_xmp
     """.split()  # noqa: SIM905 a list of so many names is not to be read
 )
 """Names of options that no param may have, as long as the plugin API has this version.
