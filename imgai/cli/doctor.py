@@ -38,6 +38,7 @@ _EXTRAS = {
     "explain": ("captum", "--explain integrated-gradients"),
     "monai": ("monai", "losses of imgai train"),
     "testing": ("pytest", "tests of plugins of your own"),
+    "stores": ("obstore", "object stores: s3://, gs://, az://, https://"),
 }
 
 

@@ -204,8 +204,10 @@ def _fitting(suffixes: Sequence[str], name: str) -> str:
 
 
 def stem_of(name: str) -> PurePosixPath:
-    """A name without the suffix of a picture."""
+    """A name without the suffix of a picture, a compressed one (``.nii.gz``) too."""
     path = PurePosixPath(name)
+    if path.suffix.lower() == ".gz" and PurePosixPath(path.stem).suffix.lower() in picture_suffixes():
+        path = path.with_name(path.stem)
     # Of "..png" nothing would be left but ".".
     return path.with_name(path.stem) if path.suffix.lower() in picture_suffixes() and path.stem.strip(".") else path
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from imgai.errors import UsageError
+from imgai.runs.names import stem_of
 
 ODD_NAMES = ["with spaces.png", "ümläut é.png", "📷 emoji.png", "[brackets] *.png", "-dash.png", "new\nline.png"]
 
@@ -193,3 +194,12 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, find_light: Any, make_picture:
     assert summary.exit_code == 0
     assert words.lines == [str(tmp_path / "out" / "a.png")]
     assert not (tmp_path / "out").exists()
+
+
+def test_results_of_a_compressed_volume_are_called_as_it_is() -> None:
+    assert [str(stem_of(name)) for name in ("a/head.nii.gz", "b.NII", "c.tar.gz", "d.gz")] == [
+        "a/head",
+        "b",
+        "c.tar.gz",
+        "d.gz",
+    ]

@@ -57,7 +57,7 @@ def _instead(change: str) -> str:
     if change.startswith("the seed"):
         return "use a generator of your own, torch.Generator().manual_seed(0)"
     if "threads" in change:
-        return "LoadContext.threads says how many a runtime of your own may take"
+        return "imgai shares the cores out; tell a runtime of your own its number where you make it"
     return "leave it alone"
 
 
