@@ -325,6 +325,8 @@ class Records:
     def _claim(self, output: dict[str, Any], key: Key) -> None:
         """An output is of the input and run that wrote it last; what was there before is gone."""
         path = output["path"]
+        if output.get("found") and path not in self._claims:
+            return  # somebody else put it there
         owner = self._owner.get(path, key)
         shared = owner == key or output["kind"] == "sorted" or output.get("shared")  # the same file for several inputs
         if not shared and any(each["path"] == path for each in self.outputs(owner)):

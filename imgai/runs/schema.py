@@ -23,6 +23,7 @@ class OutputRecord(TypedDict):
     label: NotRequired[str]
     step: NotRequired[str]
     shared: NotRequired[bool]
+    found: NotRequired[bool]
     score: NotRequired[float]
     box: NotRequired[list[float]]
     scale: NotRequired[float]

@@ -17,8 +17,10 @@ UNSURE = "_unsure"
 """The folder of what has no label above the threshold."""
 
 
-def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link: bool) -> Path:
-    """Put one file into the folder of its label, below which the inputs' tree is mirrored; return where it is.
+def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link: bool) -> tuple[Path, bool]:
+    """Put one file into the folder of its label, below which the inputs' tree is mirrored.
+
+    Returns where it is, and whether it was there before: the input itself, or a file that holds the same.
 
     Nothing is moved, and nothing overwritten: another file of that name makes this one's end in -2.
     Raises InputError if it cannot be written.
@@ -31,9 +33,9 @@ def sort_into(folder: Path, label: str | None, plan: Plan, source: Path, *, link
                 _put(path, source, link=link)
             except FileExistsError:
                 continue  # another thread or process was faster: look at what it put there
-            return path
+            return path, False
         if path.exists() and (path.samefile(source) or filecmp.cmp(path, source, shallow=False)):
-            return path
+            return path, True
         number += 1
         path = folder / folder_name(label) / name.with_name(f"{name.stem}-{number}{name.suffix}")
 

@@ -64,7 +64,9 @@ def _records_of(folder: Path) -> list[Records]:
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "is not there"
         raise UsageError(f"{folder} {what}", "name the folder that --out named")
-    names = sorted(path.name for path in (folder / FOLDER).glob("*.jsonl"))
+    if (folder / FOLDER).is_symlink():
+        raise UsageError(f"{folder / FOLDER} is a link, so the records in it are not known to be of {folder}")
+    names = sorted(path.name for path in (folder / FOLDER).glob("*.jsonl") if path.is_file() and not path.is_symlink())
     if not names:
         above = next((each for each in folder.absolute().parents if any((each / FOLDER).glob("*.jsonl"))), None)
         hint = f"those of {above} are there" if above is not None else "name the folder that --out named"
@@ -95,10 +97,12 @@ def _why_it_stays(path: Path, claim: Claim, root: str) -> str:
 
 
 def _is_copy(path: Path, source: Path) -> bool:
-    """Whether a file of --sort-into is a link to its input, or holds the same."""
+    """Whether a file of --sort-into is a link to its input, or holds the same, and is not the input itself."""
     if path.is_symlink() or not source.is_file():
         return path.is_symlink() and source.exists() and path.samefile(source)
-    return path.samefile(source) or hash_of(path) == hash_of(source)
+    if path.samefile(source):  # a hard link, or the one file by another way
+        return path.stat().st_nlink > 1 and os.path.realpath(path) != os.path.realpath(source)
+    return hash_of(path) == hash_of(source)
 
 
 def _remove(path: Path, root: Path) -> str:

@@ -113,8 +113,9 @@ class Writer:
         }
         if options.sort_into is not None:
             link = options.link and not job.plan.input.aside  # its file is deleted
-            place = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
-            job.wrote(self._out, "sorted", place, source.stat().st_size, 0, next(iter(best), None))
+            place, found = sort_into(options.sort_into, next(iter(best), None), job.plan, source, link=link)
+            more = {"found": True} if found else {}
+            job.wrote(self._out, "sorted", place, source.stat().st_size, 0, next(iter(best), None), more=more)
         if options.write_xmp:
             place = source.with_name(source.name + ".xmp")
             if is_foreign(place):

@@ -289,7 +289,8 @@ def test_files_of_one_name_do_not_race_for_one_place(tmp_path: Path) -> None:
         source.write_bytes(bytes([number]) * 3_000_000)
 
     def put(source: Path) -> Path:
-        return sort_into(tmp_path / "sorted", "x", Plan(Input(source, "a.png"), tmp_path / "a", ()), source, link=False)
+        plan = Plan(Input(source, "a.png"), tmp_path / "a", ())
+        return sort_into(tmp_path / "sorted", "x", plan, source, link=False)[0]
 
     with ThreadPoolExecutor(8) as pool:
         places = list(pool.map(put, sources))

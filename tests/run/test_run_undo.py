@@ -70,6 +70,48 @@ def test_the_table_goes_and_copies_elsewhere_stay(pair: Path, tmp_path: Path, we
     assert weigh([pair], table, sort_into=sorted_, write_xmp=True)[0].done == 2
 
 
+def test_pictures_that_were_sorted_before_stay(pair: Path, tmp_path: Path, weigh: Any) -> None:
+    # The input itself, by its own name or by a link, lies where its copy would go; and so does somebody's own copy.
+    weigh([pair / "a.png"], tmp_path / "t.csv", sort_into=tmp_path / "first")
+    (copy,) = (tmp_path / "first").rglob("a.png")
+    label = copy.parent.name
+    for out, named in (("itself", None), ("linked", tmp_path / "a.png"), ("copied", pair / "a.png")):
+        mine = tmp_path / out / label / "a.png"
+        mine.parent.mkdir(parents=True)
+        mine.write_bytes(copy.read_bytes())
+        if out == "linked":
+            (tmp_path / "a.png").symlink_to(mine)
+        for _ in range(2):
+            weigh([named or mine], tmp_path / out / "t.csv", sort_into=tmp_path / out, force=True)
+            records = tmp_path / out / ".imgai" / "t.csv.jsonl"
+            if out != "copied":  # as records did not tell before
+                records.write_text(records.read_text().replace('"found": true', '"found": false'))
+            kept = records.read_text()
+            assert undo(tmp_path / out).removed == [tmp_path / out / "t.csv"]
+            assert mine.is_file()
+            records.parent.mkdir(exist_ok=True)
+            records.write_text(kept)
+
+
+def test_a_copy_that_is_found_again_is_still_imgais(pair: Path, tmp_path: Path, weigh: Any) -> None:
+    for _ in range(2):
+        weigh([pair], tmp_path / "out" / "t.csv", sort_into=tmp_path / "out", force=True)
+    assert len(undo(tmp_path / "out").removed) == 3
+    assert below(tmp_path / "out") == set()
+
+
+def test_records_behind_a_link_are_left_alone(pair: Path, tmp_path: Path, find_light: Any) -> None:
+    out = tmp_path / "out"
+    find_light([pair], out)
+    (out / ".imgai").rename(tmp_path / "records")
+    (out / ".imgai").symlink_to(tmp_path / "records")
+    before = below(out)
+    for dry_run in (True, False):
+        with pytest.raises(UsageError, match="is a link"):
+            undo(out, dry_run=dry_run)
+    assert below(out) == before
+
+
 def test_results_beside_the_originals_go_alone(pair: Path, find_light: Any) -> None:
     before = below(pair)
     find_light([pair], pair, kinds=("mask", "labels"))
