@@ -287,11 +287,11 @@ class Records:
             record = json.loads(line)
             if record["schema"] not in SCHEMAS:
                 return
-            key = Key(record["path"], intern(run_of_record(record)))
+            key = Key(_nameable(record["path"]), intern(run_of_record(record)))
             if record["schema"] == 1:
                 self._old_runs.add(key.run)
             if record["status"] == "begun":
-                self._begun[record["output"]] = key, _Claim(key.run, intern(record["kind"]))
+                self._begun[_nameable(record["output"])] = key, _Claim(key.run, intern(record["kind"]))
                 return
             outputs = [_checked(output) for output in record["outputs"]]
             if record["status"] == "undone":
@@ -351,12 +351,20 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _checked(output: dict[str, Any]) -> dict[str, Any]:
-    """An output of a record, if it is one. Raises KeyError or TypeError."""
+    """An output of a record, if it is one. Raises KeyError, TypeError or ValueError."""
     if not (isinstance(output["path"], str) and isinstance(output["kind"], str) and isinstance(output["bytes"], int)):
         raise TypeError
     if not (isinstance(output.get("time", 0), int) and isinstance(output.get("sha256", ""), str)):
         raise TypeError
+    _nameable(output["path"])
     return output
+
+
+def _nameable(path: str) -> str:
+    """A path of a record, if a file can be called so. Raises TypeError or ValueError."""
+    if b"\0" in os.fsencode(path):  # that raises UnicodeEncodeError for half of a surrogate pair
+        raise ValueError
+    return path
 
 
 def _cells(record: dict[str, Any]) -> dict[str, Any]:

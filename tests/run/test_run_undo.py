@@ -139,6 +139,21 @@ def test_records_name_nothing_outside_of_the_folder(pair: Path, tmp_path: Path, 
     assert (other / "b.png").exists()
 
 
+def test_records_of_names_that_no_file_has_are_damaged(pair: Path, tmp_path: Path, find_light: Any) -> None:
+    out = tmp_path / "out"
+    find_light([pair], out)
+    records = out / ".imgai" / "records.jsonl"
+    record = next(json.loads(line) for line in records.read_text().splitlines() if '"done"' in line)
+    with records.open("a") as file:
+        for name in ("\ud800.png", "\0.png", 5, ["a.png"]):
+            wrong = {**record, "path": "/x.png", "outputs": [{**record["outputs"][0], "path": name}]}
+            lines = (wrong, {**record, "path": name}, {**wrong, "status": "begun", "kind": "mask", "output": name})
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+    assert find_light([pair], out)[0].skipped == 2
+    assert len(undo(out).removed) == 2
+    assert below(out) == set()
+
+
 def test_what_a_run_was_cut_off_in_stays(pair: Path, tmp_path: Path, find_light: Any) -> None:
     out = tmp_path / "out"
     find_light([pair], out)
