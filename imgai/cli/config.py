@@ -54,6 +54,6 @@ def _row(task: str, option: Option, settings: Settings) -> dict[str, Any]:
     elif (task, option.name) in settings.sources:
         value, source = settings.values[task][option.name], settings.sources[task, option.name]
     value = None if value is MISSING else value
-    words = "(chosen)" if value is None else shown(option, value)
+    words = "not set" if value is None else shown(option, value)
     value = plain(option, value)
     return {"task": task or None, "option": option.flag, "value": value, "shown": words, "source": source}

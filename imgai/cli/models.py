@@ -113,9 +113,10 @@ def _list(registry: Registry, as_json: bool) -> None:
     if not models:
         typer.echo("no models: no plugin is installed; try: pip install 'imgai[all]'", err=True)
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("task", "model", "what it is for", "licence", "parameters", "weights", box=None, header_style="bold")
+    weights = Column("weights", no_wrap=True)
+    table = Table(*("task", "model", "what it is for", "licence", "parameters", weights), box=None, header_style="bold")
     for model in models:
         default = registry.task(model.task).default_model in (model.name, model.family)
         table.add_row(
@@ -126,4 +127,5 @@ def _list(registry: Registry, as_json: bool) -> None:
             millions(model.parameters),
             megabytes(model.weights.size) if model.weights else "to be trained" if model.untrained else "none",
         )
-    show(table, "* the task's default (of a family, what the size needs); more about one: imgai models info NAME")
+    note = "* the task's default (of a family, what the size needs); more about one: imgai models info NAME"
+    show(table, note, spare=("parameters", "licence"))

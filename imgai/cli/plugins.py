@@ -155,8 +155,8 @@ def _doctor(registry: Registry, as_json: bool) -> int:
 
 
 def _print_table(plugins: list[Plugin]) -> None:
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
         *("plugin", "distribution", "version", "tasks", "models", "kinds", "formats", "state"),
@@ -165,13 +165,13 @@ def _print_table(plugins: list[Plugin]) -> None:
     )
     for plugin in plugins:
         table.add_row(
-            escape(plugin.name),
-            escape(plugin.distribution),
-            escape(plugin.version),
+            plugin.name,
+            plugin.distribution,
+            plugin.version,
             ", ".join(task.name for task in plugin.tasks) or "-",
             ", ".join(model.name for model in plugin.models) or "-",
             ", ".join(dict.fromkeys(kind.name for kind in plugin.kinds)) or "-",
             ", ".join(format_.name for format_ in plugin.formats) or "-",
-            f"[red]broken:[/red] {escape(plugin.broken)}" if plugin.broken else "ok",
+            Text.assemble(("broken:", "red"), f" {plugin.broken}") if plugin.broken else "ok",
         )
-    show(table)
+    show(table, spare=("distribution", "formats", "kinds"))

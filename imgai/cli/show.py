@@ -137,4 +137,7 @@ def millions(parameters: int | None) -> str:
 
 
 def megabytes(size: int) -> str:
+    """A size in words: of less than 0.1 MB, in kB."""
+    if size < 1e5:
+        return f"{size / 1e3:.1f} kB"
     return f"{size / 1e6:.1f} MB"

@@ -9,6 +9,7 @@ import typer
 
 from imgai.cli.command import exit_code
 from imgai.cli.settings import Settings
+from imgai.cli.show import megabytes
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_OK
 from imgai.plural import counted
@@ -55,5 +56,5 @@ def _undo(folder: Path, dry_run: bool, console: Console) -> int:
     if more := len(undone.kept) - len(shown):
         console.warn(f"and {more} more stay; --verbose names them")
     done = "would be removed" if dry_run else "removed"
-    console.say(f"{counted(len(undone.removed), 'file')}, {undone.bytes / 1e6:.1f} MB, {done} from {folder}")
+    console.say(f"{counted(len(undone.removed), 'file')}, {megabytes(undone.bytes)}, {done} from {folder}")
     return EXIT_FAILED if any("cannot be removed" in why for _, why in undone.kept) else EXIT_OK

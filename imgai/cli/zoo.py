@@ -190,18 +190,20 @@ def _list(registry: Registry, task: str | None, *, permissive: bool, as_json: bo
             facts = {key: value for key, value in asdict(each).items() if key != "file"}
             typer.echo(json.dumps({**facts, "path": str(each.path), "fetched": each.path.is_file()}))
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("task", "model", "licence", "size", "architecture", "", box=None, header_style="bold")
+    size, state = Column("size", no_wrap=True), Column("", no_wrap=True)
+    table = Table("task", "model", "licence", size, "architecture", state, box=None, header_style="bold")
     for model in ours:
-        size = megabytes(model.weights.size) if model.weights else "-"
-        table.add_row(
-            model.task, model.name, model.license, size, "-", "in the wheel" if model.weights else "no weights"
-        )
+        bytes_ = megabytes(model.weights.size) if model.weights else "-"
+        there = "in the wheel" if model.weights else "no weights"
+        table.add_row(model.task, model.name, model.license, bytes_, "-", there)
     for each in zoo_entries:
-        state = "imported" if each.file else "fetched" if each.path.is_file() else ""
-        table.add_row(each.task, each.name, each.license or "unknown", megabytes(each.size), each.architecture, state)
-    show(table, "one of the list: imgai models fetch NAME, then --model NAME")
+        there = "imported" if each.file else "fetched" if each.path.is_file() else ""
+        table.add_row(
+            each.task, each.name, each.license or "unknown", megabytes(each.size), each.architecture or "-", there
+        )
+    show(table, "one of the list: imgai models fetch NAME, then --model NAME", spare=("architecture",))
 
 
 def _is_permissive(license: str) -> bool:

@@ -11,6 +11,7 @@ import torch
 from imgai.bar import Bar
 from imgai.kinds.passing import Passing
 from imgai.options import Machine
+from imgai.plural import counted
 from imgai.predict.chain import Chain, Link
 from imgai.predict.device import choose_devices
 from imgai.predict.load import load
@@ -43,7 +44,8 @@ def load_chains(specs: Sequence[StepSpec], machine: Machine, console: Console, *
             console.detail(f"{spec.task.name}/{spec.model_name} on {device}, {ways[-1]}")
     what = " | ".join(f"{spec.task.name}/{spec.model_name}" for spec in specs)
     names = ", ".join(dict.fromkeys(str(device) for device in devices))
-    threads = f", {torch.get_num_threads()} threads" if any(device.type == "cpu" for device in devices) else ""
+    on_cpu = any(device.type == "cpu" for device in devices)
+    threads = f", {counted(torch.get_num_threads(), 'thread')}" if on_cpu else ""
     console.say(f"{what} on {names} ({'; '.join(dict.fromkeys(ways))}{threads})")
     return chains
 
