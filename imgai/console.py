@@ -101,23 +101,24 @@ class Console:
 
 
 _results: TextIO | None = None
+_is_aside = False
 
 
 @contextlib.contextmanager
 def prints_aside() -> Iterator[None]:
     """While plugins are at work, what they print goes to stderr; results go to standard output all the same."""
-    global _results
+    global _results, _is_aside
     before, sys.stdout = sys.stdout, sys.stderr
-    _results = before
+    _results, _is_aside = before, True
     try:
         yield
     finally:
-        sys.stdout, _results = before, None
+        sys.stdout, _results, _is_aside = before, None, False
 
 
 def results() -> TextIO | None:
     """Where results go: standard output, whatever plugins print; None where it is closed."""
-    return sys.stdout if _results is None else _results
+    return _results if _is_aside else sys.stdout
 
 
 class Unheard(InputError):

@@ -18,6 +18,7 @@ from threading import Event, Thread
 from typing import Any
 
 from imgai import hidden
+from imgai.errors import InputError
 from imgai.stores import Store
 
 FOLDER = "workers"
@@ -52,7 +53,13 @@ class Worker:
         self._beat()
         self.since = self._store.look(self._key).time
         self._offset = self.since - self._beaten
-        Thread(target=self._go_on, daemon=True).start()
+        try:
+            Thread(target=self._go_on, daemon=True).start()
+        except RuntimeError as error:
+            self.end()
+            raise InputError(
+                f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)"
+            ) from error
 
     def end(self, **counts: Any) -> None:
         """Say that the run is over, and how it went."""

@@ -30,6 +30,6 @@ def test_labels_that_a_png_cannot_number_are_told_where_they_are(tmp_path: Path)
     assert tifffile.imread(tmp_path / "exact.tif").max() == 257 * 257
     assert f"exact.png cannot be called so; it is {tmp_path / 'exact.tif'}" in answer.stderr
     assert answer.stderr.splitlines()[-1].endswith(f"see {tmp_path / 'exact.tif'}")
-    (record,) = map(json.loads, answer.stdout.splitlines())
+    record, _ended = map(json.loads, answer.stdout.splitlines())
     assert "exact.tif" in json.dumps(record["outputs"])
     assert "exact.png" not in json.dumps(record["outputs"])

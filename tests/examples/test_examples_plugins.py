@@ -145,7 +145,7 @@ def test_models_of_others_and_a_task_in_one_chain(imgai: Imgai, picture: Path, t
     words = [step.strip('"') for step in steps]
     answer = imgai("chain", "in", *words[:2], f"{words[2]} --as labels", "--out", "out", "--device", "cpu", "--json")
     assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout)["objects"] == {"light": 2}
+    assert json.loads(answer.stdout.splitlines()[0])["objects"] == {"light": 2}
     labels = np.asarray(Image.open(next((tmp_path / "out").glob("*.png"))))
     assert set(np.unique(labels)) == {0, 1, 2}
 
@@ -157,7 +157,7 @@ def test_scores_and_arrays(imgai: Imgai, tmp_path: Path) -> None:
     answer = imgai("exposure", "in", "--json", "--device", "cpu")
     assert answer.returncode == 0, answer.stderr
     records = [json.loads(line) for line in answer.stdout.splitlines()]
-    best = {Path(each["input"]).stem: next(iter(each["scores"])) for each in records}
+    best = {Path(each["input"]).stem: next(iter(each["scores"])) for each in records if "scores" in each}
     assert best == {"night": "dark", "day": "right", "snow": "light"}
 
 

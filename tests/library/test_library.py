@@ -51,6 +51,8 @@ def folder(tmp_path: Path, cat: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "photos").mkdir()
     Image.fromarray(cat[:64, :64]).save(tmp_path / "photos" / "a.png")
     (tmp_path / "photos" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    Image.fromarray(cat).save(tmp_path / "scan.tif")
+    Image.fromarray(np.uint8(255) * (np.arange(160 * 220) % 97 == 0).reshape(160, 220)).save(tmp_path / "scratches.png")
     tifffile.imwrite(tmp_path / "pages.tif", np.stack([cat[:40, :50]] * 3), photometric="rgb")
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -130,7 +130,7 @@ def test_it_stands_in_chains_and_recipes(tmp_path: Path, cat: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     answer = command("run", recipe, cat, "-o", tmp_path / "b", "--json")
     assert answer.returncode == 0, answer.stderr
-    record = json.loads(answer.stdout)
+    record = json.loads(answer.stdout.splitlines()[0])
     assert record["steps"][-1]["model"] == "my-model"
     assert (tmp_path / "a" / "cat.png").read_bytes() == (tmp_path / "b" / "cat.png").read_bytes()
 
