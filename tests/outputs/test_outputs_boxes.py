@@ -21,7 +21,8 @@ from imgai.predict.size import Size
 from imgai.predict.spec import StepSpec
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
-from imgai.testing import fake, load_step, step_of
+from imgai.testing import PluginContract, fake, load_step, step_of
+from imgai.testing.subject import Subject
 
 TASK = Task(name="spot", summary="Bright things.", default_model="bright", output=Output.BOXES)
 MODEL = Model(
@@ -204,3 +205,17 @@ def test_an_image_without_objects_has_no_boxes() -> None:
     result = boxes_of(step(WHOLE)(drawn(200, 200)))
     assert result.values.shape == (0, 6)
     assert result.counts() == {}
+
+
+def test_the_contract_holds_boxes_to_their_promise(subject: Callable[..., Subject]) -> None:
+    contract = PluginContract()
+    contract.test_images_of_any_size_give_what_is_promised(subject(step(), step(WHOLE)))
+    contract.test_a_batch_gives_what_single_images_give(subject(step()))
+
+    def drifting(images: Tensor) -> Tensor:
+        return torch.tensor([[0.2, 0.2, 0.6, 0.6, 0.9, 0]]).expand(len(images), -1, -1) * (
+            1 if len(images) > 1 else 0.9
+        )
+
+    with pytest.raises(AssertionError):
+        contract.test_a_batch_gives_what_single_images_give(subject(step(MODEL, drifting)))

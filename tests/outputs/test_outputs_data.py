@@ -16,7 +16,8 @@ from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
 from imgai.predict.step import Step
 from imgai.sample import Metadata, Sample, Source
-from imgai.testing import fake, gradient, load_step, step_of
+from imgai.testing import PluginContract, fake, gradient, load_step, step_of
+from imgai.testing.subject import Subject
 
 TASK = Task(name="read", summary="What stands there.", default_model="corner", output=Output.DATA)
 MODEL = Model(
@@ -103,3 +104,12 @@ def test_the_record_holds_short_things_only() -> None:
     note = output.note(long(sample(20, 20)), "read", Counting())
     assert output.line([note]) == {"data": {"text": "x" * 200, "n": 3}}
     assert output.line([note, note]) == {"data": [note, note]}
+
+
+def test_the_contract_holds_data_to_one_answer(subject: Callable[..., Subject]) -> None:
+    contract = PluginContract()
+    contract.test_images_of_any_size_give_what_is_promised(subject(step()))
+    contract.test_a_batch_gives_what_single_images_give(subject(step()))
+    uneven = step(lambda images: [{"text": f"{len(images)}"} for _ in images])
+    with pytest.raises(AssertionError):
+        contract.test_a_batch_gives_what_single_images_give(subject(uneven))

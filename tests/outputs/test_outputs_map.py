@@ -18,7 +18,8 @@ from imgai.plugin import Model, Output, Predictor, Task
 from imgai.predict.chain import Chain
 from imgai.predict.step import Step
 from imgai.sample import Failure, Metadata, Sample, Source
-from imgai.testing import fake, gradient, load_step, noise, step_of
+from imgai.testing import PluginContract, fake, gradient, load_step, noise, step_of
+from imgai.testing.subject import Subject
 
 TASK = Task(name="relief", summary="How high.", default_model="meters", output=Output.MAP)
 MODEL = Model(
@@ -88,6 +89,20 @@ def test_the_record_tells_the_range_of_all_pages() -> None:
     assert line == {"map": {"minimum": 50.0, "maximum": 450.0, "mean": 250.0, "unit": "m"}}
     unitless = [output.note(step(unit=None)(page), "relief", Counting()) for page in pages]
     assert "unit" not in output.line(unitless)["map"]
+
+
+def test_the_contract_holds_a_map_to_its_range_and_to_its_seams(subject: Callable[..., Subject]) -> None:
+    contract = PluginContract()
+    contract.test_images_of_any_size_give_what_is_promised(subject(step()))
+    contract.test_tiles_leave_no_seam(subject(step()))
+    with pytest.raises(AssertionError, match="declare range"):
+        contract.test_images_of_any_size_give_what_is_promised(subject(step(range=(0.0, 1.0))))
+
+    def seamed(images: Tensor) -> Tensor:
+        return height(images) * 0 + height(images).mean(dim=(1, 2, 3), keepdim=True)
+
+    with pytest.raises(AssertionError, match="overlap=16 is too small"):
+        contract.test_tiles_leave_no_seam(subject(step(seamed)))
 
 
 @pytest.mark.parametrize("value", [(1.0, 0.0), (2.0, 2.0), (0.0, math.nan)])
