@@ -41,6 +41,11 @@ class InputError(ImgaiError):
     """One input cannot be read, predicted or written; the run skips it and goes on."""
 
 
+def no_threads(error: BaseException) -> InputError:
+    """What is told where the system lets no thread be started."""
+    return InputError(f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)")
+
+
 class UnsupportedError(ImgaiError):
     """A sound file of a kind that is not read or written; raised by a format, which does not know the file's name."""
 

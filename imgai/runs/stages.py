@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from imgai.apart import words_of
-from imgai.errors import ImgaiError, InputError, PluginError
+from imgai.errors import ImgaiError, InputError, PluginError, no_threads
 from imgai.images import probe, ranges_of, read
 from imgai.images.channel import only
 from imgai.plugin import Header
@@ -119,7 +119,7 @@ class Stages:
         try:
             Thread(target=self._follow, args=(decoders, predictors, encoders), daemon=True).start()
         except RuntimeError as error:
-            raise _no_threads(error) from error
+            raise no_threads(error) from error
 
     def _started(self, work: Callable[..., None], given: Sequence[tuple[Any, ...]]) -> list[Thread]:
         threads: list[Thread] = []
@@ -130,7 +130,7 @@ class Stages:
             except (RuntimeError, OSError, MemoryError) as error:  # the system's limit, or a container's
                 if not threads:
                     self._ended = True
-                    raise _no_threads(error) from error
+                    raise no_threads(error) from error
                 break
             threads.append(thread)
         return threads
@@ -391,10 +391,6 @@ def bring(remote: Remote, path: Path, name: str) -> None:
         raise InputError(
             f"{name}: the store does not give it: {error.strerror}", "run the same command again"
         ) from error
-
-
-def _no_threads(error: BaseException) -> InputError:
-    return InputError(f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)")
 
 
 def _unexpected(name: str, error: BaseException) -> ImgaiError:

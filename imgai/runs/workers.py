@@ -18,7 +18,7 @@ from threading import Event, Thread
 from typing import Any
 
 from imgai import hidden
-from imgai.errors import InputError
+from imgai.errors import no_threads
 from imgai.stores import Store
 
 FOLDER = "workers"
@@ -49,7 +49,7 @@ class Worker:
 
     def begin(self) -> None:
         """Say that the run lives, from now on until `end`. Raises OSError if that cannot be written."""
-        _forget_old(self._store, self)
+        _forget_old(self._store)
         self._beat()
         self.since = self._store.look(self._key).time
         self._offset = self.since - self._beaten
@@ -57,9 +57,7 @@ class Worker:
             Thread(target=self._go_on, daemon=True).start()
         except RuntimeError as error:
             self.end()
-            raise InputError(
-                f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)"
-            ) from error
+            raise no_threads(error) from error
 
     def end(self, **counts: Any) -> None:
         """Say that the run is over, and how it went."""
@@ -131,15 +129,17 @@ def names(store: Store) -> Iterator[tuple[str, float]]:
 
 def forget(store: Store) -> None:
     """Remove what runs have left that are over, or were killed on this host. Raises OSError."""
-    for name, _ in list(names(store)):
-        if hidden.is_gone(name) or "ended" in about(store, name):
-            store.delete(f"{FOLDER}/{name}.json")
+    _forget(store, [name for name, _ in names(store)])
 
 
-def _forget_old(store: Store, worker: Worker) -> None:
-    """Remove what runs have left that are long over."""
+def _forget_old(store: Store) -> None:
+    """Remove what runs have left that are long over. Raises OSError."""
     known = sorted(names(store), key=lambda each: each[1])
-    for name, _ in known[:-_KEPT]:
+    _forget(store, [name for name, _ in known[:-_KEPT]])
+
+
+def _forget(store: Store, known: list[str]) -> None:
+    for name in known:
         if hidden.is_gone(name) or "ended" in about(store, name):
             store.delete(f"{FOLDER}/{name}.json")
 

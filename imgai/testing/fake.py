@@ -150,9 +150,9 @@ def load_middle(context: LoadContext) -> Predictor:
 def load_even(context: LoadContext) -> Predictor:
     """The mean of the pixels up to 8 away that are not masked; mid-grey where there are none."""
 
-    def network(given: Tensor) -> Tensor:
-        from torch.nn.functional import avg_pool2d
+    from torch.nn.functional import avg_pool2d
 
+    def network(given: Tensor) -> Tensor:
         known = 1 - given[:, 3:]
         share = avg_pool2d(known, 17, 1, 8)
         mean = avg_pool2d(given[:, :3] * known, 17, 1, 8) / share.clamp(min=1e-3)
