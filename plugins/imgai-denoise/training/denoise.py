@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from imgai_denoise.network import DenoiseNet
 from noise import photo_noise
-from photographs import HELD_OUT, crops, read, to_tensor
 from safetensors.torch import load_file
 from tables import LEVELS, measure, psnr
 from torch import Tensor, nn
 
+from imgai.training.photographs import HELD_OUT, crops, read, to_tensor
 from imgai.training.synthesis import add_options, halved, learn
 
 HIGHEST = 55

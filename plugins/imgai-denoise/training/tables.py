@@ -9,10 +9,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from imgai_denoise.network import DenoiseNet, Denoiser, crop, pad
-from photographs import to_tensor
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
+
+from imgai.training.photographs import to_tensor
 
 LEVELS = (15, 25, 50)
 """Standard deviations of white Gaussian noise, of 255."""

@@ -22,11 +22,11 @@ import torch.nn.functional as F
 from imgai_enhance.illuminant import Illuminant
 from imgai_enhance.look import uncast
 from numpy.typing import NDArray
-from photographs import HELD_OUT
 from PIL import Image, ImageOps
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from imgai.training.photographs import HELD_OUT
 from imgai.training.synthesis import add_options, halved, learn
 
 SIDE, SEEN = 128, 96

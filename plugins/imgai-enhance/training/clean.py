@@ -22,11 +22,11 @@ from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from kornia.filters import gaussian_blur2d
 from kornia.losses import ssim_loss
 from kornia.metrics import ssim
-from photographs import HELD_OUT, crops, read
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from imgai.training.photographs import HELD_OUT, crops, read
 from imgai.training.synthesis import add_options, halved, learn
 
 ALIKE = 0.25

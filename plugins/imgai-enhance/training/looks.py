@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from imgai_enhance.editor import SIDE, STAGES, Editor
 from imgai_enhance.look import BINS, CELLS, PARTS, PLACES, apply
 from numpy.typing import NDArray
-from photographs import HELD_OUT, read, to_tensor
 from safetensors.torch import load_file
 from spoil import day, file, night
 from torch import Tensor, nn
 
+from imgai.training.photographs import HELD_OUT, read, to_tensor
 from imgai.training.synthesis import add_options, learn
 
 FROZEN = 3

@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from imgai_enhance import MODELS, TASK, EnhanceParams, LowLightParams
 from kornia.metrics import ssim
-from photographs import HELD_OUT, read, to_tensor
 from PIL import Image, ImageOps
 from spoil import Recipe, day, every_way, file
 from torch import Tensor
@@ -25,6 +24,7 @@ from torch import Tensor
 from imgai.plugin import NoParams
 from imgai.predict.device import choose_precision
 from imgai.testing import Metadata, Sample, Source, Step, load_step
+from imgai.training.photographs import HELD_OUT, read, to_tensor
 
 CASTS = 24
 """Pictures that get a cast alone."""

@@ -10,10 +10,11 @@ from holes import faces, text_and_scratches
 from imgai_inpaint.fill import smooth_fill
 from imgai_inpaint.network import InpaintNet
 from numpy.typing import NDArray
-from photographs import SIDE, to_tensor
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
+
+from imgai.training.photographs import SIDE, to_tensor
 
 PHOTOGRAPHS = 24
 """So many of the held-out photographs are measured."""

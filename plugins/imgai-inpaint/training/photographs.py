@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from holes import draw_mask
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
-SIDE = 512
-"""The middle SIDE x SIDE pixels of every photograph are used."""
+from imgai.training.photographs import SIDE, crop, squares, turned
+
 HELD_OUT = 40
 """So many photographs are for validation alone: the first, in the order of the hashes of their names."""
 
@@ -46,20 +44,7 @@ def read(folder: Path, wanted: list[str], cache: Path) -> NDArray[np.uint8]:
     Raises:
         ValueError: a picture is smaller than SIDE.
     """
-    if not cache.exists():
-        made = cache.with_suffix(".part")
-        shape = (len(wanted), SIDE, SIDE, 3)
-        pictures = np.lib.format.open_memmap(made, mode="w+", dtype=np.uint8, shape=shape)
-        for picture, name in zip(pictures, wanted, strict=True):
-            whole = np.asarray(Image.open(folder / name).convert("RGB"))
-            top, left = (whole.shape[0] - SIDE) // 2, (whole.shape[1] - SIDE) // 2
-            if top < 0 or left < 0:
-                raise ValueError(f"{name} is smaller than {SIDE}x{SIDE}")
-            picture[:] = whole[top : top + SIDE, left : left + SIDE]
-        pictures.flush()
-        made.rename(cache)
-    found: NDArray[np.uint8] = np.load(cache, mmap_mode="r")
-    return found
+    return squares([folder / name for name in wanted], cache)
 
 
 def masks(fonts: list[Path], count: int, cache: Path) -> NDArray[np.uint8]:
@@ -72,17 +57,6 @@ def masks(fonts: list[Path], count: int, cache: Path) -> NDArray[np.uint8]:
         made.rename(cache)
     found: NDArray[np.uint8] = np.load(cache, mmap_mode="r")
     return found
-
-
-def to_tensor(picture: NDArray[np.uint8]) -> Tensor:
-    """Shape: ``(..., H, W, 3)`` uint8 -> ``(..., 3, H, W)`` float32 in [0, 1]."""
-    return torch.from_numpy(np.array(picture)).movedim(-1, -3).float() / 255
-
-
-def _turned(rng: np.random.Generator, x: Tensor) -> Tensor:
-    turn = int(rng.integers(8))
-    x = torch.rot90(x, turn % 4, (-2, -1))
-    return x.flip(-1) if turn > 3 else x
 
 
 def crops(
@@ -100,15 +74,8 @@ def crops(
     """
     batch = torch.empty(count, 4, size, size)
     for place in batch:
-        photograph = photographs[rng.integers(len(photographs))]
-        factor = min(rng.uniform(1, most), SIDE / size) if rng.random() < 0.5 else 1.0
-        side = min(SIDE, round(size * factor))
-        top, left = rng.integers(0, SIDE - side + 1, 2)
-        crop = to_tensor(photograph[top : top + side, left : left + side])[None]
-        if side != size:
-            crop = F.interpolate(crop, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
-        place[:3] = _turned(rng, crop[0])
+        place[:3] = crop(rng, photographs, size, most=most)
         top, left = rng.integers(0, SIDE - size + 1, 2)
         mask = np.array(drawn[rng.integers(len(drawn)), top : top + size, left : left + size])
-        place[3] = _turned(rng, torch.from_numpy(mask).float())
+        place[3] = turned(rng, torch.from_numpy(mask).float())
     return batch

@@ -24,11 +24,11 @@ from imgai_classify.efficientnet_lite import load_weights
 from imgai_stylize.eye import Eye
 from imgai_stylize.network import SIZE, StyleNet
 from numpy.typing import NDArray
-from photographs import HELD_OUT, read, to_tensor
 from PIL import Image
 from styles import TAPS, Features, content_error, moments, patch_error, style_error
 from torch import Tensor, nn
 
+from imgai.training.photographs import HELD_OUT, read, to_tensor
 from imgai.training.synthesis import add_options, learn
 
 SIDE = 256
