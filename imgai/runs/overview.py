@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import chdir, suppress
+from contextlib import chdir
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,8 +19,8 @@ from imgai.runs import workers
 from imgai.runs.claims import FOLDER as claims_in
 from imgai.runs.commit import commit, reason
 from imgai.runs.lock import alone
-from imgai.runs.record import SCHEMAS, Key, run_of_record
-from imgai.runs.records import FOLDER, Records, lines_of
+from imgai.runs.record import Key
+from imgai.runs.records import FOLDER, Records, lines_of, parsed
 from imgai.runs.remote import Listing, local_names, remote_inputs
 from imgai.runs.scan import STDIN, scan
 from imgai.runs.stored import DONE, FAILED
@@ -69,6 +68,12 @@ def totals(out: Path) -> list[Total]:
     for key, record in _every(out):
         if record["status"] == "begun":
             begun[record["output"]] = key
+        elif record["status"] == "undone":
+            last.pop(key, None)
+            for output in record["outputs"]:
+                begun.pop(output["path"], None)
+            for each in [each for each in digests if each[0] == key]:
+                del digests[each]
         elif record["status"] in _ENDS:
             for output in [output for output, each in begun.items() if each == key]:
                 del begun[output]
@@ -106,8 +111,9 @@ def missing(out: Path, named: Sequence[str], tell: Any) -> list[tuple[str, str]]
 
     Raises UsageError if nobody has noted any, and for a name that means nothing.
     """
+    sums = totals(out) if named else []
     if named:
-        asked = [(tuple(named), False, os.getcwd(), total.run) for total in totals(out)]  # noqa: PTH109
+        asked = [(tuple(named), False, os.getcwd(), total.run) for total in sums]  # noqa: PTH109
     else:
         notes = [mate.told for mate in mates(out) if "inputs" in mate.told]
         asked = [(tuple(told["inputs"]), bool(told["null"]), told["folder"], told["run"]) for told in notes]
@@ -117,7 +123,7 @@ def missing(out: Path, named: Sequence[str], tell: Any) -> list[tuple[str, str]]
     records = Records(out.absolute(), keep=address is None, tell=tell)
     records.load()
     stored = {key for key, record in _every(out) if record["status"] == "done"} if address is not None else set()
-    failures = {(total.run, path): error for total in totals(out) for path, error in total.errors.items()}
+    failures = {(total.run, path): error for total in sums or totals(out) for path, error in total.errors.items()}
     found: dict[str, str] = {}
     for names, null, folder, run in dict.fromkeys(asked):
         again = [name for name in names if name not in (STDIN, f"@{STDIN}")]
@@ -206,10 +212,8 @@ def _every(out: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
         raise UsageError(f"{address} has no records of runs", "name the folder that --out named")
     with ThreadPoolExecutor(_READERS) as pool:
         for content in pool.map(partial(_read, store), names):
-            with suppress(ValueError, KeyError, TypeError, RecursionError):
-                record = json.loads(content)
-                if record["schema"] in SCHEMAS and record["status"] in _ENDS:
-                    yield Key(record["path"], run_of_record(record)), record
+            if (found := parsed(content)) is not None and found[1]["status"] in _ENDS:
+                yield found
 
 
 def _read(store: Store, key: str) -> bytes:
@@ -230,17 +234,28 @@ def record_files(out: Path) -> list[Path]:
 def _kept(path: Path) -> set[int]:
     """The lines that count: the last about each input, those that account for a file, and what was begun."""
     last: dict[Key, int] = {}
-    owner: dict[str, int] = {}
+    undone: dict[Key, int] = {}
+    owner: dict[str, tuple[Key, int]] = {}
     begun: dict[str, tuple[Key, int]] = {}
     for key, record, place in _records(path):
         if record["status"] == "begun":
             begun[record["output"]] = key, place
             continue
+        if record["status"] == "undone":
+            last.pop(key, None)
+            undone[key] = place
+            for output in record["outputs"]:
+                owner.pop(output["path"], None)
+                begun.pop(output["path"], None)
+            continue
         begun = {output: each for output, each in begun.items() if each[0] != key}
+        undone.pop(key, None)
         last[key] = place
         for output in record["outputs"]:
-            owner[output["path"]] = place
-    return {*last.values(), *owner.values(), *(place for _, place in begun.values())}
+            owner[output["path"]] = key, place
+    # What was undone matters as long as an older line of its input does.
+    still = {undone[key] for key, _ in owner.values() if key in undone}
+    return {*last.values(), *still, *(place for each in (owner, begun) for _, place in each.values())}
 
 
 def _records(path: Path) -> Iterator[tuple[Key, dict[str, Any], int]]:
@@ -248,15 +263,8 @@ def _records(path: Path) -> Iterator[tuple[Key, dict[str, Any], int]]:
     try:
         with path.open("rb") as file:
             for place, line in enumerate(lines_of(file)):
-                try:
-                    record = json.loads(line)
-                    if record["schema"] not in SCHEMAS or record["status"] not in (*_ENDS, "begun", "ended"):
-                        continue
-                    key = Key(record["path"], run_of_record(record))
-                    record["output"] if record["status"] == "begun" else [each["path"] for each in record["outputs"]]
-                except (ValueError, KeyError, TypeError, RecursionError):
-                    continue
-                yield key, record, place
+                if (found := parsed(line)) is not None:
+                    yield *found, place
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -21,6 +21,8 @@ from imgai.stores import LocalStore, Store
 
 FOLDER = ".imgai"
 RECORDS = "records.jsonl"
+_ENDS = ("done", "failed", "ended")
+_STATUSES = (*_ENDS, "begun", "undone")
 _LONGEST = 1 << 26
 """Bytes of a line; a longer one is no record."""
 _SAFE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -283,25 +285,20 @@ class Records:
             self._tell(f"{path} was no {'folder' if right is stat.S_ISDIR else 'file'}; it is called {aside.name} now")
 
     def _learn(self, line: bytes) -> None:
-        try:
-            record = json.loads(line)
-            if record["schema"] not in SCHEMAS:
-                return
-            key = Key(_nameable(record["path"]), intern(run_of_record(record)))
-            if record["schema"] == 1:
-                self._old_runs.add(key.run)
-            if record["status"] == "begun":
-                self._begun[_nameable(record["output"])] = key, _Claim(key.run, intern(record["kind"]))
-                return
-            outputs = [_checked(output) for output in record["outputs"]]
-            if record["status"] == "undone":
-                self._unlearn(key, outputs)
-                return
-            done, digest = record["status"] == "done", record.get("digest", "")
-            if record["status"] not in ("done", "failed", "ended") or not isinstance(digest, str):
-                return
-        except (ValueError, KeyError, TypeError, RecursionError):
+        found = parsed(line)
+        if found is None:
             return
+        key, record = found
+        if record["schema"] == 1:
+            self._old_runs.add(key.run)
+        if record["status"] == "begun":
+            self._begun[record["output"]] = key, _Claim(key.run, intern(record["kind"]))
+            return
+        outputs = record["outputs"]
+        if record["status"] == "undone":
+            self._unlearn(key, outputs)
+            return
+        done, digest = record["status"] == "done", record.get("digest", "")
         for path in [path for path, (owner, _) in self._begun.items() if owner == key]:
             del self._begun[path]
         for output in outputs:
@@ -348,6 +345,25 @@ def lines_of(file: BinaryIO) -> Iterator[bytes]:
                 line = file.readline(_LONGEST)
             continue
         yield line
+
+
+def parsed(line: bytes) -> tuple[Key, dict[str, Any]] | None:
+    """What a line says, and of what it is; None for one that is damaged or of another version."""
+    try:
+        record = json.loads(line)
+        if record["schema"] not in SCHEMAS or record["status"] not in _STATUSES:
+            return None
+        key = Key(_nameable(record["path"]), intern(run_of_record(record)))
+        if record["status"] == "begun":
+            _nameable(record["output"])
+            intern(record["kind"])  # which takes texts alone
+        else:
+            record["outputs"] = [_checked(output) for output in record["outputs"]]
+        if not isinstance(record.get("digest", ""), str) and record["status"] in _ENDS:
+            return None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return key, record
 
 
 def _checked(output: dict[str, Any]) -> dict[str, Any]:

@@ -294,6 +294,22 @@ def test_runs_merge_keeps_all_that_counts(twelve: Path, tmp_path: Path, find_lig
     assert find_light([twelve], out, kinds=("binary", "overlay"))[0].skipped == 12
 
 
+def test_what_was_undone_does_not_count_as_done(twelve: Path, tmp_path: Path, find_light: Any, imgai: Any) -> None:
+    out = tmp_path / "out"
+    find_light([twelve], out)
+    find_light([twelve], out, force=True)
+    mine = min(out.rglob("*.png"))
+    mine.write_bytes(mine.read_bytes() + b"mine")  # so that undo leaves it, and the records
+    imgai("undo", out)
+    for _ in range(2):  # before and after the lines that count no more are gone
+        assert json.loads(imgai("runs", "show", out, "--json").stdout)["runs"] == []
+        assert imgai("runs", "merge", out).exit_code == 0
+    lines = (out / ".imgai" / "records.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["done", "undone"]  # the first says whose the file is
+    mine.unlink()
+    assert find_light([twelve], out)[0].done == 12
+
+
 def test_runs_merge_waits_for_runs_at_work(twelve: Path, tmp_path: Path, find_light: Any, imgai: Any) -> None:
     find_light([twelve], tmp_path / "out")
     other = Worker(LocalStore(tmp_path / "out" / ".imgai"), {})
