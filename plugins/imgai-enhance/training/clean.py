@@ -1,8 +1,8 @@
 """Trains the network of `low-light` that takes out noise.
 
-    python training/clean.py --photos PHOTOS --look low-light.safetensors --out OUT/clean
+    python training/clean.py --photos PHOTOS --start photo.safetensors --look low-light.safetensors --out OUT/clean
 
-PHOTOS as for looks.py; --start are the weights of low-light, to go on. Crops are taken
+PHOTOS as for looks.py; --start are the weights of `photo` of imgai-denoise, or of low-light, to go on. Crops are taken
 to the dark (1/4 to 1/60 of their light), get the noise of a sensor there, 8 bits and mostly JPEG, and are brought back
 to the light; one in six has no noise. OUT gets log.jsonl, checkpoint.pt (to go on with --resume) and the moving average
 of the weights in half precision; with --look, both in one file. Needs imgai[train] besides the plugin.
@@ -66,14 +66,6 @@ def spoil(rng: np.random.Generator, clean: Tensor) -> Tensor:
     return linear_rgb_to_rgb((rgb_to_linear_rgb(seen) * gain).clamp(0, 1)).clamp(0, 1)
 
 
-def initialize(network: nn.Module) -> None:
-    """Blocks that begin as their shortcuts nearly, and no noise found: the first steps are small then."""
-    with torch.no_grad():
-        for name, p in network.named_parameters():
-            if name.endswith("second.weight") or name.startswith("head"):
-                p.mul_(0.1)
-
-
 def loss_of(made: Tensor, clean: Tensor) -> Tensor:
     """Absolute error, that of the differences of neighbours, and structural dissimilarity."""
     loss = (made - clean).abs().mean() + 0.3 * gradient_error(made, clean)
@@ -95,7 +87,7 @@ def main() -> None:
     """Read the options, train, log, and keep the moving average."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True, help="folder of photographs")
-    parser.add_argument("--start", type=Path, help="weights of low-light, to go on; none: from the beginning")
+    parser.add_argument("--start", type=Path, required=True, help="weights of imgai-denoise's photo, or of low-light")
     parser.add_argument("--look", type=Path, help="weights of looks.py: both are packed into low-light.safetensors")
     parser.add_argument("--size", type=int, default=96)
     add_options(parser, rate=2e-3, minutes=25, batch=6)
@@ -105,12 +97,9 @@ def main() -> None:
     photographs = read(options.photos, options.out / "photographs.npy")
     known, held_out = photographs[:-HELD_OUT], photographs[-HELD_OUT:]
     cleaner = Cleaner()
-    if options.start:
-        state = load_file(options.start)
-        state = {name.removeprefix("cleaner."): x for name, x in state.items() if name.startswith("cleaner.")} or state
-        cleaner.load_state_dict({name: value.float() for name, value in state.items()})
-    else:
-        initialize(cleaner)
+    state = load_file(options.start)
+    state = {name.removeprefix("cleaner."): x for name, x in state.items() if name.startswith("cleaner.")} or state
+    cleaner.load_state_dict({name: value.float() for name, value in state.items()})
     fixed = np.random.default_rng(9)
     good = crops(fixed, held_out, 16, 192)
     bad = torch.cat([spoil(fixed, picture[None]) for picture in good])

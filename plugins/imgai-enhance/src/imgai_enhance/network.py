@@ -65,14 +65,14 @@ def load_networks(file: Path, name: str, device: torch.device) -> tuple[Editor, 
     """
     state = {key: value.to(torch.float32) for key, value in load_file(file, device=str(device)).items()}
     mine = [key for key in state if key.startswith("cleaner.")]
-    editor, cleaner = Editor(dark=bool(mine)), None
+    editor, cleaner = Editor(dark=bool(mine)), Cleaner() if mine else None
     if not any(key.startswith("illuminant.") for key in state):
         editor.illuminant = None  # trained by a user from weights of before it
     try:
-        if mine:
-            cleaner = Cleaner.holding({key.removeprefix("cleaner."): state.pop(key) for key in mine}).to(device)
+        if cleaner is not None:
+            cleaner.load_state_dict({key.removeprefix("cleaner."): state.pop(key) for key in mine})
         editor.load_state_dict(state)
-    except (KeyError, RuntimeError) as error:
+    except RuntimeError as error:
         raise ValueError(f"{file.name} does not hold the weights of {name}") from error
     return editor.to(device), cleaner
 
