@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from safetensors.torch import save_file
 import imgai
 from imgai.errors import PluginError, UsageError
 from imgai.library.ask import _registry
+from imgai.predict.foreign import declare
 from tests.models.conftest import answer, as_image, command, compact, dncnn, write_ncnn
 
 
@@ -120,6 +123,19 @@ def test_runs_are_done_again_when_the_file_changes_alone(tmp_path: Path, cat: Pa
     assert run() == ["skipped"]
     save_file(compact(seed=4), path)
     assert run() == ["done"]
+
+
+def test_a_file_written_twice_in_a_tick_of_the_clock_is_read_again(tmp_path: Path) -> None:
+    path, now = tmp_path / "x2.safetensors", time.time_ns()
+    task = _registry().task("super-resolve")
+    found = set()
+    for seed in (3, 4):
+        save_file(compact(seed=seed), path)
+        os.utime(path, ns=(now, now))
+        declared = declare(path, task, _registry().model("super-resolve", "photo-x4"))
+        assert declared.weights is not None
+        found.add(declared.weights.sha256)
+    assert len(found) == 2
 
 
 def test_it_stands_in_chains_and_recipes(tmp_path: Path, cat: Path) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import re
+import time
 from pathlib import Path
 
 from imgai.errors import PluginError, UsageError
@@ -24,6 +25,8 @@ _READERS: dict[Content, str] = {
     Content.ONNX: "imgai.predict.foreign.onnx",
 }
 """The module that reads a kind of file: it has ``declare(path, task, ours, base) -> Model`` and ``load``."""
+_TICKS = 100_000_000
+"""Nanoseconds after which a change of a file shows in its time."""
 
 
 def declare(path: Path, task: Task, ours: Model) -> Model:
@@ -42,11 +45,14 @@ def declare(path: Path, task: Task, ours: Model) -> Model:
     if task.inputs:
         words = f"{path} cannot be used: files of other people are not run with a {' and a '.join(task.inputs)}"
         raise PluginError(words, f"leave out --model, or write a plugin for {task.name}")
-    return _declare(path.absolute(), status.st_size, _newest(path), task, ours)
+    newest = _newest(path)
+    # Clocks of file systems tick in hundredths of a second: what was written just now may be written again unseen.
+    read = _declare.__wrapped__ if time.time_ns() - newest < _TICKS else _declare
+    return read(path.absolute(), status.st_size, newest, task, ours)
 
 
 @functools.lru_cache(maxsize=16)
-def _declare(path: Path, size: int, time: int, task: Task, ours: Model) -> Model:
+def _declare(path: Path, size: int, newest: int, task: Task, ours: Model) -> Model:
     """As `declare`; read once, as long as the file's size and time stay the same."""
     try:
         content = content_of(path)
