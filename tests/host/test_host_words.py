@@ -53,8 +53,9 @@ def test_every_task_ends_its_help_with_commands_of_its_own() -> None:
         assert all(example.startswith(f"imgai {task.name} ") for example in task.examples)
 
 
-def test_examples_are_commands_that_are_understood() -> None:
+def test_examples_are_commands_that_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The pictures are not there, and that is all that is wrong.
+    monkeypatch.chdir(tmp_path)
     registry = load_registry()
     app = build_app(registry)
     for task in registry.tasks.values():
