@@ -98,3 +98,20 @@ def test_a_planted_fault_is_found(garden: Path, each: dict[str, Any]) -> None:
     for name in set(sys.modules) - set(before):
         if name.startswith("planted_"):
             del sys.modules[name]
+
+
+INNOCENT = {
+    "fills-a-table-late": (
+        "self.__dict__.setdefault('calls', []).append(0) if len(self.__dict__.get('calls', ())) < 5 else "
+        "self.__dict__.setdefault('table', [bytes(1000) for _ in range(100)])"
+    ),
+    "leaves-cycles": "cycle = [made.numpy().copy()]; cycle.append(cycle)",
+}
+"""What takes memory and does not go on doing so."""
+
+
+@pytest.mark.parametrize("name", INNOCENT)
+def test_what_does_not_go_on_growing_is_no_leak(garden: Path, name: str) -> None:
+    edits = edits_of({"forward": INNOCENT[name]})
+    subject = grown(garden, f"planted_{name.replace('-', '_')}", edits, "blur")
+    assert faults("memory", subject) == []
