@@ -12,13 +12,20 @@ from imgai.errors import UsageError
 
 _BEGINS = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 """What every line of a log begins with."""
+_CALLED = re.compile(r"log|^tmp", re.IGNORECASE)
+"""What an empty file is called that is meant to become a log."""
 
 
 class Log:
     """A file that lines are added to. Several runs may add to one."""
 
     def __init__(self, path: Path) -> None:
-        """Raises UsageError for a file that is no log, or cannot be written."""
+        """Raises UsageError for a file that is no log, or cannot be written.
+
+        An empty file that was there is one only if it is called so (``x.log``, or as mktemp calls files): anything else
+        that is empty has another purpose.
+        """
+        before = path.exists()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
             self._file = os.open(path, flags, 0o666)
@@ -26,7 +33,8 @@ class Log:
             begin = os.read(self._file, 20) if stat.S_ISREG(status.st_mode) else b""
         except OSError as error:
             raise UsageError(f"--log {path} cannot be written: {error.strerror}", "name another file") from error
-        if begin and not _BEGINS.match(begin):
+        empty = before and stat.S_ISREG(status.st_mode) and not begin
+        if (begin and not _BEGINS.match(begin)) or (empty and not _CALLED.search(path.name)):
             os.close(self._file)
             raise UsageError(f"--log {path}: there is such a file, and it is no log of imgai's", "name another file")
 

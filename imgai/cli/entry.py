@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+import warnings
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
@@ -28,6 +29,9 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     from imgai.cli.main import main as run
 
+    if not sys.warnoptions:
+        # Of metadata that is damaged; several threads read, and none of them can silence it for itself alone.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         run()
     finally:

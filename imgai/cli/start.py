@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ def start(
     gc.enable()  # the command line starts without it
     console = Console(quiet=options.quiet, verbose=options.verbose)
     if options.log is not None and not options.dry_run:
+        _check_log(options, options.log)
         console.log = Log(options.log)
         console.log.add(f"imgai {__version__}: {shlex.join(['imgai', *sys.argv[1:]])}")
     if options.open and options.report is None:
@@ -58,6 +60,23 @@ def start(
     if options.open and not options.dry_run:
         open_page(options.report, console)
     return code
+
+
+def _check_log(options: RunOptions, log: Path) -> None:
+    """Raise UsageError where the log would be one of the files that are read or written."""
+    outputs = options.outputs
+    named = (
+        ("--out", options.out),
+        ("--out", outputs.table),
+        ("--report", options.report),
+        ("--contact", options.contact),
+    )
+    real = os.path.realpath(log)
+    for option, path in named:
+        if path is not None and os.path.realpath(path) == real:
+            raise UsageError(f"--log and {option} both name {log}", "name another file")
+    if any(os.path.realpath(name.removeprefix("@")) == real for name in options.inputs):
+        raise UsageError(f"--log names {log}, which is an input", "name another file")
 
 
 def open_page(path: Path | None, console: Console) -> None:

@@ -34,7 +34,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         """Remove what imgai made in a folder, where it is still as imgai wrote it.
 
         What you have edited since stays and is named, and so do your own files. The next run makes again what was
-        removed. Do not use it while a run writes into the folder.
+        removed. It refuses while a run writes into the folder.
         """
         console = Console(quiet=quiet, verbose=verbose)
         raise typer.Exit(exit_code(lambda: _undo(folder, dry_run, console)))

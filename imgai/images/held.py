@@ -1,8 +1,12 @@
-"""Which metadata each format stores. docs/formats.md has the same table; a test compares the two."""
+"""What each format stores beside 8 bits of colour. docs/formats.md has the same table; a test compares the two."""
 
 from __future__ import annotations
 
+from imgai.images.formats import formats
 from imgai.plugin import Metadata
+
+DEEP = "more than 8 bits"
+"""What is lost of a picture of 10, 12 or 16 bits where the format holds 8."""
 
 _PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
 _COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"
@@ -33,6 +37,7 @@ def told(metadata: Metadata) -> list[str]:
 
 
 def lost(metadata: Metadata, format_: str) -> list[str]:
-    """The names of the metadata that a format cannot store; empty for formats of plugins, of which it is not known."""
-    held = HELD.get(format_)
-    return [] if held is None else [words for words in told(metadata) if words not in held]
+    """The names of what a format cannot store. Of formats of plugins it is not known which metadata they store."""
+    held, declared = HELD.get(format_), formats().get(format_)
+    missing = [] if held is None else [words for words in told(metadata) if words not in held]
+    return [*missing, DEEP] if metadata.depth > 8 and declared is not None and not declared.deep else missing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+import warnings
 from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -49,10 +50,12 @@ def _exif(block: bytes | None) -> bytes | None:
 
     given, made = Image.Exif(), Image.Exif()
     try:
-        given.load(block)
-        for tag in _EXIF_TAGS:
-            if value := given.get(tag):
-                made[tag] = value
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's, of entries that are damaged: what it can read of them counts
+            given.load(block)
+            for tag in _EXIF_TAGS:
+                if value := given.get(tag):
+                    made[tag] = value
     except Exception:  # a damaged block: Pillow raises whatever it stumbles over
         return None
     return PREFIX + made.tobytes().removeprefix(PREFIX) if len(made) else None

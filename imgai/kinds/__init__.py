@@ -243,6 +243,7 @@ MASK = (
         of=Output.MASK,
         summary="The mask in 256 levels, a PNG for each class.",
         render="imgai.kinds.mask:render",
+        files="labels",
         params=MaskParams,
     ),
     Kind(
@@ -250,6 +251,7 @@ MASK = (
         of=Output.MASK,
         summary="Black and white, a PNG for each class.",
         render="imgai.kinds.binary:render",
+        files="labels",
         params=MaskParams,
     ),
     Kind(
@@ -276,6 +278,7 @@ MASK = (
         of=Output.MASK,
         summary="Objects numbered from 1 in a 16-bit PNG or TIFF.",
         render="imgai.kinds.labels:render",
+        files="labels",
         suffixes=(".png", ".tif"),
         params=LabelsParams,
         revision=3,
@@ -379,6 +382,7 @@ BOXES = (
         summary="A text for each picture with a line for each object, and classes.txt.",
         render="imgai.kinds.yolo:render",
         suffixes=(".txt",),
+        shared=("classes.txt",),
         params=YoloParams,
     ),
     Kind(
@@ -394,6 +398,7 @@ BOXES = (
         of=Output.BOXES,
         summary="The part of the picture in each box, a PNG for each object.",
         render="imgai.kinds.crops:render",
+        files="found",
         params=CropsParams,
     ),
     Kind(

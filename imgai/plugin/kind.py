@@ -50,6 +50,10 @@ class Kind:
     params: a frozen dataclass of the kind's options, made by `param`. Names of a plugin's own fields begin with the
         kind's name (``yolo_digits``); a field that the host's kinds of that output share (`MaskParams.threshold`)
         is inherited.
+    files: of ``once="page"``: how many files a page has, so that their names are known before a run. ``"one"``;
+        ``"labels"``: one for each class of a model that has several; ``"found"``: as many as something is found.
+    shared: the names of files that every page makes alike (`Rendered.name`), so that those of somebody else are seen
+        before a run.
     passes: before the last step of a chain, it also becomes the image and alpha of the next step.
     revision: raise it when the same input gives other files than before; it is a part of the digest.
     """
@@ -63,6 +67,8 @@ class Kind:
     stem: str = ""
     merge: str = ""
     params: type[Any] = NoParams
+    files: str = "one"
+    shared: tuple[str, ...] = ()
     passes: bool = False
     revision: int = 1
 
@@ -71,6 +77,8 @@ class Kind:
         check_params(f"kind {self.name}", self.params)
         if self.once not in ("page", "input", "run"):
             raise ValueError(f"kind {self.name}: once must be 'page', 'input' or 'run', not {self.once!r}")
+        if self.files not in ("one", "labels", "found"):
+            raise ValueError(f"kind {self.name}: files must be 'one', 'labels' or 'found', not {self.files!r}")
         if bool(self.merge) != (self.once == "run"):
             raise ValueError(f"kind {self.name}: merge is declared together with once='run'")
         if self.stem and self.once != "run":

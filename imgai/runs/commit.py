@@ -23,11 +23,16 @@ class DiskFull(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that is in its place: bytes, the hash of its content, and its time of change in nanoseconds."""
+    """A file that is in its place: bytes, the hash of its content, and its times of change in nanoseconds.
+
+    time: of its content, which programs can set. ctime: of all that the file system knows of it, which they cannot; 0
+    where it is not known.
+    """
 
     size: int
     sha256: str
     time: int
+    ctime: int = 0
 
 
 def commit(path: Path, write: Callable[[BinaryIO], object], *, exclusive: bool = False) -> Written:
@@ -45,11 +50,12 @@ def commit(path: Path, write: Callable[[BinaryIO], object], *, exclusive: bool =
                 checked = _Checked(file)
                 write(cast("BinaryIO", checked))
                 size, sha256 = checked.finish()
-            written = Written(size, sha256, half.stat().st_mtime_ns)
+            time = half.stat().st_mtime_ns
             if exclusive:
                 _rename_exclusively(half, path)
             else:
                 half.replace(path)
+            written = Written(size, sha256, time, _ctime(path))
         except BaseException:
             with contextlib.suppress(OSError):
                 half.unlink(missing_ok=True)
@@ -63,6 +69,14 @@ def commit(path: Path, write: Callable[[BinaryIO], object], *, exclusive: bool =
     except OSError as error:
         raise reason(path, error) from error
     return written
+
+
+def _ctime(path: Path) -> int:
+    """When a file, which has just got its name, was last changed in any way."""
+    try:
+        return path.lstat().st_ctime_ns
+    except OSError:  # it is gone again
+        return 0
 
 
 def _rename_exclusively(half: Path, path: Path) -> None:

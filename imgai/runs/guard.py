@@ -39,21 +39,28 @@ class Guard:
     """Asked before every file that a run writes. Called by several threads at once."""
 
     def __init__(
-        self, inputs: Inputs, records: Records | None = None, *, run: str = "", overwrite: bool = False
+        self,
+        inputs: Inputs,
+        records: Records | None = None,
+        *,
+        run: str = "",
+        overwrite: bool = False,
+        log: Path | None = None,
     ) -> None:
         """records: of the output folder; None where files need not be accounted for. run: what is run, by name.
 
-        overwrite: other people's files may be replaced, but no input.
+        overwrite: other people's files may be replaced, but no input. log: the file of ``--log``, which never is.
         """
         self._inputs = inputs
+        self._log = Inputs([log]) if log is not None else None
         self._records = records if records is not None and records.keep else None
         self._run = run
-        self._overwrite = overwrite
+        self.overwrite = overwrite
         self.check: Callable[[Plan], None] = lambda plan: None  # raises InputError where an input is another run's
 
     def _stranger(self, path: Path, kind: str, *, of_run: bool = False) -> str:
         """Why a file that is there may not be replaced; "" if it may, or there is none."""
-        if self._records is None or self._overwrite:
+        if self._records is None or self.overwrite:
             return ""
         return self._records.stranger(relative(path, self._records.out), self._run, kind, of_run=of_run)
 
@@ -64,6 +71,8 @@ class Guard:
         """
         if path in self._inputs:
             raise InputError(f"{path} is an input, and would be overwritten", "choose another --out")
+        if self._log is not None and path in self._log:
+            raise InputError(f"{path} is what --log names, and would be overwritten", "name another log")
         if self._records is None:
             return
         if plan is not None:
@@ -90,6 +99,8 @@ class Guard:
                 if os.path.lexists(path):
                     if path in self._inputs:
                         raise UsageError(f"{path} is an input, and would be overwritten", "choose another --out")
+                    if self._log is not None and path in self._log:
+                        raise UsageError(f"{path} is what --log names, and would be overwritten", "name another log")
                     if self._stranger(path, kind, of_run=all_inputs):
                         assert self._records is not None
                         self._records.refresh()  # another run may have made it just now

@@ -82,7 +82,7 @@ class Job:
         size = written if isinstance(written, int) else written.size
         entry: dict[str, Any] = {"kind": kind, "path": relative(path, out), "bytes": size, "page": page}
         if not isinstance(written, int):
-            entry |= {"time": written.time, "sha256": written.sha256}
+            entry |= {"time": written.time, "ctime": written.ctime, "sha256": written.sha256}
         if step is not None:
             entry["step"] = step
         if label is not None:
@@ -130,7 +130,7 @@ class Job:
 def output_of_run(kind: str, path: Path, written: Written, out: Path) -> dict[str, Any]:
     """What records tell of a file that is made of all inputs together."""
     about = {"kind": kind, "path": relative(path, out), "bytes": written.size, "page": 0}
-    return about | {"time": written.time, "sha256": written.sha256}
+    return about | {"time": written.time, "ctime": written.ctime, "sha256": written.sha256}
 
 
 def relative(path: Path, out: Path) -> str:

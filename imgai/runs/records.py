@@ -46,13 +46,14 @@ class Claim:
 class _Claim:
     """Which run made an output, as what kind, and what it then held. size is -1 where a run was cut off before it knew.
 
-    sha256: None in records of schema 1.
+    sha256: None in records of schema 1. ctime: 0 in those of earlier versions.
     """
 
     run: str
     kind: str
     size: int = -1
     time: int = 0
+    ctime: int = 0
     sha256: str | None = None
 
 
@@ -203,9 +204,10 @@ class Records:
             status = path.lstat()
             if not stat.S_ISREG(status.st_mode) or status.st_size != claim.size:
                 return False
-            if claim.sha256 is None or status.st_mtime_ns == claim.time:
+            # What somebody edited may have its old time of change again; a copied folder has other times.
+            if claim.sha256 is None or (status.st_mtime_ns, status.st_ctime_ns) == (claim.time, claim.ctime):
                 return True
-            return hash_of(path) == claim.sha256  # a copied folder has other times
+            return hash_of(path) == claim.sha256
         except OSError:
             return False
 
@@ -330,7 +332,12 @@ class Records:
             self._known[owner] = ("", self._known[owner][1])
         self._owner[path] = key
         self._claims[path] = _Claim(
-            key.run, intern(output["kind"]), output["bytes"], output.get("time", 0), output.get("sha256")
+            key.run,
+            intern(output["kind"]),
+            output["bytes"],
+            output.get("time", 0),
+            output.get("ctime", 0),
+            output.get("sha256"),
         )
 
 
@@ -370,7 +377,8 @@ def _checked(output: dict[str, Any]) -> dict[str, Any]:
     """An output of a record, if it is one. Raises KeyError, TypeError or ValueError."""
     if not (isinstance(output["path"], str) and isinstance(output["kind"], str) and isinstance(output["bytes"], int)):
         raise TypeError
-    if not (isinstance(output.get("time", 0), int) and isinstance(output.get("sha256", ""), str)):
+    times = output.get("time", 0), output.get("ctime", 0)
+    if not (all(isinstance(time, int) for time in times) and isinstance(output.get("sha256", ""), str)):
         raise TypeError
     _nameable(output["path"])
     return output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +37,7 @@ from imgai.runs.remote import Listing, RemotePlans, local_names, remote_inputs
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
 from imgai.runs.stored import StoredGuard, StoreRecords, check_stored
-from imgai.runs.targets import targets
+from imgai.runs.targets import shared_targets, targets
 from imgai.runs.team import Team
 from imgai.runs.turns import TakenOver, Turns
 from imgai.stores import address_of, local_path
@@ -396,7 +397,8 @@ class Run:
         if isinstance(self.records, StoreRecords):
             self.guard = StoredGuard(self.records, claim_of, run=self.name, overwrite=self.options.overwrite)
             return
-        self.guard = Guard(inputs, self.records, run=self.name, overwrite=self.options.overwrite)
+        overwrite, log = self.options.overwrite, self.options.log
+        self.guard = Guard(inputs, self.records, run=self.name, overwrite=overwrite, log=log)
         if self.options.report is not None or self.options.contact is not None:
             from imgai.runs.album import check_report
 
@@ -419,7 +421,9 @@ class Run:
             self.guard.refuse_all((each, path) for each in plans for path, _ in targets(each, self.specs))
             return
         merged = [(merged_path(self.out, each), each.name) for each in of_run(self.options.outputs.kinds)]
-        self.guard.refuse((target for each in plans for target in targets(each, self.specs)), merged)
+        shared = () if self.exact else shared_targets(self.out, self.specs, self.options.outputs.kinds)
+        own = (target for each in plans for target in targets(each, self.specs))
+        self.guard.refuse(itertools.chain(shared, own), merged)
 
     def _members(self, stack: contextlib.ExitStack) -> _Work:
         """The members of the tar stream on standard input, as they come."""
@@ -475,6 +479,7 @@ class Run:
         """The files that will be written for an input, as far as can be told before it is read."""
         outputs = self.options.outputs
         paths = [path for path, _ in targets(each, self.specs, sure=True)]
+        paths += [path for path, _ in shared_targets(self.out, self.specs, outputs.kinds)]
         paths += [path for path in (outputs.table, self.options.report, self.options.contact) if path is not None]
         if self.address is not None:
             return [f"{self.address}/{relative(path, self.out)}" for path in paths]

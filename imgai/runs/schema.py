@@ -19,6 +19,7 @@ class OutputRecord(TypedDict):
     bytes: int
     page: int
     time: NotRequired[int]
+    ctime: NotRequired[int]
     sha256: NotRequired[str]
     label: NotRequired[str]
     step: NotRequired[str]

@@ -160,7 +160,7 @@ class StoredGuard(Guard):
             raise UsageError(f"{words} (imgai has no record of it)", "name another folder, or add --overwrite")
 
     def _is_strange(self, path: Path, plan: Plan) -> bool:
-        if self._overwrite or not self._kept.has(relative(path, self._kept.out)):
+        if self.overwrite or not self._kept.has(relative(path, self._kept.out)):
             return False
         base = relative(plan.base, self._kept.out)
         return not self._kept.accounts_for(base, self._run, self._claim_of(base))

@@ -13,7 +13,7 @@ from imgai.runs.names import Plan
 def targets(plan: Plan, specs: Sequence[StepSpec], *, sure: bool = False) -> Iterator[tuple[Path, str]]:
     """Each path with its kind. Of several pages the first: whoever has made that has made the others too.
 
-    sure: leave out those that depend on how many pages an input has.
+    sure: leave out those that depend on how many pages an input has, or on what is found in it.
     """
     format_ = format_of_suffix(plan.input.name)
     paged = not sure and format_ is not None and formats()[format_].paged
@@ -24,10 +24,24 @@ def targets(plan: Plan, specs: Sequence[StepSpec], *, sure: bool = False) -> Ite
                 continue
             suffix = _suffix(plan, each)
             by_label = labels if len(labels) > 1 and each.kind.once == "page" else ()
-            for label in by_label if sure and by_label else (None, *by_label):
+            if sure and each.kind.files == "found":
+                continue
+            if sure:
+                shown: tuple[str | None, ...] = by_label if by_label and each.kind.files == "labels" else (None,)
+            else:  # what a kind of a plugin does not declare is looked for too
+                shown = (None, *by_label)
+            for label in shown:
                 yield plan.path(each.name, suffix, label=label, keep=spec.keep), each.name
                 if paged and each.kind.once == "page":
                     yield plan.path(each.name, suffix, label=label, pages=2, keep=spec.keep), each.name
+
+
+def shared_targets(out: Path, specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> Iterator[tuple[Path, str]]:
+    """The files in the output folder that every input makes alike, each with its kind. kinds: of the last step."""
+    for of in (*(spec.keep.kinds for spec in specs if spec.keep is not None), kinds):
+        for each in of:
+            for name in each.kind.shared:
+                yield out / name, each.name
 
 
 def _suffix(plan: Plan, kind: KindSpec) -> str:

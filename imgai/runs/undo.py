@@ -14,6 +14,7 @@ from imgai.errors import InputError, UsageError
 from imgai.runs import workers
 from imgai.runs.commit import hash_of
 from imgai.runs.records import FOLDER, RECORDS, Claim, Records
+from imgai.stores import Store
 
 _PART = re.compile(r"[0-9a-f]{32}\.json")
 """What is kept of an input for what is made of all inputs together."""
@@ -33,10 +34,14 @@ def undo(folder: Path, *, dry_run: bool = False, tell: Callable[[Path], None] = 
 
     What was edited since, what lies elsewhere, and what a run was cut off in stays. Records say what is gone, so that
     the next run makes it again; with the last file they go too. tell: is given each file that is removed.
-    Raises UsageError for a folder without records, InputError where they cannot be written.
+    Raises UsageError for a folder without records, or that a run is writing into; InputError where records cannot be
+    written.
     """
     undone, root = Undone(), os.path.realpath(folder)
-    for records in _records_of(folder):
+    every = _records_of(folder)
+    if not dry_run:
+        _refuse_beside_runs(folder, every[0].store)
+    for records in every:
         gone: list[Claim] = []
         claims = records.claims()
         for claim in claims:
@@ -75,6 +80,14 @@ def _records_of(folder: Path) -> list[Records]:
     for records in every:
         records.load()
     return every
+
+
+def _refuse_beside_runs(folder: Path, store: Store) -> None:
+    """Raise UsageError while a run writes into the folder: its files would come and go."""
+    for name in workers.at_work(store):
+        told = workers.about(store, name)
+        who = f"process {told.get('process', '?')} on {told.get('host', 'another host')}"
+        raise UsageError(f"a run is writing into {folder}: {who}", "wait for its end, or stop it; see: imgai runs")
 
 
 def _why_it_stays(path: Path, claim: Claim, root: str) -> str:

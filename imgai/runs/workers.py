@@ -111,6 +111,12 @@ def is_gone(store: Store, name: str, now: float) -> bool:
         return True
 
 
+def at_work(store: Store) -> list[str]:
+    """The runs that live. store: one of this machine's, whose clock is its own. Raises OSError."""
+    now = time.time()
+    return [name for name, _ in names(store) if not is_gone(store, name, now)]
+
+
 def about(store: Store, name: str) -> dict[str, Any]:
     """What a run says of itself; nothing where that is damaged. Raises FileNotFoundError."""
     try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
+from imgai.errors import InputError
 from imgai.images.range import numbers
 from imgai.kinds.files import files, fragment, load, page_of
 from imgai.kinds.xmp import is_foreign, sidecar
@@ -98,6 +100,8 @@ class Writer:
         with self._shared_lock:
             if path in self._shared:
                 return
+            if job.plan.exact is not None and not self._guard.overwrite and path.exists():
+                _refuse_other(path, file.content)  # it was not named, and no record tells whose it is
             self._guard.allow(kind.name, path, job.plan)
             written = commit(path, partial(_write, file.content))
             self._shared.add(path)
@@ -127,6 +131,18 @@ class Writer:
         """Leave nothing of a job that is finished, well or not."""
         for shelf in job.shelves.values():
             shelf.clear()
+
+
+def _refuse_other(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Raise InputError for a file that holds something else than is to be written."""
+    made = io.BytesIO()
+    _write(content, made)
+    try:
+        same = path.read_bytes() == made.getvalue()
+    except OSError as error:
+        raise reason(path, error) from error
+    if not same:
+        raise InputError(f"{path} would be overwritten, and imgai has no record of it", "--overwrite replaces it")
 
 
 def _write(content: bytes | Callable[[BinaryIO], object], file: BinaryIO) -> None:

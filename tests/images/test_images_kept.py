@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from imgai.images import icc, make_sample, read, write_image
-from imgai.images.held import lost, told
+from imgai.images.held import DEEP, lost, told
 from imgai.sample import Metadata, Sample, Source
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -90,6 +90,8 @@ def test_what_a_format_does_not_hold_is_told() -> None:
         assert set(told(again(sample, format_).metadata)) == set(told(WHOLE)) - set(lost(WHOLE, format_)), format_
     assert lost(WHOLE, "GIF") == ["the ICC profile", "EXIF", "XMP", "IPTC", "texts", "the resolution"]
     assert lost(Metadata("PNG"), "PPM") == []
+    deep = Metadata("HEIC", depth=16)
+    assert [lost(deep, format_) for format_ in ("JPEG", "AVIF", "PNG", "TIFF", "PPM")] == [[DEEP], [DEEP], [], [], []]
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "TIFF"])

@@ -187,6 +187,13 @@ def about() -> Metadata:
     return Metadata("JPEG", exif=exif.tobytes(), xmp=xmp, iptc=iptc, texts=(("Comment", "at home"), ("Author", "Ada")))
 
 
+@pytest.mark.filterwarnings("error")
+def test_rights_in_damaged_exif_are_read_without_a_word() -> None:
+    exif = about().exif or b""
+    for end in range(14, len(exif), 3):  # Pillow warns of what is cut off
+        kept(Metadata("JPEG", exif=exif[:end]), "rights")
+
+
 def test_rights_stay_and_places_and_serial_numbers_go() -> None:
     rights = kept(about(), "rights")
     assert rights.exif is not None

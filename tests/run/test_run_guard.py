@@ -16,7 +16,10 @@ from PIL import Image
 
 from imgai import hidden
 from imgai.errors import InputError, UsageError
+from imgai.options import Machine, OutputOptions, RunOptions
+from imgai.plugin import Output
 from imgai.predict.spec import StepSpec
+from imgai.runs import run
 from imgai.runs.commit import commit
 from imgai.runs.guard import Inputs
 from imgai.runs.names import Plan
@@ -55,9 +58,9 @@ def test_what_another_task_or_kind_made_is_refused(pair: Path, tmp_path: Path, f
     out = tmp_path / "out"
     find_light([pair], out)
     before = (out / "0.png").read_bytes()
-    for run in (lambda: find_light([pair], out, kinds=("cutout",)), lambda: brighten([pair], out)):
+    for other in (lambda: find_light([pair], out, kinds=("cutout",)), lambda: brighten([pair], out)):
         with pytest.raises(UsageError, match=r"2 files would be overwritten: .*made by find-light --as mask"):
-            run()
+            other()
     assert (out / "0.png").read_bytes() == before
     assert find_light([pair], out, params={"gain": 2.0})[0].done == 2, "the same task and kind may be replaced"
 
@@ -81,6 +84,24 @@ def test_a_file_that_somebody_edited_is_somebody_s(pair: Path, tmp_path: Path, f
         find_light([pair], out, force=True)
     assert find_light([pair], out, force=True, overwrite=True)[0].done == 2
     assert (out / "0.png").read_bytes() == content
+
+
+def test_an_edited_file_with_its_old_time_and_size_is_somebody_s(pair: Path, tmp_path: Path, find_light: Any) -> None:
+    out = tmp_path / "out"
+    find_light([pair], out)
+    before, content = (out / "0.png").stat(), (out / "0.png").read_bytes()
+    (out / "0.png").write_bytes(content[:-1] + b"!")
+    os.utime(out / "0.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(UsageError, match=r"0\.png \(it has changed since imgai made it\)"):
+        find_light([pair], out, params={"gain": 2.0})
+
+
+def test_no_output_takes_the_place_of_the_log(pair: Path, tmp_path: Path, find_light: Any) -> None:
+    log = tmp_path / "out" / "0.png"
+    log.parent.mkdir()
+    log.write_text("2026-11-26 10:00:00 on cpu\n")
+    with pytest.raises(UsageError, match=r"0\.png is what --log names"):
+        find_light([pair], log.parent, overwrite=True, log=log)
 
 
 def test_a_copied_folder_goes_on(pair: Path, tmp_path: Path, find_light: Any) -> None:
@@ -113,7 +134,7 @@ def test_records_of_schema_1_are_read(pair: Path, tmp_path: Path, find_light: An
         record["schema"] = 1
         del record["run"]
         for output in record["outputs"]:
-            del output["sha256"], output["time"]
+            del output["sha256"], output["time"], output["ctime"]
     (out / ".imgai" / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     assert find_light([pair], out)[0].skipped == 2
     assert find_light([pair], out, params={"gain": 2.0})[0].done == 2
@@ -137,6 +158,47 @@ def test_the_pages_of_formats_that_have_some_are_looked_for_in_advance(
     else:
         assert find_light([tmp_path / "in"], out)[0].done == 1
     assert (out / "a-p0001.png").read_bytes() == b"somebody's"
+
+
+@pytest.fixture
+def box_light() -> Any:
+    """Run ``box-light``, whose model has two labels."""
+
+    def call(inputs: list[Path], out: Path, kind: str, words: Any, **options: Any) -> Any:
+        words.lines.clear()
+        spec = StepSpec(fake.BOX_LIGHT, fake.EXTENT)
+        outputs = OutputOptions(named_kinds(kind, of=Output.BOXES))
+        names = tuple(map(str, inputs))
+        asked = RunOptions(inputs=names, out=out, outputs=outputs, machine=Machine(device="cpu"), **options)
+        return run([spec], asked, words)
+
+    return call
+
+
+def test_a_dry_run_prints_the_names_that_are_written(pair: Path, tmp_path: Path, box_light: Any, words: Any) -> None:
+    for kind in ("json", "yolo", "overlay", "csv", "crops"):
+        out = tmp_path / kind
+        assert box_light([pair], out, kind, words, dry_run=True).exit_code == 0
+        told = set(words.lines)
+        assert box_light([pair], out, kind, words).done == 2
+        written = {str(path) for path in out.iterdir() if path.name != ".imgai"}
+        assert told == (set() if kind == "crops" else written), "how many crops there are nobody knows before"
+        assert written
+
+
+def test_a_list_of_classes_of_somebody_s_is_refused_first(
+    pair: Path, tmp_path: Path, box_light: Any, words: Any
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "classes.txt").write_text("mine\n")
+    with pytest.raises(UsageError, match=r"classes\.txt \(imgai has no record of it\)"):
+        box_light([pair], out, "yolo", words)
+    assert box_light([pair / "0.png"], out / "0.txt", "yolo", words).failed == 1, "it was not named"
+    assert (out / "classes.txt").read_text() == "mine\n"
+    for _ in range(2):
+        assert box_light([pair / "0.png"], out / "0.txt", "yolo", words, overwrite=True).done == 1
+    assert box_light([pair / "0.png"], out / "0.txt", "yolo", words).done == 1, "it holds the same"
 
 
 def test_options_that_say_the_format_of_a_kind_say_its_name(tmp_path: Path, make_picture: Any) -> None:

@@ -13,6 +13,8 @@ from imgai.cli.undo import _undo
 from imgai.console import Console
 from imgai.errors import UsageError
 from imgai.runs.undo import undo
+from imgai.runs.workers import Worker
+from imgai.stores import LocalStore
 
 
 @pytest.fixture
@@ -57,6 +59,18 @@ def test_what_was_edited_stays_and_is_not_overwritten(pair: Path, tmp_path: Path
     assert find_light([pair], out, kinds=("mask", "csv"), overwrite=True)[0].done == 2, "all inputs are done again"
     assert undo(out).kept == []
     assert below(out) == {"notes.txt"}
+
+
+def test_nothing_is_taken_away_while_a_run_goes_on(pair: Path, tmp_path: Path, find_light: Any) -> None:
+    out = tmp_path / "out"
+    find_light([pair], out)
+    run = Worker(LocalStore(out / ".imgai"), {"run": "find-light"})
+    run.begin()
+    with pytest.raises(UsageError, match=f"a run is writing into .*: process {os.getpid()} on "):
+        undo(out)
+    assert len(undo(out, dry_run=True).removed) == 2
+    run.end()
+    assert len(undo(out).removed) == 2
 
 
 def test_the_table_goes_and_copies_elsewhere_stay(pair: Path, tmp_path: Path, weigh: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 from rich.console import Console as RichConsole
 
+from imgai.cli.start import start
 from imgai.console import Console
 from imgai.errors import InputError, UsageError
 from imgai.images.header import format_of
@@ -22,6 +24,7 @@ from imgai.log import Log
 from imgai.runs.listeners.progress import Progress
 from imgai.runs.names import Plan
 from imgai.runs.naming import Naming
+from imgai.runs.options import RunOptions
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def black(path: Path) -> Path:
 def test_a_run_says_what_runs_where_and_how_fast_and_what_is_next(pair: Path, tmp_path: Path, find_light: Any) -> None:
     _, words = find_light([pair], tmp_path / "out")
     first, last, following = words.said
-    assert re.fullmatch(r"find-light/lightness on cpu \(fp32, torch, \d+ threads\)", first)
+    assert re.fullmatch(r"find-light/lightness on cpu \(fp32, torch, \d+ threads?\)", first)
     assert re.fullmatch(rf"2 done in [\d.]+ s, [\d.]+ (a second|s each); see {tmp_path / 'out'}", last)
     assert following == "next: look at everything on one page with --report report.html"
     (pair / "c.png").write_bytes(b"no picture")
@@ -149,8 +152,33 @@ def test_a_log_holds_what_was_said_and_nobody_elses_file(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="no log of imgai's"):
         Log(mine)
     assert mine.read_text() == "mine"
+    for name, taken in (("empty.py", False), ("empty.log", True), ("tmp.x7Qa", True)):
+        (tmp_path / name).touch()
+        with contextlib.nullcontext() if taken else pytest.raises(UsageError, match="no log of imgai's"):
+            Log(tmp_path / name)
     with pytest.raises(UsageError, match="cannot be written"):
         Log(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("option", "what"), [("out", "--out"), ("report", "--report"), ("contact", "--contact"), ("input", "an input")]
+)
+def test_the_log_is_none_of_the_other_files(tmp_path: Path, option: str, what: str) -> None:
+    log = tmp_path / "x" / ".." / "same.jpg"
+    (tmp_path / "x").mkdir()
+    named = {} if option == "input" else {option: tmp_path / "same.jpg"}
+    inputs = (str(tmp_path / ("same.jpg" if option == "input" else "a.jpg")),)
+    with pytest.raises(UsageError, match=what):
+        start([], RunOptions(inputs=inputs, log=log, **named))
+    assert not (tmp_path / "same.jpg").exists()
+
+
+def test_fewer_bits_than_a_picture_had_are_told_once(tmp_path: Path, brighten: Any) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(path)
+    for name, told in (("x.jpg", True), ("y.png", False)):
+        _, words = brighten([path], tmp_path / name)
+        assert ("1 picture of more than 8 bits got 8" in words.text) is told
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
+from imgai.images.held import DEEP
 from imgai.plural import counted, plural
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
@@ -31,6 +32,7 @@ class Words(Listener):
         self._told: set[str] = set()
         self._objects: Counter[str] = Counter()
         self._holding = self._empty = 0  # pictures with something in them, and without
+        self._less_deep = 0  # pictures that have 8 bits now, and had more
         self._failures: list[str] = []
         self._exact: Path | None = None
         self._written: Path | None = None  # the one output that was named, where it is called otherwise
@@ -62,6 +64,7 @@ class Words(Listener):
         for output in record["outputs"]:
             if output.get("lost"):
                 self._console.detail(f"{output['path']} does not hold {', '.join(output['lost'])}")
+        self._less_deep += any(DEEP in output.get("lost", ()) for output in record["outputs"])
         if self._exact is not None:
             names = [Path(output["path"]).name for output in record["outputs"]]
             if len(names) == 1 and names[0] != self._exact.name:
@@ -75,6 +78,10 @@ class Words(Listener):
             parts = [f"{self._planned} to do", f"{summary.skipped} done before", *failed]
             self._console.say(f"{', '.join(parts)}; nothing was written")
             return
+        kinds = [*options.outputs.kinds, *(kind for spec in run.specs if spec.keep for kind in spec.keep.kinds)]
+        if self._less_deep and not any(getattr(each.params, "format", None) for each in kinds):
+            words = f"{counted(self._less_deep, 'picture')} of more than 8 bits got 8"
+            self._console.warn(f"{words}, which is all that the format holds; --format png or tiff keeps them")
         if run.replaces is not None and summary.done:
             self._console.say(f"replaced {run.replaces}")
         parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
