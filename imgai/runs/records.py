@@ -117,6 +117,16 @@ class Records:
         if self.keep and _size(self.path) != self._seen:
             self.load()
 
+    def joined(self, since: float) -> None:
+        """The run is among those at work. since: when it began, by the store's clock."""
+
+    def is_done_now(self, base: str, key: Key, digest: str) -> bool:
+        """Whether another run has done an input since this one began. base: what its outputs are called.
+
+        Raises OSError.
+        """
+        return key in self.news and self.unchanged(key, digest)
+
     def prepare(self) -> None:
         """Make sure that records can be written. Raises OSError."""
         if self.keep:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,13 +18,13 @@ from imgai.images.elsewhere import what_first
 from imgai.options import SEARCHED
 from imgai.predict.pairing import mask_files
 from imgai.predict.spec import StepSpec
-from imgai.runs.claims import claim_of
+from imgai.runs.destination import Destination, StoredDestination
 from imgai.runs.digest import digest
 from imgai.runs.guard import Guard, Inputs
-from imgai.runs.job import Job, relative
+from imgai.runs.job import Job
 from imgai.runs.listen import Listener
 from imgai.runs.listeners.standard import standard_listeners
-from imgai.runs.merged import has_parts, merged_path, of_run
+from imgai.runs.merged import merged_path, of_run
 from imgai.runs.names import Plan, StreamPlans, key_of, plan
 from imgai.runs.naming import Naming
 from imgai.runs.options import RunOptions, Summary
@@ -36,7 +35,7 @@ from imgai.runs.records import Records
 from imgai.runs.remote import Listing, RemotePlans, local_names, remote_inputs
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
-from imgai.runs.stored import StoredGuard, StoreRecords, check_stored
+from imgai.runs.stored import StoreRecords, check_stored
 from imgai.runs.targets import shared_targets, targets
 from imgai.runs.team import Team
 from imgai.runs.turns import TakenOver, Turns
@@ -74,7 +73,7 @@ class Run:
     outputs: what was made of all inputs together, as records have it. replaces: the named file that was there before.
     unread: by suffix, how many pictures in the folders are of formats that are not read.
     name: what is run, in words, without models and params: records of two names do not touch each other.
-    address: of the store that outputs are copied to; `out` and `folder` are then removed at the end.
+    destination: the folder or the store that outputs go to; of a store, `out` and `folder` are removed at the end.
     plans: one for every input, done before or not; grows while a tar stream comes.
     stdout: where pictures go with ``--out -``. summary: the counts so far.
     """
@@ -104,7 +103,7 @@ class Run:
         self.stdout: Stdout | None = None
         self.summary = Summary(fail_if_empty=options.fail_if_empty)
         self.folder = self.out = Path()
-        self.records: Records
+        self.destination: Destination
         self.exact = False
         self.name = run_name(self.specs, [each.name for each in options.outputs.kinds])
         self.guard = Guard(Inputs())
@@ -112,7 +111,6 @@ class Run:
         self.replaces: Path | None = None
         self.unread: Counter[str] = Counter()
         self.plans: Sequence[Plan] = []
-        self.address: str | None = None
         self._collect = collect
         self._accept = accept
         self._loaded = loaded if loaded is not None else Loaded()
@@ -151,6 +149,11 @@ class Run:
                 self._hear("end", self)
         if self._stages is not None and self._stages.fatal is not None:  # a stream that broke off
             raise self._stages.fatal
+
+    @property
+    def records(self) -> Records:
+        """The records of the destination."""
+        return self.destination.records
 
     @property
     def devices(self) -> list[str]:
@@ -217,15 +220,14 @@ class Run:
             table, out = self.options.outputs.table, path
         elif address is not None:
             check_stored(address, self.options)
-            self.address = address
             self.folder = self.out = stack.enter_context(hidden.folder_for_a_while())
-            self.records = StoreRecords(address, self.out, tell=self.console.warn)
+            self.destination = StoredDestination(StoreRecords(address, self.out, tell=self.console.warn))
             return
         self.folder = table.with_suffix("") if table is not None else out if out is not None else Path()
         self.out = table.parent if table is not None else self.folder
         keep = out is not None and self.stdout is None
         table_name = "" if table is None else table.name
-        self.records = Records(self.out, table=table_name, keep=keep, tell=self.console.warn)
+        self.destination = Destination(Records(self.out, table=table_name, keep=keep, tell=self.console.warn))
 
     def _planned(self, stack: contextlib.ExitStack) -> _Work:
         """The inputs that are to be done, and those that an earlier run has done."""
@@ -265,7 +267,7 @@ class Run:
             raise UsageError("--part shares out many inputs, and --out names one file", "name a folder")
         if self.exact:
             self.out = self.folder.parent
-            self.records = Records(self.out, keep=False)
+            self.destination = Destination(Records(self.out, keep=False))
         paths = [item.path for item in inputs if item.path is not None]
         self._watch_over(Inputs([*paths, *self._masks_of(inputs)]))
         jobs, skipped = self._divide()
@@ -293,7 +295,11 @@ class Run:
         if self._naming is not None:
             raise UsageError("--name is for files, not for addresses", "leave it out")
         listing = Listing(
-            options.inputs, avoid=self.address, null=options.null, tell=self.console.warn, unread=self.unread
+            options.inputs,
+            avoid=self.destination.address,
+            null=options.null,
+            tell=self.console.warn,
+            unread=self.unread,
         )
         staged = stack.enter_context(hidden.folder_for_a_while())
         if len(listing) == 1:
@@ -308,7 +314,7 @@ class Run:
         while before < len(order) and self._job(order[before]).before:
             before += 1
         left = order[before:]
-        if left and (self.address is not None or (self.out.is_dir() and any(self.out.iterdir()))):
+        if left and (self.destination.address is not None or (self.out.is_dir() and any(self.out.iterdir()))):
             self._refuse_to_overwrite(job.plan for job in map(self._job, left) if not job.before)
         self.summary.skipped = before
         skipped = ((job.plan, job.digest) for job in map(self._job, order[:before]))
@@ -373,17 +379,11 @@ class Run:
         return job
 
     def _is_done(self, each: Plan, mark: str) -> bool:
-        records = self.records
-        if not isinstance(records, StoreRecords):
-            return records.unchanged(self._key(each), mark) and self._has_parts(each, mark)
-        if not records.knows(relative(each.base, self.out), self.name, self._key(each), mark):
-            return False
-        return all(records.has(relative(path, self.out)) for path, _ in targets(each, self.specs, sure=True))
+        kinds = self.options.outputs.kinds
+        return self.destination.is_done(each, self.name, mark, self.specs, kinds) and self._is_in_report(each, mark)
 
-    def _has_parts(self, each: Plan, mark: str) -> bool:
-        """Whether what an earlier run kept of an input, for what is made of all of them, is there."""
-        if not has_parts(each, self.options.outputs.kinds, self.records):
-            return False
+    def _is_in_report(self, each: Plan, mark: str) -> bool:
+        """Whether what an earlier run kept of an input for the report is there."""
         if self.options.report is None and self.options.contact is None:
             return True
         from imgai.runs.album import FOLDER, Album
@@ -394,11 +394,8 @@ class Run:
         return Key(key_of(each), self.name)
 
     def _watch_over(self, inputs: Inputs) -> None:
-        if isinstance(self.records, StoreRecords):
-            self.guard = StoredGuard(self.records, claim_of, run=self.name, overwrite=self.options.overwrite)
-            return
         overwrite, log = self.options.overwrite, self.options.log
-        self.guard = Guard(inputs, self.records, run=self.name, overwrite=overwrite, log=log)
+        self.guard = self.destination.guard(inputs, self.name, overwrite=overwrite, log=log)
         if self.options.report is not None or self.options.contact is not None:
             from imgai.runs.album import check_report
 
@@ -417,13 +414,9 @@ class Run:
 
     def _refuse_to_overwrite(self, plans: Iterable[Plan]) -> None:
         """Raise UsageError for files that are there and must stay, as far as can be seen before anything is done."""
-        if isinstance(self.guard, StoredGuard):
-            self.guard.refuse_all((each, path) for each in plans for path, _ in targets(each, self.specs))
-            return
-        merged = [(merged_path(self.out, each), each.name) for each in of_run(self.options.outputs.kinds)]
-        shared = () if self.exact else shared_targets(self.out, self.specs, self.options.outputs.kinds)
-        own = (target for each in plans for target in targets(each, self.specs))
-        self.guard.refuse(itertools.chain(shared, own), merged)
+        kinds = self.options.outputs.kinds
+        shared = () if self.exact else shared_targets(self.out, self.specs, kinds)
+        self.destination.refuse_to_overwrite(self.guard, plans, self.specs, kinds, shared)
 
     def _members(self, stack: contextlib.ExitStack) -> _Work:
         """The members of the tar stream on standard input, as they come."""
@@ -481,9 +474,8 @@ class Run:
         paths = [path for path, _ in targets(each, self.specs, sure=True)]
         paths += [path for path, _ in shared_targets(self.out, self.specs, outputs.kinds)]
         paths += [path for path in (outputs.table, self.options.report, self.options.contact) if path is not None]
-        if self.address is not None:
-            return [f"{self.address}/{relative(path, self.out)}" for path in paths]
-        return [str(path) for path in [*paths, *(merged_path(self.out, kind) for kind in of_run(outputs.kinds))]]
+        paths += [merged_path(self.out, kind) for kind in of_run(outputs.kinds)]
+        return [self.destination.shown(path) for path in paths]
 
     def _sweep(self) -> None:
         """Remove what killed runs left half written, wherever this run writes."""
@@ -518,23 +510,16 @@ class Run:
         tune_allocator()
         from imgai.runs.load import load_chains
         from imgai.runs.stages import Stages
-        from imgai.runs.upload import StoredWriter
-        from imgai.runs.write import Writer
 
         loaded = self._loaded
         loaded.chains = loaded.chains or load_chains(
             self.specs, self.options.machine, self.console, max_pixels=self.options.max_pixels
         )
-        stored = isinstance(self.records, StoreRecords)
-        writer = (
-            StoredWriter(self.records, self.specs, self.options.outputs, self.guard)
-            if isinstance(self.records, StoreRecords)
-            else Writer(self.out, self.specs, self.options.outputs, self.guard)
-        )
+        writer = self.destination.writer(self.specs, self.options.outputs, self.guard)
         with threads_kept():
             self._hear("begin", self, count)
             self._turns = self._join(stack, count)
-            waits = stored or isinstance(self.plans, RemotePlans)
+            waits = self.destination.waits or isinstance(self.plans, RemotePlans)
             stages = Stages(
                 self.specs,
                 self.options,

@@ -92,14 +92,18 @@ class StoreRecords(Records):
         """Whether the last that was done under a name is this input, with these settings."""
         return self._done.get(_number(f"{run}\0{base}")) == _number(f"{key.path}\0{run}\0{digest}")
 
-    def is_done_now(self, base: str, run: str, key: Key, digest: str) -> bool:
-        """Whether another run has done an input meanwhile. Raises OSError."""
+    def joined(self, since: float) -> None:
+        """See `Records`."""
+        self.since = since
+
+    def is_done_now(self, base: str, key: Key, digest: str) -> bool:
+        """See `Records`."""
         try:
-            entry = self.store.look(record_key(DONE, base, run, key, digest))
+            entry = self.store.look(record_key(DONE, base, key.run, key, digest))
         except FileNotFoundError:
             return False
         # What was there before is done again: it was asked for, its files are gone, or others were made after it.
-        return entry.time > self.since or _number(f"{key.path}\0{run}\0{digest}") not in self._found
+        return entry.time > self.since or _number(f"{key.path}\0{key.run}\0{digest}") not in self._found
 
     def has(self, output: str) -> bool:
         """Whether there was a file of that name when the folder was listed."""

@@ -13,7 +13,6 @@ from imgai import __version__
 from imgai.runs import workers
 from imgai.runs.claims import FOLDER, Claims
 from imgai.runs.commit import reason
-from imgai.runs.stored import StoreRecords
 from imgai.runs.workers import Worker
 
 if TYPE_CHECKING:
@@ -51,9 +50,8 @@ class Team:
             for name in (FOLDER, workers.FOLDER) if not records.lasting else ():
                 records.own_folder(name)
             self._worker.begin()
-            if isinstance(records, StoreRecords):
-                records.since = self._worker.since
-            else:
+            records.joined(self._worker.since)
+            if not records.lasting:
                 self.claims.sweep()
         except OSError as error:
             raise reason(records.folder, error) from error

@@ -15,7 +15,6 @@ from imgai.runs.merged import has_parts
 from imgai.runs.names import Plan, key_of
 from imgai.runs.record import Key
 from imgai.runs.records import Records
-from imgai.runs.stored import StoreRecords
 
 
 class TakenOver(InputError):
@@ -74,10 +73,8 @@ class Turns:
     def is_over(self, job: Job) -> bool:
         """Whether another run has done it since this one began. Raises OSError."""
         key = Key(key_of(job.plan), self._run)
-        if isinstance(self._records, StoreRecords):
-            return bool(job.digest) and self._records.is_done_now(self._name(job.plan), self._run, key, job.digest)
-        known = key in self._records.news and self._records.unchanged(key, job.digest)
-        return bool(job.digest and known and has_parts(job.plan, self._kinds, self._records))
+        done = job.digest and self._records.is_done_now(self._name(job.plan), key, job.digest)
+        return bool(done) and has_parts(job.plan, self._kinds, self._records)
 
     def check(self, plan: Plan) -> None:
         """Raise TakenOver where an input is no longer ours: others took this run for gone, as it stood still."""

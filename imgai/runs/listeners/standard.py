@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from imgai.options import PRINTED
 from imgai.runs.listen import Listener
-from imgai.runs.listeners.keep import Keep
 from imgai.runs.listeners.labels import Labels
 from imgai.runs.listeners.lines import Lines
 from imgai.runs.listeners.merged import Merged
@@ -15,7 +14,6 @@ from imgai.runs.listeners.progress import Progress
 from imgai.runs.listeners.send import Send
 from imgai.runs.listeners.words import Words
 from imgai.runs.merged import of_run
-from imgai.runs.stored import StoreRecords
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row
@@ -40,12 +38,8 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         chosen.append(Report(options.report, options.contact, console))
     if run.specs[-1].task.output in PRINTED:
         chosen.append(Labels(collect))
-    if isinstance(run.records, StoreRecords):
-        from imgai.runs.listeners.stored import KeepStored
-
-        chosen.append(KeepStored(run.records, console))
-    elif not run.exact:
-        chosen.append(Keep(run.records, console))
+    if not run.exact:
+        chosen.append(run.destination.keeper(console))
     if options.json:
         chosen.append(Lines(console))
     if run.stdout is not None:

@@ -90,7 +90,7 @@ class Words(Listener):
         found = self._found()
         where = ""
         if options.out is not None and run.stdout is None and summary.done + summary.skipped:
-            where = f"; see {self._written or run.address or options.out}"
+            where = f"; see {self._written or run.destination.address or options.out}"
         self._console.say(", ".join([*parts, *failed]) + found + where)
         if summary.failed > 1 or (summary.failed and summary.done + summary.skipped):
             self._tell_again(run)
