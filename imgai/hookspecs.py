@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement: the whole extension surface."""
+"""The hooks that a plugin may implement. There are no other extension points."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ hookspec = pluggy.HookspecMarker("imgai")
 def imgai_register_tasks() -> Iterable[Task]:  # type: ignore[empty-body]
     """Return the tasks that this plugin adds.
 
-    Each becomes a sub-command of ``imgai`` with the fields of its params as options. A task's
-    default model is registered by the same plugin. Called at every start of the command line:
-    return declarations, import nothing heavy.
+    Each task becomes a sub-command of ``imgai``; the fields of its params are the options. The plugin must also
+    register the task's default model. The hook is called every time the command line starts, so it should only
+    return declarations and import nothing heavy.
     """
 
 
 @hookspec
 def imgai_register_models() -> Iterable[Model]:  # type: ignore[empty-body]
-    """Return the models that this plugin adds, to its own tasks or to those of another plugin.
+    """Return the models that this plugin adds to its own tasks or to the tasks of another plugin.
 
     A model's ``load`` names a function as ``"package.module:function"``; the module is imported
     only when the model is used.
@@ -35,17 +35,17 @@ def imgai_register_models() -> Iterable[Model]:  # type: ignore[empty-body]
 
 @hookspec
 def imgai_register_kinds() -> Iterable[Kind]:  # type: ignore[empty-body]
-    """Return the kinds that this plugin adds: further values of ``--as``, for every task of their `Output`.
+    """Return the kinds that this plugin adds: values of ``--as`` for every task that returns their `Output`.
 
     A kind's ``render`` and ``merge`` name functions as ``"package.module:function"``; the module is imported
-    only when the kind is used. The host registers its own kinds by this hook too.
+    only when the kind is used. The host registers its own kinds through this hook too.
     """
 
 
 @hookspec
 def imgai_register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
-    """Return the file formats that this plugin adds; their pictures are then inputs of every task.
+    """Return the file formats that this plugin adds. Every task then accepts files in these formats.
 
     A format's functions are named as ``"package.module:function"``; the module is imported only when a file of the
-    format is read or written. The host registers its own formats by this hook too.
+    format is read or written. The host registers its own formats through this hook too.
     """

@@ -1,9 +1,9 @@
-"""The API for authors of plugins; a plugin imports nothing else of the host.
+"""The API for plugin authors. A plugin imports nothing else from the host.
 
 A plugin declares *tasks* (what to do to an image), *models* (named ways to do it), *kinds* (ways to write what a
-model returns) and *formats* (ways in which files hold pictures), and registers each through its hook. Declarations
-hold strings and numbers only: a model names the function that loads it as ``"package.module:function"``, and the host
-imports it when the model is used. This module never imports torch, and neither may the module that declares.
+model returns) and *formats* (image file formats), and registers each through its hook. Declarations hold strings and
+numbers only: a model names the function that loads it as ``"package.module:function"``, and the host imports it when
+the model is used. This module never imports torch, and the module with the declarations must not import it either.
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ ENTRY_POINT_GROUP = f"imgai.plugins.v{API_VERSION}"
 hookimpl = pluggy.HookimplMarker("imgai")
 """Mark a function of a plugin as the implementation of one of the hooks in `imgai.hookspecs`."""
 
-# Every start of the command line reads the tasks and models of all plugins; what follows is used by few commands, and
-# making a dataclass takes half a millisecond.
+# Every start of the command line reads the tasks and models of all plugins. The names below are used by few commands,
+# and creating a dataclass takes half a millisecond.
 _LATER = {
     **dict.fromkeys(("Channel", "Format", "Header", "Metadata", "Picture"), "format"),
     **dict.fromkeys(("BoxesParams", "Kind", "MaskParams", "Page", "Rendered"), "kind"),
     **dict.fromkeys(("LoadContext", "Predictor", "identity"), "predictor"),
     **dict.fromkeys(("TrainContext", "TrainParams", "Trainable", "take_over"), "training"),
 }
-"""Public names by the module of this package that has them; imported when they are first used."""
+"""Public names, by the module of this package that defines them. They are imported on first use."""
 
 if not TYPE_CHECKING:
 
@@ -92,29 +92,29 @@ _MODEL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class Output(Enum):
-    """What the models of a task return. The host tiles, transforms and writes it accordingly."""
+    """The type of result that the models of a task return. It determines how the host tiles, resizes and writes it."""
 
     IMAGE = "image"
-    """``(B, 3, H * scale, W * scale)`` in [0, 1]; becomes the image of the next step."""
+    """``(B, 3, H * scale, W * scale)`` in [0, 1]. It becomes the image of the next step."""
     MASK = "mask"
-    """``(B, K, H, W)`` in [0, 1], K classes; kept beside the image."""
+    """``(B, K, H, W)`` in [0, 1] for K classes. The image is unchanged."""
     SCORES = "scores"
-    """``(B, K)`` summing to 1; kept beside the image."""
+    """``(B, K)`` for K labels, summing to 1. The image is unchanged."""
     BOXES = "boxes"
-    """``(B, M, 6)``: x0, y0, x1, y1 as fractions of what the network saw (bars and padding included), a score in
-    [0, 1] and the index of a class; rows with score 0 are padding. The model suppresses overlapping boxes of one
-    object; the host suppresses those of one object in two tiles. Kept beside the image."""
+    """``(B, M, 6)``: x0, y0, x1, y1 as fractions of the network's input (including letterbox bars and padding), a score
+    in [0, 1] and a class index; rows with score 0 are padding. Non-maximum suppression within an image or tile is the
+    model's; the host applies it across tiles. The image is unchanged."""
     MAP = "map"
-    """``(B, 1, H, W)``, one value a pixel, of any range (`Model.unit`, `Model.range`); kept beside the image."""
+    """``(B, 1, H, W)``, one value per pixel, of any range (`Model.unit`, `Model.range`). The image is unchanged."""
     DATA = "data"
-    """A list of B dicts that can be written as JSON. Entries called ``box`` (x0, y0, x1, y1), ``points`` and
-    ``polygon`` (lists of x, y), at any depth, are fractions of what the network saw. The model declares `input_size`
-    and is never tiled. Kept beside the image."""
+    """A list of B dicts that can be written as JSON. Entries named ``box`` (x0, y0, x1, y1), ``points`` and
+    ``polygon`` (lists of x, y), at any depth, are fractions of the network's input. The model declares `input_size`
+    and is never tiled. The image is unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """How a field of a params dataclass is offered as an option; made by `param`."""
+    """The description of a field of a params dataclass, created by `param`."""
 
     help: str
     minimum: float | None = None
@@ -140,13 +140,18 @@ def param(
 ) -> Any:
     """Declare a field of a params dataclass.
 
-    The field's annotation (``bool``, ``int``, ``float``, ``str``, one of these ``| None``, or ``tuple[str, ...]``:
-    an option that may be given several times, or once with commas) is its type; its name with dashes is the option.
+    The field's annotation is the type of the option: ``bool``, ``int``, ``float``, ``str``, one of these ``| None``, or
+    ``tuple[str, ...]`` for an option that may be given several times, or once with commas. The field's name with
+    dashes is the name of the option.
 
-    minimum, maximum: inclusive.
-    weighted: each text may end in a colon and a weight, a number of at least 0: ``a:0.7``. The choices are without it.
-    file: the text is the path of an existing file; its content is hashed into the digest of the outputs.
-    selects: of a model's own params: giving this option without naming a model chooses the model.
+    default: the value if the option is not given.
+    help: one sentence for ``--help`` and the documentation.
+    minimum, maximum: the range of numbers, inclusive.
+    choices: the valid texts.
+    metavar: the placeholder for the value in ``--help``.
+    weighted: each text may end in a colon and a weight of at least 0: ``a:0.7``. `choices` are without weights.
+    file: the text is the path of an existing file; its content is part of the digest of the outputs.
+    selects: for a model's own params: giving this option without naming a model selects this model.
     """
     about = Param(
         help=help,
@@ -163,24 +168,24 @@ def param(
 
 @dataclass(frozen=True, slots=True)
 class NoParams:
-    """The params of a task or model that has none."""
+    """The params of a task or model without options."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
     """What to do to an image: a sub-command of ``imgai``.
 
-    name: lower-case words joined by dashes; the sub-command.
+    name: the name of the sub-command; lower-case words joined by dashes.
     summary: one line for ``--help``.
-    default_model: the name of the model, or of the family, that is used unless another is asked for.
-    output: what the models of this task return.
-    params: a frozen dataclass whose fields are made by `param`; the sub-command's options.
-    examples: commands that ``--help`` ends with, about three.
-    inputs: what a model is given beside each picture: ``("mask",)`` or nothing. A mask (``--mask FILE|FOLDER``, else
-        the transparent pixels) says where an IMAGE model works. The network is given ``(B, 4, h, w)``: the picture,
-        black where it is masked, and the mask, 1 inside and 0 outside. What it answers is taken inside of the mask;
-        outside of it the picture is kept to the bit. Tiles without a masked pixel are not predicted. Models of such a
-        task have scale 1, no input_size and no longest; no param of it or of them is called mask or grow.
+    default_model: the name of the model or family that is used by default.
+    output: the type of result that the models of this task return.
+    params: a frozen dataclass whose fields are created by `param`: the options of the sub-command.
+    examples: about three commands, shown at the end of ``--help``.
+    inputs: what models get in addition to the picture: ``("mask",)`` or nothing. The mask (``--mask FILE|FOLDER``, else
+        the transparent pixels) says where an IMAGE model works. The network gets ``(B, 4, h, w)``: the picture, black
+        where it is masked, and the mask, 1 inside and 0 outside. Its answer is used inside the mask; outside of it
+        the pixels do not change. Tiles without a masked pixel are not predicted. Models of such a task have scale 1,
+        no input_size and no longest; neither the task nor its models may have a param named mask or grow.
     """
 
     name: str
@@ -202,14 +207,14 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Weights:
-    """A file of trained parameters, with its origin, size and licence.
+    """A file of trained parameters, with its checksum, size and licence.
 
-    file: ``"package:path/inside.safetensors"`` for a file that the plugin ships, or an
-        ``https://`` address, fetched once and checked. A file of the user's own is a ``file://`` address.
-    sha256: lower-case hex digest of the file.
-    size: bytes.
-    license: SPDX identifier of the weights.
-    data: the collections the model was trained on.
+    file: ``"package:path/inside.safetensors"`` for a file that the plugin ships, an ``https://`` address, which is
+        downloaded once and checked, or a ``file://`` address for a user's own file.
+    sha256: the digest of the file in lower-case hex.
+    size: the size of the file in bytes.
+    license: the SPDX identifier of the weights' licence.
+    data: the data sets that the model was trained on.
     """
 
     file: str
@@ -227,52 +232,59 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Model:
-    """A named way to do a task, and all that the host must know to run it.
+    """A named way to do a task, with everything that the host must know to run it.
 
+    name: lower-case words joined by dashes; unique within the task.
+    task: the name of the task.
+    summary: one line for ``imgai models``.
+    license: the SPDX identifier of the model.
     load: ``"package.module:function"``; the function takes a `LoadContext` and returns a `Predictor`.
+    weights: the file of trained parameters; None if the model has none.
     parameters: the number of trained parameters of the network.
     scale: output pixels per input pixel along one side (IMAGE only).
-    family: the name that models which differ only in `scale` share. Users name the family
-        (``photo``), and the host takes the member that fits the picture (``photo-x4``).
-    input_size: ``(H, W)`` that the network takes. The host resizes every image to it (bilinear,
-        antialiased) and brings masks back to the image's own size with edges that follow the
-        image. None: fully convolutional; the host cuts tiles.
-    fit: how an image becomes `input_size`: "stretch" resizes it to that shape; "letterbox" keeps its shape and fills
-        what is left with grey bars (114 of 255), half on each side.
-    crop: of a SCORES model, the part of the shorter side whose central square is seen, resized bicubic,
-        antialiased; as the network was trained. None: the whole image, whatever its shape.
-    longest: the most pixels along the longer side that an IMAGE model with scale 1 works at: a larger image is shrunk
-        to it (antialiased) and what comes back is enlarged (bicubic). None: every image at its own size.
-    fraction: with `longest`: the largest part of an image's own sides that the model works at, 1 being all of them.
-    dpi: of a MASK model without an input_size, for scanned pages: its resolution in dots per inch. A picture of another
-        resolution is resized to it, and the mask is resized back, its edges guided by the picture.
-    overview: how large a view of what is worked at `Predictor.survey` is given: (H, W), whatever the image's shape, or
-        the longer side at most, in the image's shape.
-    multiple_of, minimum: sides that the network takes (pixels); the host pads by reflection and crops.
-    tile, overlap: the side of a tile and how far neighbours overlap (pixels).
-    labels: names of the K classes of a MASK or SCORES model.
-    label_ids: identifiers of the classes in a vocabulary (WordNet ids, for example), one for each label.
-    variant: the field of `params` that is set by what follows a slash: ``--model NAME/VARIANT``.
-    unit: of a MAP model, the unit of its values ("m"); None: relative values.
-    range: of a MAP model, the smallest and largest value that it returns; None: unknown.
-    normalize: of a model of microscopy, two parts of the scale, over 0 and up to 1. Of a picture whose values use less
-        than the first (a camera's 12 bits in 16, say), the range that is used is stretched to the second, for the
-        network alone. It is found once for all pages that share a scale, and ``--normalize`` says otherwise. Not for
-        IMAGE models. ``(1, 1)`` stretches every picture to all of the scale; None takes each as it is.
-    bfloat16: a CPU with bfloat16 instructions may run the network in it unless ``--precision`` says otherwise; for
-        networks whose answer was seen to stay within a level of 255 (masks: whose measure stays).
-    auxiliary: extra channels that a MASK model returns after its K classes, kept for `Predictor.instances`.
-    params: a dataclass of further options that only this model takes.
-    ignores: params of its task that this model has no use for: who gives one is told so.
-    revision: raise it when the model gives other results than before with the same weights and params: outputs of an
-        earlier revision are then made again.
-    train: ``"package.module:function"``, imported by ``imgai train`` alone; the function takes a `TrainContext` and
-        returns a `Trainable`. What `load` builds must then follow from ``context.model`` (its labels, say) and from
-        the weights. None: the model cannot be trained.
-    untrained: the model has no weights and is what ``imgai train --from`` begins with; it cannot be run.
-    uses: the models that this one is made of, as ``"denoise/photo"``: its load gets each by `LoadContext.load`. Their
-        weights and revisions are a part of what outputs depend on, and ``imgai models info`` tells their licences.
-        They may be of other plugins, which yours then depends on.
+    family: the common name of models that differ only in `scale`. Users name the family (``photo``), and the host
+        selects the member that suits the requested size (``photo-x4``).
+    input_size: the fixed input size ``(H, W)`` of the network. The host resizes every image to it (bilinear,
+        antialiased) and resizes masks back to the size of the image, with edges guided by the image. None: the network
+        is fully convolutional, and the host cuts tiles.
+    fit: how an image is brought to `input_size`: "stretch" ignores its aspect ratio; "letterbox" keeps the aspect ratio
+        and adds grey bars (114 of 255), half on each side.
+    crop: for SCORES models, the side of the central square that the network sees, as a fraction of the image's shorter
+        side; it is resized bicubic, antialiased. None: the whole image, stretched.
+    longest: for IMAGE models with scale 1, the maximum length of the longer side in pixels: a larger image is
+        downscaled (antialiased), and the result is upscaled (bicubic). None: every image is processed at its own size.
+    fraction: with `longest`, the maximum size at which the model works, as a fraction of the image's sides, up to 1.
+    dpi: for MASK models for scanned pages, without an input_size: the resolution in dots per inch that the network
+        expects. A picture of another resolution is resized to it, and the mask is resized back, guided by the picture.
+    overview: the size of the view that `Predictor.survey` is given: (H, W) regardless of the image's shape, or the
+        maximum length of the longer side, which keeps the shape.
+    multiple_of, minimum: constraints on the sides that the network accepts, in pixels; the host pads by reflection and
+        crops.
+    tile, overlap: the side of a tile and the overlap of neighbouring tiles, in pixels.
+    labels: the names of the K classes of a MASK, SCORES or BOXES model.
+    label_ids: identifiers of the classes in a vocabulary (for example WordNet ids), one for each label.
+    variant: the field of `params` that is set by the text after a slash: ``--model NAME/VARIANT``.
+    unit: for MAP models, the unit of the values ("m"); None: relative values.
+    range: for MAP models, the smallest and largest possible value; None: unknown.
+    normalize: for microscopy models, two fractions of full scale, each over 0 and up to 1. If the values of a picture
+        use a smaller part of the scale than the first (12 bits of a camera in 16, for example), the range in use is
+        stretched to the second, for the network only. The range is determined once for all pages that share a scale;
+        ``--normalize`` overrides it. Not for IMAGE models. ``(1, 1)`` stretches every picture to full scale; None
+        stretches none.
+    bfloat16: whether a CPU with bfloat16 instructions may run the network in bfloat16 unless ``--precision`` is given.
+        Declare it only if the measured difference is within one level of 255 (for masks: the measure does not drop).
+    auxiliary: the number of extra channels that a MASK model returns after its K classes, for `Predictor.instances`.
+    params: a dataclass of further options that only this model has.
+    ignores: params of the task that have no effect for this model; users who give one are warned.
+    revision: increase it when the model gives different results than before with the same weights and params. Outputs
+        of an earlier revision are then made again.
+    train: ``"package.module:function"``, imported by ``imgai train`` only; the function takes a `TrainContext` and
+        returns a `Trainable`. What `load` builds must then depend only on ``context.model`` (its labels, for example)
+        and on the weights. None: the model cannot be trained.
+    untrained: the model has no weights; it can be a starting point for ``imgai train --from``, but cannot be run.
+    uses: other models that this one calls, as ``"denoise/photo"``; its load function gets each from
+        `LoadContext.load`. Outputs also depend on their weights and revisions, and ``imgai models info`` lists their
+        licences. If they belong to another plugin, yours must depend on it.
     """
 
     name: str
@@ -366,15 +378,15 @@ FIELDS_OF: Mapping[str, Output] = {
     "unit": Output.MAP,
     "range": Output.MAP,
 }
-"""Fields of `Model` that are for models of one output alone."""
+"""Fields of `Model` that are valid for one output only."""
 NOT_OF: Mapping[str, Output] = {"normalize": Output.IMAGE}
-"""Fields of `Model` that are for models of every other output."""
+"""Fields of `Model` that are valid for every output except this one."""
 NEEDED_BY: Mapping[Output, str] = {Output.MASK: "labels"}
-"""The field of `Model` that models of an output cannot do without."""
+"""The field of `Model` that is required for an output."""
 
 
 def param_of(field_: dataclasses.Field[Any]) -> Param | None:
-    """The `Param` of a dataclass field, or None if it was not made by `param`."""
+    """Return the `Param` of a dataclass field, or None if the field was not created by `param`."""
     about: Mapping[str, Any] = field_.metadata
     return about.get("imgai")
 

@@ -1,4 +1,4 @@
-"""File formats, and what their functions return: pictures with what the file says about them."""
+"""File formats, and the objects that their functions return: pictures and metadata."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Which channel of a picture a page is: its number from 1, of how many, and its name, where the file has one."""
+    """The channel that a page holds: its number, from 1, the number of channels, and its name if the file has one."""
 
     number: int
     of: int
@@ -23,25 +23,27 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a file says about its picture, carried to the output.
+    """Metadata of a picture, carried from the input to the output.
 
-    format: the name of the `Format` that the file is in ("JPEG", "PNG", "TIFF", ...).
-    depth: bits a channel, 8 or 16.
-    gray: the file holds one channel; the image then repeats it three times.
-    icc, exif, xmp: as in the file; the orientation that exif and xmp tell is already reset to 1.
-    cicp: the four code points of a PNG of high dynamic range, which a profile does not tell in full.
-    iptc: the records of IPTC IIM. texts: key and value, as PNG has them; a comment's key is "Comment".
+    format: the name of the file's `Format` ("JPEG", "PNG", "TIFF", ...).
+    depth: bits per channel, 8 or 16.
+    gray: whether the file holds one channel; the image then repeats it three times.
+    icc, exif, xmp: as in the file, except that the orientation in exif and xmp is already reset to 1.
+    cicp: the four code points of the cICP chunk of an HDR PNG, which an ICC profile cannot express completely.
+    iptc: the IPTC IIM records. texts: pairs of key and value, as in PNG; the key of a comment is "Comment".
     dpi: dots per inch, horizontal and vertical.
-    duration: how long an animation shows this frame, in milliseconds; loop: how often (0: for ever;
-        None: once).
+    duration: the time that an animation shows this frame, in milliseconds. loop: the number of repetitions (0: endless;
+        None: played once).
     poster: the still image for programs that cannot play the animation; it is not one of its frames.
-    full: (height, width) of the picture that was read, upright; also where it was decoded smaller.
-    values: the values in the file that were mapped to 0 and to full scale; None: 0, and 255 or 65535.
-    series: pages of one number share a scale (a stack, a time series); those of other numbers (other channels) do not.
-    notes: remarks for the user about how it was read; the host fills it in.
-    pixel_size: width and height of a pixel in micrometres, where the file states it (OME, ImageJ, DICOM).
-    channel: the channel that this page holds, where a file stores channels as pages (OME, ImageJ).
-    quality: of a JPEG: the quality, 1 to 100, that its tables tell, and "4:4:4", "4:2:2" or "4:2:0" for its colour.
+    full: (height, width) of the upright picture in the file, even if it was decoded at a smaller size.
+    values: the values in the file that correspond to 0 and to full scale; None: 0, and 255 or 65535.
+    series: pages with the same number share a scale (a stack, a time series); pages with different numbers (channels)
+        do not.
+    notes: messages for the user about how the file was read; filled in by the host.
+    pixel_size: width and height of a pixel in micrometres, if the file states it (OME, ImageJ, DICOM).
+    channel: the channel that this page holds, if the file stores channels as pages (OME, ImageJ).
+    quality: for JPEG, the quality, 1 to 100, estimated from the quantization tables, and the chroma subsampling
+        "4:4:4", "4:2:2" or "4:2:0".
     """
 
     format: str
@@ -68,10 +70,10 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header of a file says of its picture, before any pixel is decoded.
+    """What the header of a file says about its picture, read without decoding pixels.
 
-    width, height: of the largest page, in pixels. pages: how many pages or frames are read.
-    format: the name of the `Format`; the host fills it in.
+    width, height: the size of the largest page, in pixels. pages: the number of pages or frames.
+    format: the name of the `Format`; filled in by the host.
     """
 
     width: int
@@ -82,10 +84,10 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One page or frame of a file, decoded and turned upright.
+    """One page or frame of a file, decoded and rotated upright.
 
     pixels: ``(H, W)`` for grey, or ``(H, W, 3)``, uint8 or uint16. alpha: ``(H, W)`` of the same dtype, or None.
-    notes: remarks for the user about how it was read, one line each; printed once a file.
+    notes: messages for the user about how the file was read, one line each; printed once per file.
     """
 
     pixels: np.ndarray
@@ -96,30 +98,31 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """A way in which files hold pictures.
+    """An image file format.
 
-    The functions are named as ``"package.module:function"`` and imported when they are used. What they raise becomes
-    one line that calls the file damaged; `UnsupportedError` is for a sound file of a kind that is not read, and an
-    ImportError says that `extra` is missing.
+    The functions are named as ``"package.module:function"`` and imported on first use. An exception that they raise is
+    reported as one line that calls the file damaged, with two exceptions: `UnsupportedError` is for a valid file of a
+    variant that cannot be read, and ImportError means that `extra` is not installed.
 
-    name: in capitals, as people know it ("JPEG").
-    suffixes: what the names of its files end in, the usual one first; the first is what is written.
-    magic: regular expressions for the first 132 bytes of its files (``.`` matches any byte). Of several formats that
-        match, the one whose expression matches most bytes is taken.
-    check: a function of a ``Path | bytes`` that says whether a file whose magic fits is of this format; it is asked
-        before formats without a check, so that a format which begins like another can be told from it.
-    probe: ``(source: Path | bytes) -> Header``, from the header alone; pixel bombs are refused by what it says.
-    read: ``(source: Path | bytes, least: int | None) -> Iterator[Picture]``, a page at a time. Where `least` is not
-        None, a picture may be decoded smaller, with sides of at least that many pixels. Empty: files of the format
-        are known, and not read; `extra` then says what would read them.
-    write: ``(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None``. Empty: it is not written.
-    deep: pictures of it may have 16 bits; else ``write`` is given 8.
-    alpha: ``write`` takes pictures with alpha; else they are laid over white.
-    pages: ``write`` takes several pages or frames.
-    paged: its files usually hold several pages or frames, so that a run looks ahead for the names of their outputs.
-    longest: the most pixels along a side that a file can hold; None: there is no such limit.
-    becomes: the format in which a picture read from it is written, where it has no ``write``.
-    extra: the extra of imgai that brings what reads it: ``pip install "imgai[extra]"``.
+    name: the usual name in capitals ("JPEG").
+    suffixes: the suffixes of its files; the first is used for writing.
+    magic: regular expressions for the first 132 bytes of its files (``.`` matches any byte). If several formats match,
+        the expression that matches the most bytes wins.
+    check: ``(source: Path | bytes) -> bool``, whether a file that matches `magic` is of this format. Formats with a
+        check are tried before those without, to tell apart formats that begin with the same bytes.
+    probe: ``(source: Path | bytes) -> Header``, from the header only. Decompression bombs are refused based on it.
+    read: ``(source: Path | bytes, least: int | None) -> Iterator[Picture]``, one page at a time. If `least` is not
+        None, a picture may be decoded at a smaller size, with sides of at least that many pixels. Empty: files of the
+        format are recognized but cannot be read; `extra` then says what would read them.
+    write: ``(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None``. Empty: it cannot be written.
+    deep: whether pictures may have 16 bits; if not, ``write`` is given 8 bits.
+    alpha: whether ``write`` accepts pictures with alpha; if not, they are composited over white.
+    pages: whether ``write`` accepts several pages or frames.
+    paged: whether files usually hold several pages or frames; a run then reads the number of pages before it names the
+        outputs.
+    longest: the maximum number of pixels along a side; None: no limit.
+    becomes: the format that pictures are written in if this format has no ``write``.
+    extra: the extra of imgai that installs the reader: ``pip install "imgai[extra]"``.
     """
 
     name: str

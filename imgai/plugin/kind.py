@@ -1,4 +1,4 @@
-"""Kinds: ways to write what a model returned, and what their functions are given and return."""
+"""Kinds: ways to write what a model returned, with the arguments and results of their functions."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MaskParams:
-    """The options that kinds of masks share: the params of a kind that needs them, or the base of these params."""
+    """Options shared by kinds of masks: the `Kind.params` of a kind, or the base class of its params."""
 
     threshold: float = param(0.5, "Mask values at or above this count as inside.", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True, slots=True)
 class BoxesParams:
-    """The options that kinds of boxes share: the params of a kind that needs them, or the base of these params."""
+    """Options shared by kinds of boxes: the `Kind.params` of a kind, or the base class of its params."""
 
     threshold: float = param(0.5, "Objects with a lower score are left out.", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """A way to write what a step returned: a value of ``--as``.
+    """A way to write the output of a step: a value of ``--as``.
 
     name: lower-case words joined by dashes; unique among the kinds of one `Output`.
-    of: the output that it writes.
+    of: the output that the kind writes.
     summary: one line for ``--help`` and the documentation.
-    render: ``"package.module:function"``, imported when it is used. Of ``once="page"`` the function takes a `Page`
-        and returns an iterable of `Rendered`, the files of that page. Of ``once="input"`` it takes an iterable of all
-        pages of one input, in order. Of ``once="run"`` it takes a `Page` and returns a JSON-able dict;
-        people are told its ``notes``, a list of texts, if it has any.
-    suffixes: what the name of a file may end in, the usual one first; ``("*",)``: those of every format that is
-        written, which the registry fills in.
+    render: ``"package.module:function"``, imported on first use. With ``once="page"`` the function takes a `Page` and
+        returns an iterable of `Rendered`, the files of that page. With ``once="input"`` it takes an iterable of all
+        pages of one input, in order. With ``once="run"`` it takes a `Page` and returns a JSON-able dict; if the dict
+        has ``notes``, a list of texts, they are shown to the user.
+    suffixes: valid suffixes of the file, the default first; ``("*",)``: those of every format that can be written,
+        which the registry fills in.
     once: ``"page"``: files for each page; ``"input"``: files for all pages of an input together; ``"run"``: one file
-        for the whole run, called like the kind (``coco.json``).
-    stem: of ``once="run"``: what that file is called, without its suffix; the name of the kind where it is empty.
-    merge: of ``once="run"``: ``"package.module:function"``, which takes an iterator of pairs (name of the page, what
-        ``render`` returned for it), a binary file to write to, and the values of the options.
-    params: a frozen dataclass of the kind's options, made by `param`. Names of a plugin's own fields begin with the
-        kind's name (``yolo_digits``); a field that the host's kinds of that output share (`MaskParams.threshold`)
-        is inherited.
-    files: of ``once="page"``: how many files a page has, so that their names are known before a run. ``"one"``;
-        ``"labels"``: one for each class of a model that has several; ``"found"``: as many as something is found.
-    shared: the names of files that every page makes alike (`Rendered.name`), so that those of somebody else are seen
-        before a run.
-    passes: before the last step of a chain, it also becomes the image and alpha of the next step.
-    revision: raise it when the same input gives other files than before; it is a part of the digest.
+        for the whole run, named after the kind (``coco.json``).
+    stem: with ``once="run"``, the name of that file without its suffix; empty: the name of the kind.
+    merge: with ``once="run"``, ``"package.module:function"``; the function takes an iterator of pairs (name of the
+        page, result of ``render``), a binary file to write to, and the values of the options.
+    params: a frozen dataclass of the kind's options, created by `param`. Names of a plugin's own fields begin with the
+        name of the kind (``yolo_digits``); fields that the host's kinds of that output share
+        (`MaskParams.threshold`) are inherited.
+    files: with ``once="page"``, the number of files per page, so that their names are known before a run: ``"one"``;
+        ``"labels"``: one per class of a model with several classes; ``"found"``: one per detected object.
+    shared: the names of files that are the same for all pages (`Rendered.name`), so that a run can check beforehand
+        whether such a file of another origin exists.
+    passes: if it is written by a step before the last of a chain, it also becomes the next step's image and alpha.
+    revision: increase it when the same input gives different files than before; it is part of the digest.
     """
 
     name: str
@@ -97,12 +97,12 @@ class Page:
     """The argument of a kind's ``render``: one page of one input after a step.
 
     sample: the image, its source and its metadata.
-    output: what the step returned: a mask, scores, boxes, a map or data; of ``Output.IMAGE`` the sample itself.
+    output: the output of the step: a mask, scores, boxes, a map or data; for ``Output.IMAGE`` the sample itself.
     params: the values of the kind's options, an instance of `Kind.params`.
-    suffix: what the name of the file is to end in, where the user named the file; else "".
-    range: of a model that declares `normalize`, the ends of the range of values that was stretched for it, as fractions
-        of full scale, 0 black and 1 white; None where nothing was stretched. A kind that shows the picture stretches it
-        in the same way.
+    suffix: the suffix of the file if the user named the file, else "".
+    range: for models that declare `normalize`, the ends of the range of values that was stretched for the network, as
+        fractions of full scale, 0 black and 1 white; None if nothing was stretched. A kind that shows the picture
+        stretches it in the same way.
     """
 
     sample: Sample
@@ -114,15 +114,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A file that a kind made, before it is written.
+    """The result of a kind's ``render``: a file before it is written.
 
-    content: its bytes, or a function that writes them to a binary file.
-    suffix: what its name ends in, one of `Kind.suffixes`.
-    label: the class that it shows, which becomes a part of its name; None where it shows all.
+    content: the bytes, or a function that writes them to a binary file.
+    suffix: the suffix of the file, one of `Kind.suffixes`.
+    label: the class that the file is about, which becomes part of its name; None if it is about all classes.
     record: further JSON-able entries about this file for the record.
-    name: the whole name of a file that every page makes alike (``classes.txt``); it is written once a run, into the
-        output folder. "" for all others.
-    notes: remarks for the user about how it was made, one line each.
+    name: the complete name of a file that is the same for all pages (``classes.txt``); it is written once per run, into
+        the output folder. "" for all other files.
+    notes: messages for the user, one line each.
     """
 
     content: bytes | Callable[[BinaryIO], object]

@@ -1,4 +1,4 @@
-"""Models that are trained: what a model's train function is given and returns."""
+"""Training: the argument and the result of a model's train function."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainParams:
-    """The options of a network to be trained that the user chooses.
+    """Options of ``imgai train`` that change the network.
 
-    size: the side of the square crops that it is trained on, or of what its `input_size` makes of a picture (pixels).
-    width: how many channels its first stage has; None: the model's own, or as `size` suggests.
-    dropout: the probability of dropout, in [0, 1); for networks that have it.
+    size: the side of the square training crops in pixels, or the side of the resized picture for models with an
+        `input_size`.
+    width: the number of channels of the first stage; None: the model's default, which may depend on `size`.
+    dropout: the probability of dropout, in [0, 1), for networks that have it.
     """
 
     size: int = 256
@@ -33,13 +34,13 @@ class TrainParams:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainContext:
-    """The argument of a model's train function, which may raise `UsageError` for what is not possible.
+    """The argument of a model's train function, which may raise `UsageError` for an impossible request.
 
-    model: the declaration that the trained model will have: the data set's labels instead of the model's own.
-    device: where it is trained.
-    weights: the verified weights file to start from; None where the model declares none. It may hold a head for other
-        labels than the model's: see `take_over`.
-    params: what was chosen of the network. model_params: the model's own params, as `LoadContext` has them.
+    model: the declaration of the trained model, with the labels of the data set in place of the model's own.
+    device: the device to train on.
+    weights: the verified weights file to start from; None if the model declares none. Its head may be for other labels;
+        see `take_over`.
+    params: the user's options for the network. model_params: the model's own params, as in `LoadContext`.
     """
 
     model: Model
@@ -51,24 +52,25 @@ class TrainContext:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trainable:
-    """What ``imgai train`` needs of a model; it reads pictures, cuts, augments, steps, measures and saves.
+    """What ``imgai train`` needs from a model. The host reads pictures, crops, augments, optimizes, measures and saves.
 
-    predictor: as `load` would return it, with the base's weights and a head for the labels of the context. Its network
-        is a `torch.nn.Module` whose parameters are trained, all that require gradients.
-    loss: what the network returned and the target to a scalar; or the name of one of the host's, a value of ``--loss``.
-        The host's are of logits (MASK, SCORES) or of an image (IMAGE). Targets are int64 ``(B,)`` for SCORES; float32
-        ``(B, K, h, w)`` in [0, 1] for MASK, or what `target` makes; float32 ``(B, 3, h * scale, w * scale)`` for IMAGE;
-        for BOXES a float32 ``(B, M, 5)``: class, then x0, y0, x1, y1 as fractions, class -1 filling up.
-    save: the network to the tensors that `load` reads, by name. None: its ``state_dict()``.
-    target: of a MASK model: a picture of labels as it was read, ``(H, W)`` int32 (0 the background; the index of a
-        class from 1 on, or the number of an object), to what the loss takes, ``(C, H, W)`` float32. None: a map for
-        each class.
-    spoil: of an IMAGE model: clean pictures ``(B, 3, h * scale, w * scale)`` in [0, 1] and a `torch.Generator` to the
-        pictures that the network is given, ``(B, 3, h, w)``; for data sets of clean pictures alone.
-    augment: the augmentations that keep what a picture shows, of "flip", "turn", "scale", "light", "color", "blur" and
-        "noise". None: those that suit the output.
-    is_head: whether a parameter of that name belongs to the head, which is trained first and at the full rate.
-    rate: the learning rate that suits the network and AdamW; None: the host's.
+    predictor: as `load` would return it, with the initial weights and a head for the labels of the context. Its network
+        is a `torch.nn.Module`; all of its parameters that require gradients are trained.
+    loss: a function of the network's output and the target that returns a scalar, or the name of one of the host's
+        losses, a value of ``--loss``. The host's losses take logits (MASK, SCORES) or an image (IMAGE). Targets are
+        int64 ``(B,)`` for SCORES; float32 ``(B, K, h, w)`` in [0, 1] for MASK, or the result of `target`; float32
+        ``(B, 3, h * scale, w * scale)`` for IMAGE; float32 ``(B, M, 5)`` for BOXES: class, then x0, y0, x1, y1 as
+        fractions, padded with rows of class -1.
+    save: a function of the network that returns the tensors that `load` reads, by name. None: ``state_dict()``.
+    target: for MASK models, a function from the labels as read, ``(H, W)`` int32 (0 is the background, then class
+        indices from 1 or object numbers), to the target of the loss, ``(C, H, W)`` float32. None: one map per class.
+    spoil: for IMAGE models and data sets of clean pictures only: a function from clean pictures
+        ``(B, 3, h * scale, w * scale)`` in [0, 1] and a `torch.Generator` to degraded inputs ``(B, 3, h, w)``.
+    augment: the augmentations that do not change the target, of "flip", "turn", "scale", "light", "color", "blur" and
+        "noise". None: the defaults of the output.
+    is_head: whether a parameter of that name belongs to the head, which is trained first and with the full learning
+        rate.
+    rate: a suitable learning rate for AdamW; None: the host's default.
     """
 
     predictor: Predictor
@@ -82,9 +84,9 @@ class Trainable:
 
 
 def take_over(network: Any, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Load into a `torch.nn.Module` the tensors whose name and shape fit it; the others of it stay as they are.
+    """Load the tensors whose names and shapes match those of a `torch.nn.Module`; the others stay unchanged.
 
-    Returns the names of those that stay: the head, where it is for other labels.
+    Returns the names of the parameters that were not loaded: the head, if the labels differ.
     """
     own = network.state_dict()
     fits = {name: value for name, value in tensors.items() if name in own and own[name].shape == value.shape}
