@@ -3,7 +3,7 @@
 >>> segment = imgai.load("segment", model="subject")
 >>> segment("cat.jpg").save("cat.png", kind="cutout")
 
-docs/library.md tells the rest.
+See docs/library.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
     "run",
 ]
 
-# Imported when used: `import imgai` comes before everything else, and brings neither torch nor NumPy.
+# Imported on first use, so that `import imgai` is fast and imports neither torch nor NumPy.
 _MODULES = {
     "Box": "library.result",
     "Chain": "library.chain",

@@ -1,4 +1,4 @@
-"""``python -m imgai``: the ``imgai`` command."""
+"""``python -m imgai`` runs the ``imgai`` command."""
 
 from imgai.cli.entry import main
 

@@ -1,6 +1,6 @@
 """The errors that users see, and the exit code of each.
 
-Every message is one line that says what, which file, why; `hint` says what to do about it.
+Every message is one line that says what failed, for which file, and why; `hint` says what to do about it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ImgaiError(Exception):
     exit_code = EXIT_FAILED
 
     def __init__(self, message: str, hint: str = "", more: Iterable[str] = ()) -> None:
-        """more: further lines, where several things are wrong at once."""
+        """more: further lines, if there are several errors at once."""
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -38,20 +38,20 @@ class UsageError(ImgaiError):
 
 
 class InputError(ImgaiError):
-    """One input cannot be read, predicted or written; the run skips it and goes on."""
+    """One input cannot be read, predicted or written; the run skips it and continues."""
 
 
 def no_threads(error: BaseException) -> InputError:
-    """What is told where the system lets no thread be started."""
+    """Return the error for a system that does not allow a thread to be started."""
     return InputError(f"no thread can be started: {error}", "raise the limit (ulimit -u, or the container's)")
 
 
 class UnsupportedError(ImgaiError):
-    """A sound file of a kind that is not read or written; raised by a format, which does not know the file's name."""
+    """The file is valid but uses a variant that is not supported; raised by a format, which does not know its name."""
 
 
 class DeviceError(UsageError):
-    """A device or precision was asked for that this machine does not have."""
+    """The machine does not have the requested device or precision."""
 
 
 class PluginError(ImgaiError):

@@ -1,4 +1,4 @@
-"""A sample: one image with what was found in it and where it came from."""
+"""A sample: one image, the results of the steps so far, and where it came from."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a sample came from.
+    """The origin of a sample.
 
     path: the file; None for standard input.
-    name: the path relative to the input that named it, with ``/``; mirrored below the output folder.
-    page, pages: which page or frame of how many, from 0.
+    name: the path relative to the folder given as input, with ``/``; outputs get the same path in the output folder.
+    page, pages: index of the page or frame, from 0, and their number.
     """
 
     path: Path | None
@@ -37,10 +37,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class GivenMask:
-    """Where a step works on a sample.
+    """The mask that a step is given with a sample.
 
-    values: ``(1, 1, H, W)`` bool, True where it works; follows the image's size.
-    path: the file that it was read from; None: the image's transparent pixels, or a mask that is no file.
+    values: ``(1, 1, H, W)`` bool, True where the step works; resized together with the image.
+    path: the file that it was read from; None if it was made of the image's transparent pixels or given as an array.
     """
 
     values: Tensor
@@ -49,18 +49,18 @@ class GivenMask:
 
 @dataclass(slots=True)
 class Sample:
-    """One image with what was found in it and where it came from.
+    """One image, the results of the steps so far, and where it came from.
 
-    image: (1, 3, H, W) RGB. uint8 or uint16 as read, or float32 in [0, 1] after a step. Often a view
-        of one (H, W, 3) buffer, or of one (H, W) buffer repeated: do not write into it.
-    alpha: (1, 1, H, W) of the same dtype as read, or None; follows the image's geometry.
-    masks, scores, boxes, maps, data: what steps returned beside the image, by the name of the step.
-    given: what steps are given beside the image, by the name of the step.
-    target: (H, W) in pixels that the step under way brings the image to.
-    range: the range of values that the pages use which share this one's scale; None where it was not looked for.
-    ranges: by the name of the step, the range that was stretched for its network.
-    edited: a step has changed the image; until then it is what the file holds, to the bit.
-    passed: by the name of the step, the file that became the image of the next, where it is written too.
+    image: (1, 3, H, W) RGB. uint8 or uint16 as read, or float32 in [0, 1] after a step. It is often a view of an
+        (H, W, 3) buffer, or an (H, W) buffer repeated three times, so do not write into it.
+    alpha: (1, 1, H, W) with the dtype that was read, or None; resized together with the image.
+    masks, scores, boxes, maps, data: results of steps, by the name of the step.
+    given: masks that steps are given, by the name of the step.
+    target: (H, W) in pixels, the size that the current step brings the image to.
+    range: the range of values used by the pages that share this page's scale; None if it was not determined.
+    ranges: the range that was stretched for a step's network, by the name of the step.
+    edited: whether a step has changed the image; if not, it equals the file to the bit.
+    passed: the file that became the image of the next step, by the name of the step, if it is also written.
     """
 
     image: Tensor
@@ -90,7 +90,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What takes a sample's place in a stream when it could not be read or predicted."""
+    """Takes the place of a sample in a stream if the sample could not be read or predicted."""
 
     source: Source
     error: Exception

@@ -1,1 +1,1 @@
-"""imgai from Python: what `imgai.load` and `imgai.run` are made of; imported by the names in `imgai`."""
+"""The implementation of `imgai.load` and `imgai.run`, which `imgai` imports on first use."""

@@ -1,4 +1,4 @@
-"""`imgai.load` and `imgai.run`: what was asked for, in the command's own words or as arguments."""
+"""`imgai.load` and `imgai.run`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from imgai.params import Option
 
 MAX_PIXELS = 200_000_000
-_NOWHERE = Path("out.csv")  # a chain writes nothing by itself; a name that anything, labels too, could be written under
+_NOWHERE = Path("out.csv")  # never written; a valid output name for every task, including those that make tables
 
 
 def load(*steps: str, machine: Machine | None = None, max_pixels: int = MAX_PIXELS, **options: Any) -> Chain:
-    """Steps that are called with a picture. No weights are read before the first call.
+    """Return a callable that runs one or more steps on a picture. Weights are read by its first call.
 
-    steps: a task's name with its options as arguments (``load("segment", model="subject")``), or the command's own
-        words (``load("segment --model subject")``), several of which are a chain.
-    machine: what the networks run on; by default the best device there is.
-    max_pixels: refuse pictures with more.
-    options: those of the one step, by the names that the command line has for them, with ``_`` for ``-``.
+    steps: the name of a task, with its options as keyword arguments (``load("segment", model="subject")``), or steps
+        as on the command line (``load("segment --model subject")``); several steps make a chain.
+    machine: the device and how the networks run on it; by default the best available device.
+    max_pixels: the maximum number of pixels; larger pictures are refused.
+    options: options of the step, if there is only one. Names are those of the command line with ``_`` for ``-``.
 
-    imgai.toml and environment variables are not read. Raises UsageError for what cannot be asked.
+    Does not read imgai.toml or environment variables. Raises UsageError for an invalid request.
     """
     registry = _registry()
     if not steps:
@@ -45,7 +45,7 @@ def load(*steps: str, machine: Machine | None = None, max_pixels: int = MAX_PIXE
             "options are of one step, and here are several", 'write them in the steps: "denoise --strength 0.4"'
         )
     asked = [_asked(text, registry, options) for text in steps]
-    # A chain writes nothing, so that every step may say how it would be written.
+    # A chain does not write files, so every step may have output options.
     specs, outputs = assemble(asked, (), registry, out=_NOWHERE, hint="")
     return Chain(Asked(tuple(specs), outputs, dict(asked[-1].values), registry), machine or Machine(), max_pixels)
 
@@ -59,15 +59,18 @@ def run(
     keep: Sequence[str] = (),
     **options: Any,
 ) -> Iterator[dict[str, Any]]:
-    """Take files through steps as the command does, and yield the record of each input as it is finished.
+    """Process files as the command does, and yield the record of each input when it is finished.
 
-    steps: one or several in the command's own words. inputs: files, folders, globs or @lists.
-    out: the folder of what is made, the one file, or the table of labels. keep: steps before the last that are written
-    too. options: those of the run (force, overwrite, fail_fast, threads, memory, max_pixels); see docs/runs.md.
+    steps: one or several steps, as on the command line.
+    inputs: files, folders, globs or @lists.
+    out: the output folder, the output file, or the table of labels.
+    machine: the device and how the networks run on it; by default the best available device.
+    keep: names of steps before the last whose outputs are also written.
+    options: options of the run (force, overwrite, fail_fast, threads, memory, max_pixels); see docs/runs.md.
 
-    Nothing is done before the first record is asked for. An input that fails has a record that says why. A second run
-    does what is missing or has changed. Raises UsageError for what cannot be asked, PluginError for a model that
-    cannot be loaded.
+    The run starts when the first record is requested. The record of a failed input has the error. A second run
+    processes only what is missing or has changed. Raises UsageError for an invalid request, PluginError for a model
+    that cannot be loaded.
     """
     from imgai.library.log import Log
     from imgai.params import as_values
@@ -96,13 +99,13 @@ def _registry() -> Registry:
 
 
 def _asked(text: str, registry: Registry, options: dict[str, Any]) -> AskedStep:
-    """A step in the command's words, with further options by name. Raises UsageError."""
+    """Parse a step as on the command line, with further options by name. Raises UsageError."""
     try:
         name, *words = shlex.split(text)
     except ValueError as error:
         raise UsageError(f"the step {text!r} cannot be read: {error}") from None
     task = registry.task(name)
-    # Without their variables: a program means what it says, whatever the shell is set to.
+    # Environment variables are ignored: a program's result must not depend on the shell that starts it.
     known = {each.name: dataclasses.replace(each, variable="") for each in step_options(task, registry)}
     given = parse(name, words, list(known.values()))
     values = {**given.values, **_checked(options, known, name)}
@@ -112,7 +115,7 @@ def _asked(text: str, registry: Registry, options: dict[str, Any]) -> AskedStep:
 def _checked(options: dict[str, Any], known: dict[str, Option], task: str) -> dict[str, Any]:
     checked = {}
     for name, value in options.items():
-        field = name if name in known else f"{name}_"  # `as` is a word of Python
+        field = name if name in known else f"{name}_"  # `as` is a keyword of Python
         if field not in known:
             names = ", ".join(each.rstrip("_") for each in known)
             raise UsageError(f"{task} has no option {name!r}", f"it has {names}")

@@ -1,4 +1,4 @@
-"""Loaded steps, called with a picture."""
+"""Loaded steps that can be called with a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a chain was asked for: its steps, what is written of the last, and the values of that one's options."""
+    """The request that a chain was made from.
+
+    specs: the steps. outputs: how the last step's output is written. values: the option values of the last step.
+    """
 
     specs: tuple[StepSpec, ...]
     outputs: OutputOptions
@@ -30,9 +33,9 @@ class Asked:
 
 
 class Chain:
-    """Steps in order, made by `imgai.load`. May be called from several threads.
+    """Steps in order, made by `imgai.load`. It may be called from several threads at once.
 
-    Models are loaded by the first call and stay loaded.
+    The first call loads the models; they stay loaded.
     """
 
     def __init__(self, asked: Asked, machine: Machine, max_pixels: int) -> None:
@@ -47,15 +50,15 @@ class Chain:
         return f"<imgai chain: {steps}>"
 
     def __call__(self, picture: Any, *, mask: Any = None) -> Result:
-        """Take a picture of one page through the steps.
+        """Run the steps on a picture of one page.
 
         picture: a path, the bytes of a file, a PIL image, an array ``(H, W[, C])`` or a tensor ``(3, H, W)``; uint8,
             uint16 or float in [0, 1].
-        mask: for steps that take one, where to work: a picture of the same size, white there, or an array or tensor
-            ``(H, W)`` of bool. None: as `load` was told, else what is transparent.
+        mask: for steps that take a mask, where to work: a picture of the same size that is white there, or a bool
+            array or tensor ``(H, W)``. None: the mask given to `load`, else the transparent pixels.
 
-        Raises UsageError for a file of several pages, InputError for one that cannot be read or predicted, PluginError
-        for a model that cannot be loaded, DeviceError for a device that is not there.
+        Raises UsageError for a file with several pages, InputError for a picture that cannot be read or predicted,
+        PluginError for a model that cannot be loaded, DeviceError for a device that does not exist.
         """
         results = self._pages(picture, mask, alone=True)
         result = next(results, None)
@@ -64,9 +67,9 @@ class Chain:
         return result
 
     def pages(self, picture: Any, *, mask: Any = None) -> Iterator[Result]:
-        """Take every page or frame of a picture through the steps, as they are asked for. Raises as a call does.
+        """Run the steps on every page or frame of a picture, one at a time, when the result is requested.
 
-        mask: of one page, or of as many as the picture has.
+        mask: has one page, or as many pages as the picture. Raises the same errors as a call.
         """
         return self._pages(picture, mask, alone=False)
 
@@ -91,7 +94,7 @@ class Chain:
             begun = time.monotonic()
 
     def _loaded(self) -> Steps:
-        """The models, loaded once."""
+        """Return the loaded models; the first call loads them."""
         with self._lock:
             if self._steps is None:
                 self._steps = _load(self._asked.specs, self._machine)

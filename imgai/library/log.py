@@ -1,4 +1,4 @@
-"""A run's messages as log records, for a program that runs imgai."""
+"""Send the messages of a run to `logging`, for programs that use imgai as a library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOG = logging.getLogger("imgai")
 
 
 class Log(Console):
-    """What a command would print on stderr goes to the logger ``imgai``; nothing is printed."""
+    """Sends messages that a command would print on stderr to the logger ``imgai`` instead."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
@@ -25,4 +25,4 @@ class Log(Console):
         LOG.warning(text)
 
     def fail(self, text: str) -> None:
-        LOG.warning(text)  # the record says it too: an input that fails does not end the run
+        LOG.warning(text)  # not an error: the record has it too, and the run continues

@@ -1,4 +1,4 @@
-"""Samples made of a path, bytes, a PIL image, an array or a tensor."""
+"""Make samples from a path, bytes, a PIL image, an array or a tensor."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 NAME = "image"
-"""What errors call a picture that is no file."""
+"""The name of a picture without a file in error messages."""
 _DEPTHS = {torch.uint8: 8, torch.uint16: 16}
 
 
 def samples(picture: Any, max_pixels: int, *, ranged: bool = False) -> Iterator[Sample]:
-    """The pages of a picture, decoded as they are asked for.
+    """Yield the pages of a picture; each is decoded when it is requested.
 
     picture: a path, bytes of a file, a PIL image (its current frame), an array ``(H, W[, C])`` or a tensor
-        ``(C, H, W)``, C being 1, 3 or 4 with alpha last; uint8, uint16, or float in [0, 1], which is held in 16 bits.
+        ``(C, H, W)`` with C = 1 to 4, alpha last; uint8, uint16, or float in [0, 1], which is stored with 16 bits.
+    max_pixels: the maximum number of pixels of a page.
+    ranged: whether to determine the range of values that the pages of a file share.
 
-    ranged: look for the range of values that the pages of a file share.
-
-    Raises InputError for a file that cannot be read, UsageError for what is no picture.
+    Raises InputError for a file that cannot be read, UsageError for an object that is not a picture.
     """
     if isinstance(picture, (str, Path)):
         path = Path(picture)
@@ -58,9 +58,9 @@ def samples(picture: Any, max_pixels: int, *, ranged: bool = False) -> Iterator[
 
 
 def masked(pages: Iterator[Sample], specs: Sequence[StepSpec], mask: Any, max_pixels: int) -> Iterator[Sample]:
-    """The pages of a picture with the masks of the steps: of one that is given, else of the files that specs name.
+    """Yield the pages of a picture together with the masks for the steps.
 
-    mask: as a picture, or an array or tensor of bool ``(H, W)``; None: what the specs name.
+    mask: a picture, or an array or tensor of bool ``(H, W)``; None: the files named in `specs`.
     """
     if mask is not None:
         yield from beside(
@@ -75,12 +75,12 @@ def masked(pages: Iterator[Sample], specs: Sequence[StepSpec], mask: Any, max_pi
     if all(spec.mask.mask is None for spec in specs):
         yield from pages
         return
-    for first in pages:  # where the picture comes from, its first page says
+    for first in pages:  # the first page has the source, which finding the masks needs
         yield from with_masks(chain((first,), pages), specs, first.source, max_pixels=max_pixels)
 
 
 def _white(mask: Any) -> Any:
-    """A mask of bool as a picture, and a tensor without channels as one with."""
+    """Convert a bool mask to a picture, and add the channel dimension to a tensor that has none."""
     if isinstance(mask, np.ndarray):
         return mask * np.uint8(255) if mask.dtype == np.bool_ else mask
     if isinstance(mask, Tensor):
@@ -96,7 +96,7 @@ def _of_file(content: Path | bytes, origin: Source, max_pixels: int, *, ranged: 
 
 
 def _copied(array: np.ndarray) -> np.ndarray:
-    """The caller may write into the array while the result is still of use."""
+    """Copy the array, because the caller may write into it while the result is still in use."""
     kept = array if array.dtype in (np.uint8, np.uint16) or array.dtype.kind != "f" else array.astype(np.float32)
     return np.array(kept, order="C", copy=True)
 
@@ -109,7 +109,7 @@ def _of_tensor(values: Tensor) -> Sample:
         raise UsageError(f"{shape} is no picture's shape", "an array is (H, W) or (H, W, C), a tensor (C, H, W)")
     if values.is_floating_point():
         low, high = float(values.min()), float(values.max())
-        if not (low >= -1e-4 and high <= 1 + 1e-4):  # also where one is NaN
+        if not (low >= -1e-4 and high <= 1 + 1e-4):  # written so that NaN fails too
             raise UsageError(f"the picture's values go from {low:.4g} to {high:.4g}", "floats are in [0, 1]")
         values = quantize(values, 16)
     if values.dtype not in _DEPTHS:

@@ -1,4 +1,4 @@
-"""What a chain returns: a sample after its steps."""
+"""The result of calling a chain: a sample after its steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Box(NamedTuple):
-    """An object: the name of its class, a score in [0, 1], and its edges in pixels of the image."""
+    """A detected object: class name, score in [0, 1], and edges in pixels of the image."""
 
     label: str
     score: float
@@ -38,15 +38,15 @@ class Box(NamedTuple):
 
 
 class Result:
-    """An image and what the last step returned for it. What another output would hold is empty, or None.
+    """An image and the output of the last step. Attributes for other outputs are empty or None.
 
-    sample: all of it, as the host carries it. `steps` has the same for each step.
+    sample: the host's own object with all data. `steps` has the results of every step.
     """
 
     def __init__(
         self, asked: Asked, sample: Sample, read: tuple[int, int], seconds: float = 0.0, index: int = -1
     ) -> None:
-        """read: height and width of the page as read. index: of the step whose result this is."""
+        """read: height and width of the page as it was read. index: the step that this result belongs to."""
         self.sample = sample
         self._read = read
         self._asked = asked
@@ -64,13 +64,13 @@ class Result:
 
     @cached_property
     def masks(self) -> Mapping[str, Tensor]:
-        """A mask for each class, by its name. Shape: ``(H, W)`` float32 in [0, 1]."""
+        """The mask of each class, by class name. Shape: ``(H, W)`` float32 in [0, 1]."""
         mask = self.sample.masks.get(self._spec.name)
         return {} if mask is None else {label: to_float(mask.values[i]) for i, label in enumerate(mask.labels)}
 
     @cached_property
     def scores(self) -> Mapping[str, float]:
-        """A score for each label, the highest first; they sum to 1."""
+        """The score of each label, highest first; scores sum to 1."""
         scores = self.sample.scores.get(self._spec.name)
         if scores is None:
             return {}
@@ -79,48 +79,50 @@ class Result:
 
     @cached_property
     def boxes(self) -> tuple[Box, ...]:
-        """The objects, the highest score first."""
+        """The detected objects, highest score first."""
         boxes = self.sample.boxes.get(self._spec.name)
         rows = [] if boxes is None else boxes.values.tolist()
         return tuple(Box(boxes.labels[int(label)], score, *edges) for *edges, score, label in rows if boxes is not None)
 
     @cached_property
     def map(self) -> Tensor | None:
-        """A value for each pixel. Shape: ``(H, W)`` float32."""
+        """The value of each pixel, in the model's unit. Shape: ``(H, W)`` float32. None for other outputs."""
         carried = self.sample.maps.get(self._spec.name)
         return None if carried is None else carried.values[0]
 
     @cached_property
     def data(self) -> Mapping[str, Any] | None:
-        """What the model says, as JSON has it; places in it are in pixels of the image."""
+        """The model's answer as JSON-able values; coordinates are pixels of the image. None for other outputs."""
         carried = self.sample.data.get(self._spec.name)
         return None if carried is None else carried.value
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
-        """The record of the image, as a run writes it; see docs/runs.md."""
+        """The record that a run would write for the image; see docs/runs.md."""
         return record_of_page(self.sample, self._read, self._asked.specs, self._asked.outputs, self._seconds)
 
     @cached_property
     def steps(self) -> Mapping[str, Result]:
-        """Each step's own result, by its name (the second of a task is ``task-2``); the image is that of the last."""
+        """The result of each step, by name (``task-2`` for the second step of a task), all with the final image."""
         specs = self._asked.specs
         return {
             spec.name: Result(self._asked, self.sample, self._read, self._seconds, i) for i, spec in enumerate(specs)
         }
 
     def render(self, kind: str | None = None, *, label: str | None = None, **options: Any) -> bytes:
-        """The content of a file of a kind, as ``--as`` names it; None is the usual one of the output.
+        """Return the content of an output file.
 
-        label: the class, of kinds that have a file for each. options: those of the kind (threshold=0.4).
+        kind: a value of ``--as``; None for the default kind of the output.
+        label: the class, for kinds that write one file per class.
+        options: the options of the kind (``threshold=0.4``).
 
-        Raises UsageError for a kind or option that there is not, or where it is not said which class.
+        Raises UsageError for an unknown kind or option, and if `label` is needed but missing.
         """
         declared = self._kind(kind)
         return _bytes(self._rendered(declared, label, options, declared.suffixes[0]))
 
     def picture(self, kind: str | None = None, *, label: str | None = None, **options: Any) -> Image:
-        """The same as a PIL image, which has 8 bits a channel of colour."""
+        """Return the output of a kind as a PIL image, with 8 bits per channel for colour. Arguments as in `render`."""
         from PIL import Image
 
         declared = self._kind(kind)
@@ -130,10 +132,10 @@ class Result:
         return image
 
     def save(self, path: str | Path, kind: str | None = None, *, label: str | None = None, **options: Any) -> Path:
-        """Write a file of a kind, whole or not at all, with the metadata that the command keeps. Returns its path.
+        """Write an output file atomically, with the same metadata as the command would. Returns its path.
 
-        The suffix says the format. Raises as `render` does, UsageError for the picture's own file, and InputError for
-        a file that cannot be written.
+        The suffix of `path` selects the format. Raises the errors of `render`, UsageError if `path` is the input
+        itself, and InputError if the file cannot be written.
         """
         path, source = Path(path), self.sample.source.path
         if source is not None and os.path.realpath(path) == os.path.realpath(source):
