@@ -1,4 +1,4 @@
-"""For authors of plugins: a contract to inherit, steps and pictures to try, a plugin that needs no training."""
+"""Test support for plugin authors: a contract to inherit from, steps, pictures, and a fake plugin."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imgai.testing.operators import declare_torchvision_operators
     from imgai.testing.steps import load_step, step_of
 
-# Imported on demand: most of it needs torch, and `imgai.testing.fake` is a declaration.
+# Imported on demand: most of it needs torch, and `imgai.testing.fake` must be importable as a plugin without it.
 _PLACES = {
     "Boxes": "imgai.outputs.boxes",
     "Data": "imgai.outputs.data",

@@ -1,9 +1,9 @@
-"""The contract between the host and a plugin, as tests to inherit::
+"""The contract between the host and a plugin, as a test class to inherit from::
 
 class TestContract(PluginContract):
     plugin = imgai_denoise
 
-``imgai plugins check`` makes the same checks without pytest.
+``imgai plugins check`` runs the same checks without pytest.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from imgai.testing.subject import Subject
 
 
 class PluginContract:
-    """What every plugin keeps. Set `plugin` to the module of its entry point."""
+    """The tests that every plugin must pass. Set `plugin` to the module of its entry point."""
 
     plugin: ClassVar[ModuleType]
     model_params: ClassVar[dict[str, dict[str, Any]]] = {}
-    """By model: values for those of its own params that it cannot do without."""
+    """Values for required params of models, by model name."""
     bfloat16_levels: ClassVar[float | None] = None
-    """By how many levels of 255 bfloat16 may change the answer on average; None: a quarter for images, else 2."""
+    """The mean difference that bfloat16 may make, in levels of 255; None: 0.25 for images, else 2."""
     seam_levels: ClassVar[float] = 8.0
-    """By how many levels of 255 tiles may differ from the whole at a pixel, on blocks of colour."""
+    """The difference at a pixel that tiling may make, in levels of 255, on a picture of coloured blocks."""
     unseen: ClassVar[Sequence[str]] = ()
-    """Params whose effect does not show on small drawn pictures; they still have to be taken."""
+    """Params that may have no effect on small synthetic pictures; their values must still be accepted."""
     exempt: ClassVar[Mapping[str, str]] = {}
-    """By the name of a check, why this plugin need not keep it: ``{"colors": "it swaps red and blue"}``."""
+    """Checks to skip, each with the reason: ``{"colors": "it swaps red and blue"}``."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def subject(cls) -> Subject:
-        """The plugin with what is installed here; every model that can be run is loaded once, on the CPU."""
+        """The plugin together with the installed plugins. Every runnable model is loaded once, on the CPU."""
         declared = {
             name: tuple(getattr(cls.plugin, f"imgai_register_{name}", tuple)())
             for name in ("tasks", "models", "kinds", "formats")

@@ -1,9 +1,9 @@
-"""A plugin of a task for each output that learned nothing, for tests of what is around a model.
+"""A plugin with a task for each output and models without weights, for tests of the host.
 
-``brighten`` doubles the size and keeps the colours, ``find-light`` masks by lightness, ``weigh`` scores dark against
-light, ``box-light`` boxes what is light, ``relief`` takes lightness for height, ``describe`` tells the colour in the
-middle, ``paint-over`` fills a mask evenly. Register it with an entry point ``fake = "imgai.testing.fake"``, or hand its
-declarations to `imgai.runs.run`.
+``brighten`` doubles the size and keeps the colours, ``find-light`` returns lightness as a mask, ``weigh`` scores dark
+against light, ``box-light`` returns the box of light pixels, ``relief`` returns lightness as height, ``describe``
+returns the colour of the middle, ``paint-over`` fills a mask with a mean. Register it with the entry point
+``fake = "imgai.testing.fake"``, or pass its declarations to `imgai.runs.run`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class LightParams:
     """Params of ``find-light``."""
 
-    gain: float = param(1.0, "How much lighter everything is taken for.", minimum=0, maximum=10)
-    slow: float = param(0.0, "Seconds that each batch takes.", minimum=0)
+    gain: float = param(1.0, "Factor for the lightness.", minimum=0, maximum=10)
+    slow: float = param(0.0, "Seconds to wait in each batch.", minimum=0)
 
 
 BRIGHTEN = Task(name="brighten", summary="Twice the size.", default_model="double", output=Output.IMAGE)
@@ -31,7 +31,7 @@ FIND_LIGHT = Task(
     name="find-light", summary="Mask by lightness.", default_model="lightness", output=Output.MASK, params=LightParams
 )
 WEIGH = Task(name="weigh", summary="Dark or light.", default_model="mean", output=Output.SCORES)
-BOX_LIGHT = Task(name="box-light", summary="Box what is light.", default_model="extent", output=Output.BOXES)
+BOX_LIGHT = Task(name="box-light", summary="Find the light part.", default_model="extent", output=Output.BOXES)
 RELIEF = Task(name="relief", summary="Lightness as height.", default_model="metres", output=Output.MAP)
 DESCRIBE = Task(name="describe", summary="The colour in the middle.", default_model="middle", output=Output.DATA)
 PAINT_OVER = Task(
@@ -51,7 +51,7 @@ MEAN = Model(
     load="imgai.testing.fake:load_mean", labels=("dark", "light"), input_size=(32, 32),
 )  # fmt: skip
 EXTENT = Model(
-    name="extent", task="box-light", summary="Around all that is light.", license="Apache-2.0",
+    name="extent", task="box-light", summary="The box of all light pixels.", license="Apache-2.0",
     load="imgai.testing.fake:load_extent", labels=("light", "dark"), input_size=(64, 64), fit="letterbox",
 )  # fmt: skip
 METRES = Model(
@@ -59,39 +59,39 @@ METRES = Model(
     load="imgai.testing.fake:load_metres", unit="m", range=(0.0, 100.0), tile=64, overlap=8,
 )  # fmt: skip
 MIDDLE = Model(
-    name="middle", task="describe", summary="Which channel leads.", license="Apache-2.0",
+    name="middle", task="describe", summary="The strongest channel.", license="Apache-2.0",
     load="imgai.testing.fake:load_middle", input_size=(32, 32),
 )  # fmt: skip
 EVEN = Model(
-    name="even", task="paint-over", summary="With the mean of what is around.", license="Apache-2.0",
+    name="even", task="paint-over", summary="The mean of the pixels around the mask.", license="Apache-2.0",
     load="imgai.testing.fake:load_even", tile=64, overlap=8,
 )  # fmt: skip
 
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """A task for each output, and one that is given a mask."""
+    """Return a task for each output, and one that takes a mask."""
     return BRIGHTEN, FIND_LIGHT, WEIGH, BOX_LIGHT, RELIEF, DESCRIBE, PAINT_OVER
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """A model for each."""
+    """Return a model for each task."""
     return DOUBLE, LIGHTNESS, MEAN, EXTENT, METRES, MIDDLE, EVEN
 
 
 def load_double(context: LoadContext) -> Predictor:
-    """Each pixel four times."""
+    """Repeat each pixel in both directions."""
     return Predictor(network=lambda image: image.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3))
 
 
 def load_nothing(context: LoadContext) -> Predictor:
-    """What changes nothing."""
+    """Return images unchanged."""
     return Predictor(network=identity)
 
 
 def load_lightness(context: LoadContext) -> Predictor:
-    """The mean of the channels, times the gain."""
+    """Return the mean of the channels, times the gain."""
     params = context.params
 
     def network(image: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def load_lightness(context: LoadContext) -> Predictor:
 
 
 def load_mean(context: LoadContext) -> Predictor:
-    """One minus the mean, and the mean."""
+    """Return one minus the mean, and the mean, as two scores."""
 
     import torch
 
@@ -115,7 +115,7 @@ def load_mean(context: LoadContext) -> Predictor:
 
 
 def load_extent(context: LoadContext) -> Predictor:
-    """The box around all pixels that are lighter than three quarters, with their mean as its score."""
+    """Return the box of all pixels lighter than 0.75, with their mean as its score."""
     import torch
 
     def network(image: Tensor) -> Tensor:
@@ -132,12 +132,12 @@ def load_extent(context: LoadContext) -> Predictor:
 
 
 def load_metres(context: LoadContext) -> Predictor:
-    """A hundred times the mean of the channels."""
+    """Return the mean of the channels, times 100."""
     return Predictor(network=lambda image: 100 * image.mean(dim=1, keepdim=True))
 
 
 def load_middle(context: LoadContext) -> Predictor:
-    """Which channel is the strongest in the middle, and where that is."""
+    """Return the strongest channel in the middle of the image, and its position."""
 
     def postprocess(image: Tensor) -> list[dict[str, object]]:
         middle = image[..., image.shape[-2] // 2, image.shape[-1] // 2]
@@ -148,7 +148,7 @@ def load_middle(context: LoadContext) -> Predictor:
 
 
 def load_even(context: LoadContext) -> Predictor:
-    """The mean of the pixels up to 8 away that are not masked; mid-grey where there are none."""
+    """Fill with the mean of the unmasked pixels up to 8 pixels away; mid-grey if there are none."""
 
     from torch.nn.functional import avg_pool2d
 

@@ -1,4 +1,4 @@
-"""What a check has against a plugin."""
+"""A fault that a check reports."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that a plugin gets wrong.
+    """One fault of a plugin.
 
-    where: the model, task or module that it is about. what: what was seen. advice: what to change.
+    where: the model, task or module. what: what was observed. advice: what to change.
     """
 
     where: str

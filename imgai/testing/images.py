@@ -1,4 +1,4 @@
-"""Pictures drawn by code, the same every time."""
+"""Synthetic pictures, the same every time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from torch import Tensor
 
 
 def gradient(height: int, width: int) -> Tensor:
-    """Red grows to the right, green downwards, blue towards the middle. Shape: ``(1, 3, H, W)`` float32 in [0, 1]."""
+    """Draw a gradient: red increases to the right, green downwards, blue towards the middle.
+
+    Shape: ``(1, 3, H, W)`` float32 in [0, 1].
+    """
     y = torch.linspace(0, 1, height)[:, None].expand(height, width)
     x = torch.linspace(0, 1, width)[None, :].expand(height, width)
     return torch.stack((x, y, 1 - (x - 0.5).abs() - (y - 0.5).abs()))[None].contiguous()
 
 
 def discs(height: int, width: int, *, count: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Bright discs of several sizes on a dark, noisy ground, and where they are.
+    """Draw bright discs of several sizes on a dark, noisy background, and return them with their mask.
 
     Shape: ``(1, 3, H, W)`` float32 in [0, 1] and ``(H, W)`` bool.
     """
@@ -31,12 +34,12 @@ def discs(height: int, width: int, *, count: int = 5, seed: int = 0) -> tuple[Te
 
 
 def noise(height: int, width: int, *, seed: int = 0) -> Tensor:
-    """Every value at random: what no network has seen. Shape: ``(1, 3, H, W)`` float32 in [0, 1]."""
+    """Draw every value at random, uniformly. Shape: ``(1, 3, H, W)`` float32 in [0, 1]."""
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
 def scratches(height: int, width: int) -> Tensor:
-    """A mask of thin lines over a tenth of the picture; the pixel at the top left is never masked.
+    """Draw a mask of thin lines that cover a tenth of the picture; the top left pixel is never masked.
 
     Shape: ``(1, 1, H, W)`` bool.
     """

@@ -1,4 +1,4 @@
-"""What lets libraries that import torchvision be tested on a torch that it was not built for."""
+"""Allow tests of libraries that import torchvision with a build of torch that torchvision does not support."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _LIBRARIES: list[Any] = []
 
 
 def declare_torchvision_operators() -> None:
-    """Declare the two operators that torchvision looks for while it is imported, where its own library did not load.
+    """Declare the two operators that torchvision needs during import, if its own compiled library cannot be loaded.
 
-    A torchvision from a package index is built against a torch with CUDA; beside a CPU build its compiled part does not
-    load, and importing it fails although nothing of that part is needed. For tests alone.
+    torchvision wheels on the package index are built for torch with CUDA. With a CPU build of torch the compiled part
+    cannot be loaded, and the import fails even if nothing of that part is used. For tests only.
     """
     if _LIBRARIES:
         return
     library: Any = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
-        with contextlib.suppress(RuntimeError):  # its own is there
+        with contextlib.suppress(RuntimeError):  # torchvision's own operator exists
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _LIBRARIES.append(library)  # what is declared goes with the library that declared it
+    _LIBRARIES.append(library)  # the declarations live as long as the library object

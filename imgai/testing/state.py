@@ -1,4 +1,4 @@
-"""What belongs to everybody in a process, and what of it a plugin has changed."""
+"""Global state of the process, and which parts of it a plugin has changed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ import torch
 from PIL import Image, ImageFile
 
 _SEED = 918_273_645
-"""One that nobody else sets."""
+"""A seed that nobody else sets."""
 
 
 def state() -> dict[str, object]:
-    """All that is watched, by what it is called."""
+    """Return the current global state, by descriptions that are used in messages."""
     pillow = (Image.open, Image.new, Image.fromarray, Image.Image.save, Image.Image.convert, Image.Image.resize)
     return {
         "the seed of torch": torch.initial_seed(),
@@ -55,7 +55,7 @@ def state() -> dict[str, object]:
 
 
 def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
-    """What is otherwise, with both values where they are short."""
+    """Describe what differs, with both values if they are short."""
     found = []
     for what, value in before.items():
         if value != after[what]:
@@ -66,9 +66,10 @@ def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
 
 @contextlib.contextmanager
 def kept() -> Iterator[tuple[list[str], io.StringIO]]:
-    """Undo at the end what was changed; the list then says what that was, the text what was printed.
+    """Yield a list and a text buffer. At the end, changes to global state are undone and described in the list; the
+    buffer has what was printed.
 
-    What a plugin under test does must not reach the tests that come after it.
+    A plugin under test must not affect later tests.
     """
     found: list[str] = []
     printed = io.StringIO()

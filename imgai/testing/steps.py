@@ -1,4 +1,4 @@
-"""Steps for tests: of declarations that need not be installed, or of a predictor made by hand."""
+"""Steps for tests: from declarations that need not be installed, or from a predictor."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def load_step(
 ) -> Step:
     """Load a declared model as the host does.
 
-    params, model_params: of the task and of the model; None for the defaults.
-    explain: of scores, the label to show where the image speaks for; "" for the best.
-    quantized: images come out at the depth of their file, not in float.
-    placement: device (the CPU), precision (a torch.dtype), batch, tile.
+    params, model_params: the params of the task and of the model; None for the defaults.
+    explain: for SCORES, the label whose saliency map is computed; "" for the best label.
+    quantized: return images with the depth of their file instead of float32.
+    placement: device (default: the CPU), precision (a torch.dtype), batch, tile.
 
-    Raises PluginError and UsageError as a run does.
+    Raises PluginError and UsageError, like a run.
     """
     spec = StepSpec(
         task,
@@ -55,7 +55,7 @@ def step_of(
     quantized: bool = False,
     **placement: Any,
 ) -> Step:
-    """A step of a predictor that is loaded already, with padding, tiles and checks as in a run; see `load_step`."""
+    """Make a step of a loaded predictor, with the padding, tiling and checks of a run. Arguments as in `load_step`."""
     return Step(task, [StepContext(model, predictor, task.name, quantized, explain)], _placement(**placement))
 
 

@@ -1,4 +1,4 @@
-"""The plugin under test, and what checks need of it: its steps, pictures, and answers before they are bounded."""
+"""The plugin under test, and what checks need: its steps, pictures, and answers before the host clamps them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from imgai.testing.state import kept
 from imgai.testing.steps import load_step, step_of
 
 LEVEL = 1 / 255
-"""One of 255 levels of a picture."""
+"""One of the 255 levels of an 8-bit picture."""
 
 
 @dataclass
 class Subject:
     """A plugin under test, loaded on the CPU.
 
-    module: the name of the module that declares; "" where there is none to import.
-    model_params: by model, values for those of its own params that it cannot do without.
-    bfloat16_levels: by how many levels bfloat16 may change the answer on average; None: as the output has it.
-    seam_levels: by how many levels of 255 tiles may differ from the whole at a pixel.
-    unseen: names of params whose effect does not show on drawn pictures.
+    module: the name of the module with the declarations; "" if there is none to import.
+    model_params: values for required params of models, by model name.
+    bfloat16_levels: the mean difference that bfloat16 may make, in levels of 255; None: the default for the output.
+    seam_levels: the difference at a pixel that tiling may make, in levels of 255.
+    unseen: names of params that may have no effect on synthetic pictures.
     """
 
     module: str = ""
@@ -49,12 +49,12 @@ class Subject:
 
     @classmethod
     def of(cls, plugin: Plugin, module: str, **others: Any) -> Subject:
-        """What an installed plugin declares."""
+        """Make a subject of an installed plugin."""
         return cls(module, plugin.tasks, plugin.models, plugin.kinds, plugin.formats, **others)
 
     @cached_property
     def registry(self) -> Registry:
-        """What is installed here, and the plugin, once."""
+        """The registry of the installed plugins, with the plugin under test in place of an installed version of it."""
         installed = load_registry()
         known = [*installed.tasks.values(), *installed.models(), *installed.formats.values()]
         if all(each in known for each in (*self.tasks, *self.models, *self.formats)) and (self.tasks or self.models):
@@ -70,13 +70,13 @@ class Subject:
         return Registry([*others, mine])
 
     def _same(self, plugin: Plugin) -> bool:
-        """Whether this is the plugin under test, installed in another version."""
+        """Whether this is an installed version of the plugin under test."""
         mine = {(model.task, model.name) for model in self.models} | {task.name for task in self.tasks}
         theirs = {(model.task, model.name) for model in plugin.models} | {task.name for task in plugin.tasks}
         return not plugin.host and bool(mine & theirs) and not plugin.official
 
     def task(self, model: Model) -> Task:
-        """The task of a model. Raises UsageError where nothing that is installed declares it."""
+        """Return the task of a model. Raises UsageError if no installed plugin declares it."""
         mine = {task.name: task for task in self.tasks}
         return mine.get(model.task) or load_registry().task(model.task)
 
@@ -86,7 +86,7 @@ class Subject:
         return [model for model in self.models if not model.untrained]
 
     def load(self, model: Model, changed: Mapping[str, Any] | None = None, **placement: Any) -> Step:
-        """A model with its default params, but for those that are changed. Raises what a run raises."""
+        """Load a model with default params except for those in `changed`. Raises the same errors as a run."""
         task, changed = self.task(model), changed or {}
         of_task = {each.name for each in dataclasses.fields(task.params)}
         mine = {**self.model_params.get(model.name, {}), **{k: v for k, v in changed.items() if k not in of_task}}
@@ -97,13 +97,13 @@ class Subject:
 
     @cached_property
     def steps(self) -> list[Step]:
-        """Every model that can be run, loaded once; what that changes of the process is undone, and looked at later."""
+        """All models that can be run, loaded once. Changes to global state are undone; `state` checks for them."""
         with kept():
             return [self.load(model) for model in self.runnable]
 
     @property
     def distinct(self) -> list[Step]:
-        """The steps, one of those that differ in scale alone."""
+        """The steps, with one member per family."""
         found: dict[object, Step] = {}
         for step in self.steps:
             model = step.model
@@ -113,17 +113,17 @@ class Subject:
 
 
 def output(step: Step) -> OutputType:
-    """What the step's task returns."""
+    """Return the output type of a step's task."""
     return output_of(step.task.output)
 
 
 def called(step: Step) -> str:
-    """The model as people ask for it: ``denoise/photo``."""
+    """Return the full name of a step's model: ``denoise/photo``."""
     return f"{step.task.name}/{step.model.name}"
 
 
 def sample(image: Tensor, step: Step) -> Sample:
-    """A picture that was drawn, with a mask if the step's task takes one."""
+    """Make a sample of an image, with a mask if the step's task takes one."""
     drawn = Sample(image, Source(None, "drawn"), Metadata("PNG"))
     if step.task.inputs:
         drawn.given[step.name] = GivenMask(scratches(drawn.height, drawn.width))
@@ -131,7 +131,7 @@ def sample(image: Tensor, step: Step) -> Sample:
 
 
 def as_given(step: Step, image: Tensor) -> Tensor:
-    """What a model is given of an image ``(1, 3, H, W)``: a copy, with a mask as a fourth channel if it takes one."""
+    """Return the model input for an image ``(1, 3, H, W)``: a copy, with a mask as fourth channel if it takes one."""
     if not step.task.inputs:
         return image.clone()
     mask = scratches(*image.shape[-2:]).to(image.dtype)
@@ -139,17 +139,17 @@ def as_given(step: Step, image: Tensor) -> Tensor:
 
 
 def difference(step: Step, one: Sample, other: Sample) -> Tensor:
-    """How far two results of a step lie apart, 1 being the whole range."""
+    """Return the difference of two results of a step at each element, as a fraction of the full range."""
     return output(step).difference(one, other, step.name)
 
 
 def changed(step: Step, **declared: Any) -> Step:
-    """The step again, its model declared otherwise."""
+    """Return a copy of the step with other fields in its model's declaration."""
     return step_of(step.task, dataclasses.replace(step.model, **declared), step.predictor)
 
 
 def watched(step: Step, tile: int | None = None) -> tuple[Step, list[tuple[Tensor, Any]]]:
-    """The step again, and a list that gets what its model is given and answers, before the host bounds it."""
+    """Return a copy of the step, and a list that collects pairs of its model's input and unclamped answer."""
     seen: list[tuple[Tensor, Any]] = []
     given: list[Tensor] = []
 
@@ -167,7 +167,7 @@ def watched(step: Step, tile: int | None = None) -> tuple[Step, list[tuple[Tenso
 
 
 def plain_side(step: Step, least: int = 64) -> int:
-    """The side of a small picture that the model takes as it is, without padding."""
+    """Return the side of a small picture that the model accepts without padding."""
     if step.model.input_size is not None:
         return max(step.model.input_size)
     multiple = step.model.multiple_of
@@ -175,7 +175,7 @@ def plain_side(step: Step, least: int = 64) -> int:
 
 
 def blocky(height: int, width: int, seed: int = 0) -> Tensor:
-    """Coloured blocks, the left third of them dark: edges everywhere, and statistics that differ from part to part.
+    """Draw coloured blocks, the left third of them dark: many edges, and statistics that vary across the picture.
 
     Shape: ``(1, 3, H, W)`` float32 in [0, 1].
     """
@@ -188,7 +188,7 @@ def blocky(height: int, width: int, seed: int = 0) -> Tensor:
 
 
 def attempt(work: Callable[[], Any]) -> str:
-    """What goes wrong, on one line; empty if nothing does."""
+    """Call a function and return its error on one line; empty if it succeeds."""
     try:
         work()
     except Exception as error:
@@ -197,6 +197,6 @@ def attempt(work: Callable[[], Any]) -> str:
 
 
 def short(error: BaseException) -> str:
-    """An error on one line."""
+    """Return an error on one line."""
     text = " ".join(str(error).split())
     return text if type(error).__module__ == "imgai.errors" else f"{type(error).__name__}: {text}"

@@ -1,4 +1,4 @@
-"""What a model that can be trained keeps: it learns, and what it saves is read back by its own load."""
+"""Short trainings for tests: a trainable model must learn, and its load function must read back what it saves."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from imgai.training.losses import loss_of
 
 STEPS = 4
 LABELS = {"scores": ("one", "two"), "mask": ("thing",), "boxes": ("one", "two")}
-"""By output: the classes of the data set that is trained on."""
+"""The classes of the data set, by output."""
 _SIDE = 64
 _CPU = torch.device("cpu")
 
 
 def begin(task: Task, model: Model) -> tuple[Model, Trainable, int]:
-    """The declaration with classes of a data set, what its train function makes of it, and the side of its pictures."""
+    """Call a model's train function. Returns the declaration with the data set's classes, its result, and the side of
+    the pictures in pixels."""
     labels = LABELS.get(task.output.value)
     side = max(model.input_size) if model.input_size else max(_SIDE, -(-model.minimum // 32) * 32)
     model = dataclasses.replace(model, name="trained", labels=labels, label_ids=None, family=None, variant=None)
     weights = None if model.weights is None else find(model.weights)
     context = TrainContext(model=model, device=_CPU, weights=weights, params=TrainParams(size=side))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # of a new head
+        torch.manual_seed(0)  # for the initialization of a new head
         trainable = _function(model.train)(context)
     assert isinstance(trainable, Trainable), f"{model.train} returns a {type(trainable).__name__}"
     assert isinstance(trainable.predictor.network, nn.Module), f"{model.train}: the network is no torch.nn.Module"
@@ -41,9 +42,9 @@ def begin(task: Task, model: Model) -> tuple[Model, Trainable, int]:
 
 
 def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[float]:
-    """The loss of each of a few steps on the same two drawn pictures; after them, one in bfloat16.
+    """Train for a few steps on the same two pictures, then check one in bfloat16. Returns the loss of each step.
 
-    What is dropped is the same in every step, so that the losses can be compared.
+    Dropout uses the same random numbers in every step, so that the losses can be compared.
     """
     images, targets = pictures(task, model, trainable, side)
     network: Any = trainable.predictor.network
@@ -59,7 +60,7 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
         value.backward()
         optimizer.step()
         found.append(float(value.detach()))
-    # On machines that are fast at it, a training computes in bfloat16, and its loss in float32.
+    # Where bfloat16 is fast, a training computes in bfloat16, and the loss in float32.
     with torch.autocast("cpu", torch.bfloat16):
         answer = network(trainable.predictor.preprocess(images))
     rounded = loss(_float32(answer), targets)
@@ -74,7 +75,7 @@ def _float32(answer: Any) -> Any:
 
 
 def pictures(task: Task, model: Model, trainable: Trainable, side: int) -> tuple[Tensor, Tensor]:
-    """Two pictures with discs, and what is right for each, as the loss takes it."""
+    """Return two pictures with discs and their targets, in the form that the loss takes."""
     drawn = [discs(side * model.scale, side * model.scale, seed=seed) for seed in (1, 2)]
     images = torch.cat([image for image, _ in drawn])
     inside = np.stack([mask.numpy() for _, mask in drawn])
@@ -107,7 +108,7 @@ def _maps(inside: np.ndarray, trainable: Trainable) -> np.ndarray:
 
 
 def read_back(task: Task, model: Model, trainable: Trainable, folder: Path) -> Predictor:
-    """The model as it was saved, loaded by its own load."""
+    """Save the model and load it with its own load function."""
     network: Any = trainable.predictor.network
     tensors = trainable.save(network) if trainable.save else network.state_dict()
     path = folder / f"{model.task}.safetensors"

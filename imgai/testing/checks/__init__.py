@@ -1,6 +1,6 @@
-"""What the contract asks of a plugin, one function a promise: a `Subject` to the faults that are found.
+"""The checks of the contract: one function per check, which takes a `Subject` and yields the faults.
 
-`imgai.testing.PluginContract` calls them as tests, ``imgai plugins check`` without pytest.
+`imgai.testing.PluginContract` runs them as tests, ``imgai plugins check`` without pytest.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DECLARED: dict[str, Check] = {
     "functions": functions,
     "weights": weights,
 }
-"""The checks of what is declared; the others need models that load."""
+"""The checks of declarations; the others need models that can be loaded."""
 CHECKS: dict[str, Check] = {
     **DECLARED,
     "sizes": sizes,
@@ -45,11 +45,11 @@ CHECKS: dict[str, Check] = {
     "training": training,
     "device": device,
 }
-"""All checks, in the order in which they are made."""
+"""All checks, in the order in which they run."""
 
 
 def faults(name: str, subject: Subject) -> list[Fault]:
-    """What one check finds; an error of the plugin's that nobody foresaw is a fault, too."""
+    """Return the faults of one check. An unexpected exception of the plugin is a fault too."""
     try:
         return list(CHECKS[name](subject))
     except Exception as error:
@@ -57,7 +57,7 @@ def faults(name: str, subject: Subject) -> list[Fault]:
 
 
 def check_all(subject: Subject) -> Iterator[tuple[str, list[Fault]]]:
-    """Every check with its faults. Where the declarations are wrong, or no model loads, the others are left out."""
+    """Yield every check with its faults. If declarations are wrong or no model loads, the other checks are skipped."""
     broken = False
     for name in DECLARED:
         found = faults(name, subject)

@@ -1,4 +1,4 @@
-"""Checks of what models answer: for pictures of any size, in batches, again and again."""
+"""Checks of the answers of models: for pictures of any size, in batches, and repeatedly."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MINIMA = (8, 16, 32, 64, 128)
 
 
 def sizes(subject: Subject) -> Iterator[Fault]:
-    """Pictures of any size give what the output promises."""
+    """Pictures of any size give the result that `Output` describes."""
     for step in subject.steps:
         for height, width in _sizes(step.model):
             words = _wrong(step, height, width)
@@ -42,7 +42,7 @@ def sizes(subject: Subject) -> Iterator[Fault]:
 
 
 def _sizes(model: Model) -> list[tuple[int, int]]:
-    """Sizes at which implementations break: one pixel, odd, around what is declared."""
+    """Return sizes at which implementations break: one pixel, odd sizes, sizes around the declared limits."""
     found = {(1, 1), (1, 37), (31, 33), (model.multiple_of + 1, model.multiple_of)}
     if model.minimum > 1:
         found.add((model.minimum - 1, model.minimum + 1))
@@ -54,7 +54,7 @@ def _sizes(model: Model) -> list[tuple[int, int]]:
 
 
 def _wrong(step: Step, height: int, width: int) -> str:
-    """What is wrong with the answer to a picture of that size; empty if nothing is."""
+    """Return what is wrong with the answer for a picture of that size; empty if nothing is."""
     try:
         result = step(sample(noise(height, width), step))
     except Exception as error:
@@ -64,13 +64,13 @@ def _wrong(step: Step, height: int, width: int) -> str:
 
 
 def _advice(step: Step, height: int, width: int) -> str:
-    """What to declare, found by trying."""
+    """Find by trial what to declare, and return it as advice."""
     if step.model.input_size is not None:
         return ""
     odd = min(max(_MINIMA) + 5, step.model.tile - 1 - step.model.tile % 2)  # one tile
     up = -(-height // 2) * 2, -(-width // 2) * 2
     multiples = [each for each in _MULTIPLES if each > step.model.multiple_of]
-    for multiple in multiples if _wrong(step, odd, odd - 2) else ():  # else small sizes alone fail
+    for multiple in multiples if _wrong(step, odd, odd - 2) else ():
         if not _wrong(changed(step, multiple_of=multiple), height, width):
             works = tuple(-(-side // multiple) * multiple for side in up)
             return f"{works[0]}x{works[1]} work: declare multiple_of={multiple}"
@@ -84,7 +84,7 @@ def _advice(step: Step, height: int, width: int) -> str:
 
 
 def values(subject: Subject) -> Iterator[Fault]:
-    """Answers are numbers of the right type and range before the host bounds them, also for pictures of one colour."""
+    """Answers have the right type and range before the host clamps them, also for pictures of one colour."""
     for step in subject.steps:
         yield from next(([fault] for fault in _values(step)), [])
 
@@ -97,7 +97,7 @@ def _values(step: Step) -> Iterator[Fault]:
         "a white picture": plain,
         "a red picture": plain * torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1),
     }
-    if output(step).field:  # of pictures, sharp edges overshoot
+    if output(step).field:  # not for images, which may overshoot at sharp edges
         pictures["discs"] = discs(side, side)[0]
     for name, image in pictures.items():
         recorded, seen = watched(step)
@@ -112,10 +112,10 @@ def _values(step: Step) -> Iterator[Fault]:
 
 
 def colors(subject: Subject) -> Iterator[Fault]:
-    """Pictures come back as RGB."""
+    """Images are returned as RGB, not BGR."""
     for step in subject.distinct:
         if output(step).field:
-            continue  # no picture
+            continue  # the answer is not an image
         side = plain_side(step, 96)
         y, x = torch.meshgrid(torch.linspace(0, 1, side), torch.linspace(0, 1, side), indexing="ij")
         image = torch.stack((x, y, (6.2832 * (x + y)).sin() / 2 + 0.5))[None] * 0.8 + 0.1
@@ -128,7 +128,7 @@ def colors(subject: Subject) -> Iterator[Fault]:
 
 
 def batch(subject: Subject) -> Iterator[Fault]:
-    """A batch gives what its pictures give alone."""
+    """A picture gives the same answer in a batch as alone."""
     for step in subject.steps:
         side = plain_side(step)
         samples = [sample(image, step) for image in _unlike(side)]
@@ -149,12 +149,12 @@ def batch(subject: Subject) -> Iterator[Fault]:
 
 
 def _unlike(side: int) -> list[Tensor]:
-    """Two pictures of different brightness and structure."""
+    """Return two pictures of different brightness and structure."""
     return [0.25 * gradient(side, side), 0.6 + 0.4 * noise(side, side)]
 
 
 def repeats(subject: Subject) -> Iterator[Fault]:
-    """The same picture and params give the same answer: again, after other pictures, and from a model loaded anew."""
+    """The same picture and params give the same answer: at once, after another picture, and after loading again."""
     for step in subject.steps:
         side = plain_side(step, 64)
         one, other = sample(0.1 + 0.8 * noise(side, side, seed=1), step), sample(0.3 * gradient(side, side), step)

@@ -1,4 +1,4 @@
-"""Checks of what is declared, before a model is loaded."""
+"""Checks of declarations, before a model is loaded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNKNOWN_LICENCES = ("unknown", "none", "other", "n/a", "todo", "tbd", "?", "fre
 
 
 def registers(subject: Subject) -> Iterator[Fault]:
-    """The host takes what is declared, beside all that is installed."""
+    """The host accepts the declarations together with those of all installed plugins."""
     found = list(dict.fromkeys(troubles([*subject.tasks, *subject.models, *subject.kinds, *subject.formats])))
     yield from (Fault("the plugin", words) for words in found)
     if found:
@@ -33,11 +33,11 @@ def registers(subject: Subject) -> Iterator[Fault]:
 
 
 def imports(subject: Subject) -> Iterator[Fault]:
-    """The module that declares imports nothing heavy, in next to no time, says nothing and leaves the process alone."""
+    """Importing the declarations is fast, imports nothing heavy, prints nothing and changes no global state."""
     if not subject.module:
         return
     seen = measure(subject.module)
-    for _ in range(2):  # a machine that is busy is no fault of the plugin's
+    for _ in range(2):  # measured twice, because the machine may be busy
         if seen.error or seen.heavy or seen.seconds <= LONGEST:
             break
         again = measure(subject.module)
@@ -60,7 +60,7 @@ def imports(subject: Subject) -> Iterator[Fault]:
 
 
 def summaries(subject: Subject) -> Iterator[Fault]:
-    """Summaries are sentences that fit on a line; labels can be told apart and be parts of file names."""
+    """Summaries are sentences that fit on a line; labels are unique and valid in file names."""
     declarations: list[Task | Model] = [*subject.tasks, *subject.models]
     for declared in declarations:
         summary = declared.summary
@@ -108,7 +108,7 @@ def _licence(where: str, licence: str) -> Iterator[Fault]:
 
 
 def functions(subject: Subject) -> Iterator[Fault]:
-    """What is named as ``"package.module:function"`` is there and can be called."""
+    """Functions named as ``"package.module:function"`` exist and can be called."""
     named = [(model.name, name) for model in subject.models for name in (model.load, model.train) if name]
     named += [(kind.name, name) for kind in subject.kinds for name in (kind.render, kind.merge) if name]
     for format_ in subject.formats:
@@ -126,7 +126,7 @@ def functions(subject: Subject) -> Iterator[Fault]:
 
 
 def weights(subject: Subject) -> Iterator[Fault]:
-    """Weights are what is declared: their file, size, checksum and licence, with a card beside them."""
+    """Weights match their declaration (file, size, checksum, licence) and have a model card."""
     for model in subject.models:
         if model.weights is not None:
             yield from _weights(model, model.weights)
@@ -142,7 +142,7 @@ def _weights(model: Model, declared: Weights) -> Iterator[Fault]:
         yield Fault(model.name, short(error), "is the file a part of the package?")
         return
     if path is None or not path.is_file():
-        return  # it is fetched, and checked, when it is needed
+        return  # it is downloaded and checked when it is needed
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if len(content) != declared.size:

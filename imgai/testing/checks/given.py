@@ -1,4 +1,4 @@
-"""Checks of params: each changes the answer, and every value that is allowed can be given."""
+"""Checks of params: each has an effect, and every allowed value is accepted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from imgai.testing.images import discs, noise
 from imgai.testing.subject import Subject, called, difference, plain_side, sample, short
 
 _CHOICES = 8
-"""Of more choices than that, some are tried."""
+"""The maximum number of choices of a param that are all tried."""
 
 
 def params(subject: Subject) -> Iterator[Fault]:
-    """Every param changes the answer, and its minimum, its maximum and its choices work."""
+    """Every param has an effect on the answer, and its minimum, maximum and choices work."""
     for step in subject.distinct:
         model, task = step.model, step.task
         ignored = set(model.ignores)
@@ -40,7 +40,7 @@ def _tried(
     try:
         usual = [step(each) for each in pictures]
     except Exception:
-        return  # told by another check
+        return  # reported by another check
     changes = False
     for words, value in values.items():
         try:
@@ -65,7 +65,7 @@ def _tried(
 def _differ(step: Step, one: Sample, other: Sample) -> bool:
     try:
         return float(difference(step, one, other).max()) > 0
-    except (RuntimeError, ValueError):  # of another shape
+    except (RuntimeError, ValueError):  # the shapes differ
         return True
 
 
@@ -79,7 +79,7 @@ def _pictures(step: Step) -> list[Sample]:
 
 
 def _values(option: Option) -> dict[str, object]:
-    """What to give an option, besides its default; nothing where that cannot be known."""
+    """Return values to try for an option in addition to its default; none if they cannot be derived."""
     about, default = option.about, option.default
     if about.file or about.weighted:
         return {}

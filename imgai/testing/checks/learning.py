@@ -1,4 +1,4 @@
-"""Checks of bfloat16 and of training, where they are declared."""
+"""Checks of bfloat16 and of training, for models that declare them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from imgai.testing.subject import LEVEL, Subject, called, difference, output, sa
 
 
 def bfloat16(subject: Subject) -> Iterator[Fault]:
-    """bfloat16 changes next to nothing where it is declared."""
+    """bfloat16 makes no visible difference for models that declare it."""
     for step in subject.steps:
         if not step.model.bfloat16:
             continue
         rounded = step_of(step.task, step.model, step.predictor, tile=step.tile, precision=torch.bfloat16)
-        # Structure with grain upon it, as pictures have.
+        # Structure with grain, like photographs.
         picture = sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256), step)
         apart = float(difference(step, step(picture), rounded(picture)).mean())
         levels = subject.bfloat16_levels or output(step).bfloat16_levels
@@ -32,13 +32,13 @@ def bfloat16(subject: Subject) -> Iterator[Fault]:
 
 
 def training(subject: Subject) -> Iterator[Fault]:
-    """What can be trained learns, and what it saves is read back by its own load."""
+    """A trainable model learns, and its load function reads back what it saves."""
     seen = set()
     for model in subject.models:
         if model.train is None or model.variant or (model.weights is None and not model.untrained):
-            continue  # a variant is named by the person
+            continue  # the user has to name a variant
         if (model.family, model.train) in seen and model.family:
-            continue  # another scale of the same
+            continue  # another member of the same family was checked
         seen.add((model.family, model.train))
         with tempfile.TemporaryDirectory() as folder:
             words = _untaught(subject.task(model), model, Path(folder))
@@ -47,7 +47,7 @@ def training(subject: Subject) -> Iterator[Fault]:
 
 
 def _untaught(task: Task, declared: Model, folder: Path) -> str:
-    """What is wrong with the training of a model; empty if nothing is."""
+    """Return what is wrong with the training of a model; empty if nothing is."""
     try:
         model, trainable, side = _training.begin(task, declared)
         losses = _training.learn(task, model, trainable, side)
@@ -57,7 +57,7 @@ def _untaught(task: Task, declared: Model, folder: Path) -> str:
     except Exception as error:
         return f"training fails: {short(error)}"
     if loaded.survey is not None:
-        return ""  # it is trained on whole pictures, and run on tiles
+        return ""  # it is trained on whole pictures but runs on tiles, so that the answers may differ
     image = gradient(side, side)
     with torch.inference_mode():
         one, other = (each.postprocess(each.network(each.preprocess(image))) for each in (trainable.predictor, loaded))

@@ -15,7 +15,7 @@ _LARGEST = 10_000  # bytes
 
 
 def instances(subject: Subject) -> Iterator[Fault]:
-    """What tells objects apart numbers them, for masks of any size, and can be sent to another process."""
+    """`Predictor.instances` numbers the objects of masks of any size, and can be sent to another process."""
     for step in subject.distinct:
         function = step.predictor.instances
         if function is None:
@@ -39,7 +39,7 @@ def _not_sent(function: Callable[..., object]) -> str:
 
 
 def _maps(channels: int) -> dict[str, np.ndarray]:
-    """Masks to number: discs in a wide picture, nothing, everything, one pixel."""
+    """Return masks to number: discs in a wide picture, an empty and a full mask, one pixel."""
     _, inside = discs(48, 80, count=6, seed=3)
     first = np.repeat(inside.numpy().astype(np.float32)[None] * 0.9, channels, axis=0)
     if channels > 1:

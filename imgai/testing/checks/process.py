@@ -1,4 +1,4 @@
-"""Checks that a model leaves the process as it was: no state, no output, no memory, and its own device."""
+"""Checks that a model changes no global state, prints nothing, leaks no memory and stays on its device."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from imgai.testing.subject import Subject, called, plain_side, sample, short
 
 _CALLS = 200
 _SECONDS = 0.2
-"""How long calls may take that are made to see whether memory grows; fewer than all are made of slow networks."""
+"""The time limit of the calls that look for memory growth, in seconds; slow networks are called less often."""
 _FEWEST = 6
 _WARM = 2
-"""Calls after which what they hold is noted: by then all is there that is made once."""
+"""The number of calls before memory is measured, so that objects which are created once exist already."""
 _MEASUREMENTS = 3
-"""In how many measurements memory has to grow."""
-_GROWTH = 64  # bytes a call
-_LEAST_GROWTH = 24_000  # bytes in all: interpreters hold a little more now and then
+"""The number of measurements in which memory has to grow."""
+_GROWTH = 64  # bytes per call
+_LEAST_GROWTH = 24_000  # bytes in all, because the interpreter's own memory varies a little
 
 
 def state(subject: Subject) -> Iterator[Fault]:
-    """Importing a model's module, loading it and running it change nothing that belongs to the process."""
+    """Importing a model's module, loading the model and running it change no global state."""
     for step in subject.distinct:
         where = called(step)
         seen: set[str] = set()
@@ -72,14 +72,14 @@ def _parts(subject: Subject, step: Step) -> Iterator[tuple[str, Callable[[], obj
 
 
 def _again(model: Model) -> None:
-    """Run the module that loads a model once more, with all that it imports there already."""
+    """Execute the module that loads a model once more, when everything that it imports is already imported."""
     name = model.load.partition(":")[0]
     module = importlib.import_module(name)
     spec = module.__spec__
     if spec is None or spec.loader is None or not hasattr(spec.loader, "exec_module"):
         return
     fresh = importlib.util.module_from_spec(spec)
-    sys.modules[name] = fresh  # dataclasses look their module up
+    sys.modules[name] = fresh  # dataclasses look up their module
     try:
         spec.loader.exec_module(fresh)
     finally:
@@ -87,22 +87,22 @@ def _again(model: Model) -> None:
 
 
 def memory(subject: Subject) -> Iterator[Fault]:
-    """Many pictures take no more memory than a few."""
+    """Memory does not grow with the number of pictures."""
     for step in subject.distinct:
         picture = sample(noise(plain_side(step, 32), plain_side(step, 32)), step)
         try:
             words = _held(lambda step=step, picture=picture: step(picture))  # type: ignore[misc]
         except Exception:
-            continue  # told by another check
+            continue  # reported by another check
         if words:
             yield Fault(called(step), words, "let go of what belongs to one picture: is there a list that grows?")
 
 
 def _held(work: Callable[[], object]) -> str:
-    """What is held after many calls that was not after two; empty if nothing is.
+    """Describe the memory held after many calls in addition to that after two; empty if there is none.
 
-    What a model keeps of each picture grows in every measurement. What grows in one alone is no fault: a cache that is
-    filled once, a table that is made larger, or another thread at work.
+    A leak per picture grows in every measurement. Growth in a single measurement is not a fault: it may be a cache that
+    is filled once, a table that is resized, or another thread.
     """
     words = ""
     for _ in range(_MEASUREMENTS):
@@ -113,8 +113,8 @@ def _held(work: Callable[[], object]) -> str:
 
 
 def _growth(work: Callable[[], object]) -> str:
-    """One measurement: of the bytes that Python sees, and of the tensors, whose memory it does not see."""
-    gc.freeze()  # what is there already neither counts nor is collected meanwhile, and collecting is quick
+    """Measure once: the bytes that tracemalloc sees, and the number of tensors, whose memory it does not see."""
+    gc.freeze()  # existing objects are neither counted nor traversed, which makes collection fast
     tracemalloc.start()
     try:
         ends, calls, held, tensors = time.perf_counter() + _SECONDS, 0, 0, 0
@@ -133,14 +133,14 @@ def _growth(work: Callable[[], object]) -> str:
 
 
 def _holding() -> tuple[int, int]:
-    """The bytes that are traced, and the tensors that are not frozen, with no garbage among them."""
+    """Collect garbage and return the traced bytes and the number of tensors that are not frozen."""
     gc.collect()
     tensors = sum(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
     return tracemalloc.get_traced_memory()[0], tensors
 
 
 def device(subject: Subject) -> Iterator[Fault]:
-    """A model runs on the device that it is loaded to. Nothing is looked at where there is no CUDA device."""
+    """A model runs on the device that it is loaded to. Skipped if there is no CUDA device."""
     if not torch.cuda.is_available():
         return
     for model in subject.runnable:

@@ -1,4 +1,4 @@
-"""Checks of what is cut into tiles: how far a pixel sees, and whether tiles show."""
+"""Checks of tiling: the receptive field of a pixel, and seams between tiles."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from imgai.testing.fault import Fault
 from imgai.testing.subject import LEVEL, Subject, as_given, blocky, called, changed, difference, output, sample, short
 
 _FAR = 4
-"""By how many times as much as a seam a pixel may move with those beyond the overlap."""
+"""The change at a pixel caused by pixels beyond the overlap that is still allowed, as a multiple of the seam limit."""
 _SMALLEST = 128
 _MULTIPLES = (2, 4, 8, 16, 32, 64)
 
 
 def tiles(subject: Subject) -> Iterator[Fault]:
-    """Tiles leave no seam: on blocks of colour, a third of them dark, which smooth pictures would hide."""
+    """Tiles leave no visible seam, on a picture of coloured blocks, a third of them dark."""
     for step in subject.distinct:
         if step.model.input_size is None and output(step).dense:
             yield from next(([fault] for fault in _tiles(step, subject.seam_levels * LEVEL)), [])
 
 
 def _tiles(step: Step, most: float) -> Iterator[Fault]:
-    """most: by how much tiles may differ from the whole at a pixel, 1 being the whole range."""
+    """most: the allowed difference at a pixel between tiles and the whole, as a fraction of the full range."""
     overlap = step.model.overlap
     try:
         apart = _apart(step)
@@ -41,7 +41,7 @@ def _tiles(step: Step, most: float) -> Iterator[Fault]:
                 return
     if reach > overlap:
         words = f"the answer at a pixel moves when one {reach} pixels away does: overlap={overlap} is too small"
-        more = -(-reach * 9 // 64) * 8  # an eighth more: what is farther away counts a little, too
+        more = -(-reach * 9 // 64) * 8  # an eighth more, because pixels farther away still have a small effect
         if whole:
             advice = "statistics of the whole picture are for survey; a network that needs all of it, for input_size"
         else:
@@ -52,21 +52,21 @@ def _tiles(step: Step, most: float) -> Iterator[Fault]:
 
 
 def _apart(step: Step) -> float:
-    """How far tiles lie from the whole, at most. Tiles are smaller than declared where that spares time."""
+    """Return the largest difference between tiles and the whole. Tiles may be smaller than declared to save time."""
     model = step.model
     multiple = model.multiple_of
     tile = -(-min(model.tile, max(_SMALLEST, model.minimum, 4 * model.overlap)) // multiple) * multiple
-    side = tile + tile // 2 + 5  # odd, so that tiles begin at odd pixels unless multiple_of says otherwise
+    side = tile + tile // 2 + 5  # odd, so that tiles begin at odd pixels unless multiple_of prevents it
     picture = sample(0.1 + 0.8 * blocky(tile // 2 + 1, side), step)
     whole, parts = (changed(step, tile=size) for size in (side + multiple + model.minimum, tile))
     return float(difference(step, whole(picture), parts(picture)).max())
 
 
 def _reach(step: Step, seen: float) -> tuple[int, bool]:
-    """How many pixels away a change is seen, and whether all of the picture moves with it.
+    """Return the distance in pixels at which a change has an effect, and whether it affects the whole picture.
 
-    A strip whose left end is drawn anew; both are answered with what the survey says of the first.
-    seen: what counts as a change at a pixel, 1 being the whole range.
+    Two strips that differ at their left end are predicted, both with the survey of the first.
+    seen: the smallest difference at a pixel that counts, as a fraction of the full range.
     """
     model = step.model
     multiple, overlap = model.multiple_of, model.overlap
@@ -88,7 +88,7 @@ def _reach(step: Step, seen: float) -> tuple[int, bool]:
 
 
 def _answer(step: Step, image: Tensor, surveyed: Tensor) -> Tensor:
-    """What the model says of an image, with what its survey says of another. Shape: ``(1, C, h, w)``"""
+    """Return the model's answer for an image with the survey of another. Shape: ``(1, C, h, w)``."""
     predictor = step.predictor
     with torch.inference_mode():
         given: tuple[Tensor, ...] = (predictor.preprocess(as_given(step, image)),)
