@@ -1,4 +1,4 @@
-"""What a plugin does to the process while it is imported, undone; and whether it was Ctrl-C that ended something."""
+"""Undo what a plugin does to the process while it is imported, and tell Ctrl-C from a KeyboardInterrupt it raises."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 from collections.abc import Iterator
 
 loading = ""
-"""The distribution of the plugin that is being imported, for whoever presses Ctrl-C meanwhile."""
+"""The distribution of the plugin that is being imported, for the message after Ctrl-C."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def apart(distribution: str) -> Iterator[None]:
-    """Import a plugin: what it prints goes to stderr, and what belongs to all commands is afterwards as it was."""
+    """Import a plugin within this context: its prints go to stderr, and changes to global state are undone."""
     global loading
     loading = distribution
     streams, hook = (sys.stdin, sys.stdout, sys.stderr), sys.excepthook
@@ -39,7 +39,7 @@ def apart(distribution: str) -> Iterator[None]:
             os.chdir(folder)
         for number, handler in zip(_SIGNALS, handlers, strict=True):
             if handler is not None and signal.getsignal(number) is not handler:
-                with contextlib.suppress(ValueError):  # not the main thread
+                with contextlib.suppress(ValueError):  # signals can be set in the main thread only
                     signal.signal(number, handler)
         if filters is not None:
             sys.modules["warnings"].filters[:] = filters
@@ -53,10 +53,10 @@ def _folder() -> str:
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Whether somebody pressed Ctrl-C: a KeyboardInterrupt that came between two instructions, not of a ``raise``."""
+    """Whether the user pressed Ctrl-C: a KeyboardInterrupt that was not raised by a ``raise`` statement."""
     if not isinstance(error, KeyboardInterrupt):
         return False
-    from opcode import opmap  # here, as few commands need it
+    from opcode import opmap  # imported here because few commands need it
 
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -67,7 +67,7 @@ def is_interrupt(error: BaseException) -> bool:
 
 
 def words_of(error: BaseException) -> str:
-    """What an error of a plugin's says, on one line; some cannot even say it."""
+    """Return a plugin's error message on one line, or a replacement if its ``__str__`` fails."""
     try:
         return " ".join(str(error).split())
     except BaseException:

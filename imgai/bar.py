@@ -1,4 +1,4 @@
-"""How far a file has come over the network."""
+"""The progress of a download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A bar on a terminal; in a log, a line for each quarter."""
+    """A progress bar on a terminal; otherwise one line per quarter."""
 
     def __init__(self, name: str, console: Console) -> None:
         self._name, self._console = name, console
@@ -18,7 +18,7 @@ class Bar:
         self._live = sys.stderr is not None and sys.stderr.isatty() and not console.quiet
 
     def tell(self, came: int, size: int) -> None:
-        """So many bytes of so many have come."""
+        """Report progress. came: bytes received so far. size: bytes in all."""
         share = 100 * came // max(1, size)
         if self._live and share > self._shown:
             sys.stderr.write(f"\r{'#' * (share // 4):25} {share:3}%  {came / 1e6:.1f} of {size / 1e6:.1f} MB")
@@ -29,6 +29,6 @@ class Bar:
             self._console.say(f"{self._name}: {share} %")
 
     def end(self) -> None:
-        """All has come."""
+        """Finish the bar; the download is complete."""
         if self._live and self._shown:
             sys.stderr.write("\n")

@@ -1,4 +1,4 @@
-"""Read the files that a run needs before it starts, with limits of size and time."""
+"""Read files that a run needs before it starts, with limits for size and time."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import time
 from pathlib import Path
 
 LONGEST = 60.0
-"""Seconds that a pipe is waited for."""
+"""The time limit for a pipe to send data, in seconds."""
 
 
 class TooMuch(OSError):
-    """The file is of the wrong type, is too large, or is a pipe that sends nothing."""
+    """The file has the wrong type, is too large, or is a pipe that sends nothing."""
 
     def __init__(self, why: str) -> None:
         super().__init__(0, why)
 
 
 def read_bytes(path: str | Path, most: int) -> bytes:
-    """The content of a file, or of a named pipe (as ``<(...)`` makes them). Raises OSError; devices are refused.
+    """Return the content of a file or a named pipe (such as ``<(...)``). Raises OSError; devices are refused.
 
-    most: bytes that it may have.
+    most: the maximum number of bytes.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Console:
     """The standard streams, and how much is printed.
 
-    quiet: errors alone are printed. verbose: `detail` is printed too.
-    log: a file that is told everything, whatever is printed.
+    quiet: print errors only. verbose: also print `detail`.
+    log: a file that gets all messages, whether they are printed or not.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
@@ -32,20 +32,20 @@ class Console:
 
     @property
     def err(self) -> RichConsole:
-        """The console on stderr, made when it is first needed."""
+        """The console on stderr, created on first use."""
         if self._err is None:
             from rich.console import Console as RichConsole
 
             class Words(RichConsole):
                 def on_broken_pipe(self) -> None:
-                    """The reader of stderr has left; go on without messages."""
+                    """The reader of stderr has left; continue without messages."""
                     self.quiet = True
                     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
                 def print(self, *objects: Any, **named: Any) -> None:
                     try:
                         super().print(*objects, **named)
-                    except OSError:  # a full disk, say
+                    except OSError:  # for example a full disk
                         self.on_broken_pipe()
 
             if sys.stderr is None:  # it was closed
@@ -54,38 +54,38 @@ class Console:
         return self._err
 
     def say(self, text: str) -> None:
-        """Print what was done; nothing with ``--quiet``."""
+        """Print a message, unless ``--quiet`` was given."""
         self._note(text)
         if not self.quiet:
             self.err.print(_plain(text))
 
     def detail(self, text: str) -> None:
-        """Print details, with ``--verbose`` only."""
+        """Print a message with ``--verbose`` only."""
         self._note(text)
         if self.verbose and not self.quiet:
             self.err.print(_plain(text, style="dim"))
 
     def warn(self, text: str) -> None:
-        """Print a warning; nothing with ``--quiet``."""
+        """Print a warning, unless ``--quiet`` was given."""
         self._note(f"warning: {text}")
         if not self.quiet:
             self.err.print(_plain(f"warning: {text}", style="yellow"))
 
     def fail(self, text: str) -> None:
-        """Print an error, also with ``--quiet``."""
+        """Print an error, even with ``--quiet``."""
         self._note(f"error: {text}")
         self.err.print(_plain(f"error: {text}", style="red"))
 
     def _note(self, text: str) -> None:
-        """Keep what is said in the log, if there is one."""
+        """Add a message to the log, if there is one."""
         if self.log is not None and not self.log.add(printable(text)):
             self.log = None
             self.fail("the log cannot be written any more; the run goes on without it")
 
     def out_line(self, text: str) -> None:
-        """Write one line of results to stdout, at once, so that the next command can begin.
+        """Write one line of results to stdout and flush, so that the next command in a pipe can begin.
 
-        Raises BrokenPipeError if its reader left, and Unheard if it cannot be written.
+        Raises BrokenPipeError if the reader has left, and Unheard if stdout cannot be written.
         """
         out = results()
         if out is None:
@@ -106,7 +106,7 @@ _is_aside = False
 
 @contextlib.contextmanager
 def prints_aside() -> Iterator[None]:
-    """While plugins are at work, what they print goes to stderr; results go to standard output all the same."""
+    """Redirect what plugins print to stderr. `results` still returns the real standard output."""
     global _results, _is_aside
     before, sys.stdout = sys.stdout, sys.stderr
     _results, _is_aside = before, True
@@ -117,7 +117,7 @@ def prints_aside() -> Iterator[None]:
 
 
 def results() -> TextIO | None:
-    """Where results go: standard output, whatever plugins print; None where it is closed."""
+    """The real standard output, for results; None if it is closed."""
     return _results if _is_aside else sys.stdout
 
 
@@ -129,7 +129,7 @@ class Unheard(InputError):
 
 
 def silence_stdout() -> None:
-    """Discard what Python would flush at exit."""
+    """Discard the buffered output that Python would flush at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         out = results()
         if out is not None:
@@ -137,14 +137,14 @@ def silence_stdout() -> None:
 
 
 def printable(text: str) -> str:
-    """The text with control characters and what no terminal can show escaped: file names may hold any bytes."""
+    """Escape control characters and characters that cannot be encoded: file names may contain any bytes."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:
-    """A text of a plugin's for a help page, where square brackets would be taken for markup."""
+    """Escape square brackets in a plugin's text for a help page, where they would be markup."""
     if "[" not in text:
         return text
     from rich.markup import escape
@@ -153,7 +153,7 @@ def shown(text: str) -> str:
 
 
 def _plain(text: str, style: str = "") -> Text:
-    """A Text, so that brackets in a file's name are not taken for markup."""
+    """Make a `Text`, so that brackets in a file name are not taken for markup."""
     from rich.text import Text
 
     return Text(printable(text), style=style)

@@ -1,4 +1,4 @@
-"""Find plugins through their entry points, and keep a broken one from breaking anything else."""
+"""Find plugins through their entry points, and isolate those that are broken."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ OFFICIAL = frozenset(
 )
 
 _DECLARED = {"tasks": "Task", "models": "Model", "kinds": "Kind", "formats": "Format"}
-"""What plugins declare: the field of `Plugin` (and end of the hook's name), and the type of what the hook returns."""
+"""The declarations: the field of `Plugin`, which is also the end of the hook's name, and the type that it returns."""
 _HOST = ("imgai.images.codecs", "imgai.kinds")
-"""The host's own modules that declare through the hooks, as plugins do. Imported by name: they are above this one."""
+"""The host's modules that implement the hooks. They are imported by name because they belong to a higher layer."""
 
 _UNKNOWN: tuple[tuple[re.Pattern[str], type[BaseException]], ...] = (
     (
@@ -43,21 +43,21 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], type[BaseException]], ...] = (
     (re.compile(r"^(?:type object '(?P<of>Output)' has no attribute ')?(?P<name>[A-Z_]+)'?$"), AttributeError),
     (re.compile(r"^cannot import name '(?P<name>\w+)' from '(?P<of>imgai\.plugin)'"), ImportError),
 )
-"""How an error says that a plugin uses a field, an output or a name that this imgai does not have."""
+"""Patterns of error messages which say that a plugin uses a field, output or name unknown to this version of imgai."""
 _VALUE = re.compile(r"\w[\w.]*(:\w[\w.]*)?(\s*\[.*\])?")
-"""What an entry point has to be."""
+"""The form of a valid entry point."""
 _MOST = 2000
-"""How many declarations a hook may return: one that goes on without an end is not waited for."""
+"""The maximum number of declarations per hook, so that an endless generator is stopped."""
 _AT_LEAST = re.compile(r"imgai\s*\(?[^;]*?>=\s*([\d.]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """One entry point: what it declared, or why it could not.
+    """One entry point, with what it declared or why it is broken.
 
-    name: the entry point's name. distribution, version: where it comes from.
-    broken: one line that says why nothing of it can be used; empty for a sound plugin.
-    module: the one that its entry point names. seconds: how long its import and its hooks took.
+    name: the entry point's name. distribution, version: the installed distribution that it belongs to.
+    broken: one line that says why the plugin cannot be used; empty if it can.
+    module: the module that its entry point names. seconds: how long the import and the hooks took.
     """
 
     name: str
@@ -77,22 +77,22 @@ class Plugin:
 
     @property
     def host(self) -> bool:
-        """Whether it stands for what the host itself declares."""
+        """Whether this entry holds the host's own declarations."""
         return self.distribution == "imgai"
 
 
 def host() -> Plugin:
-    """What the host itself declares, by the same hooks."""
+    """The host's own declarations, made through the same hooks."""
     return Plugin("imgai", "imgai", __version__, **_declarations([import_module(name) for name in _HOST]))
 
 
 @cache
 def discover() -> tuple[Plugin, ...]:
-    """Every installed plugin, official ones first, then by distribution and name.
+    """Return every installed plugin: official plugins first, then sorted by distribution and name.
 
-    ``IMGAI_PLUGINS`` names those that are loaded, by entry point or distribution, with commas between; where it is
-    empty, they are the official ones. A plugin whose import fails, that exits, or that declares nonsense comes back
-    with `Plugin.broken` set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
+    ``IMGAI_PLUGINS`` limits which plugins are loaded: names of entry points or distributions, separated by commas; an
+    empty value means the official plugins only. A plugin that fails to import, exits, or has invalid declarations is
+    returned with `Plugin.broken` set. With ``IMGAI_STRICT=1`` in the environment its exception is raised instead.
     """
     # An editable install and a wheel of one distribution can both be on the path.
     unique: dict[tuple[str, str, str], EntryPoint] = {}
@@ -103,7 +103,7 @@ def discover() -> tuple[Plugin, ...]:
 
 
 def _chosen(found: list[EntryPoint]) -> list[Plugin]:
-    """The plugins that ``IMGAI_PLUGINS`` names, loaded; all where it is not set."""
+    """Load the plugins that ``IMGAI_PLUGINS`` names, or all if it is not set."""
     asked = os.environ.get("IMGAI_PLUGINS")
     if asked is None:
         return [_load(each) for each in found]
@@ -116,8 +116,8 @@ def _chosen(found: list[EntryPoint]) -> list[Plugin]:
 
 
 def _named(entry_point: EntryPoint) -> tuple[str, str, list[str]]:
-    """Name and version of the distribution that has an entry point, and what it says it needs."""
-    # What an interrupted installation leaves has no metadata, or an empty one.
+    """Return the name, the version and the requirements of the distribution that has an entry point."""
+    # An interrupted installation leaves a distribution with missing or empty metadata.
     name, version, requires = entry_point.about()
     return (name or entry_point.module).lower().replace("_", "-"), version or "?", requires
 
@@ -136,7 +136,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
         with apart(name):
             declared = _declarations([entry_point.load()])
     except BaseException as error:
-        # SystemExit and the like too: a plugin that exits while it is imported breaks itself alone.
+        # SystemExit and the like too: a plugin that exits while it is imported must not end the command.
         if is_interrupt(error) or os.environ.get("IMGAI_STRICT") == "1":
             raise
         broken = _newer(error, requires) or _missing(error, requires) or _one_line(error)
@@ -146,7 +146,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
 
 
 def _missing(error: BaseException, requires: list[str]) -> str:
-    """That what its distribution needs is not installed, where that is why it does not import; else nothing."""
+    """Return which requirements are missing if that is why the plugin cannot be imported, else an empty string."""
     if not isinstance(error, ImportError):
         return ""
     from imgai.requirements import unmet
@@ -156,7 +156,7 @@ def _missing(error: BaseException, requires: list[str]) -> str:
 
 
 class _Hooks(pluggy.PluginManager):
-    """Looks for hooks among functions alone: pluggy inspects every name of a module, which takes ten times as long."""
+    """Looks for hooks among functions only. pluggy inspects every name of a module, which takes ten times as long."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         if not isinstance(vars(plugin).get(name), FunctionType):
@@ -165,12 +165,12 @@ class _Hooks(pluggy.PluginManager):
 
 
 def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
-    """What one plugin, alone with the hook specifications, answers to the hooks; by field of `Plugin`."""
+    """Call the hooks of one plugin in a plugin manager of its own. Returns the declarations by field of `Plugin`."""
     hooks = _Hooks("imgai")
     hooks.add_hookspecs(hookspecs)
     for module in modules:
         hooks.register(module, module.__name__)
-    hooks.check_pending()  # a hook of an unknown name is misspelled
+    hooks.check_pending()  # raises for hooks with unknown names, which are misspelled
     declared: dict[str, Any] = {}
     for name, type_ in _DECLARED.items():
         answers = getattr(hooks.hook, f"imgai_register_{name}")()
@@ -188,9 +188,9 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
 
 
 def _newer(error: BaseException, requires: list[str]) -> str:
-    """That the plugin is made for a newer imgai, where it declares what this one does not know; else nothing.
+    """Say that the plugin needs a newer imgai if it uses something unknown to this version, else return "".
 
-    requires: what its distribution says it needs.
+    requires: the requirements in the distribution's metadata.
     """
     about = words_of(error)
     unknown = next(

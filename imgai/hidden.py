@@ -1,7 +1,7 @@
 """Hidden files that are renamed when they are complete, and temporary folders, named after the process that made them.
 
-A name tells the host, the boot and the process that made it, and is random beside that. So a later run can tell what a
-killed run left from what another process, container or host is writing in the same folder at this moment.
+A name contains the host, the boot and the process that created it, and a random part. So a later run can tell the
+leftovers of a killed run from files that another process, container or host is writing right now.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import BinaryIO
 
 SUFFIX = ".imgai-tmp"
 OLD = 2 * 24 * 3600.0
-"""Seconds after which a hidden file of an unknown host counts as abandoned."""
+"""The age in seconds from which a hidden file of an unknown host counts as abandoned."""
 
-_PREFIX = "imgai-"  # of folders below that for temporary files
-_mine: set[str] = set()  # names that this very process has made and not given up
+_PREFIX = "imgai-"  # of folders in the system's folder for temporary files
+_mine: set[str] = set()  # names created by this process and still in use
 _lock = threading.Lock()
 
 
 def create(folder: Path) -> tuple[BinaryIO, Path]:
-    """Make a new hidden file in a folder and open it for writing. Raises OSError.
+    """Create a new hidden file in a folder and open it for writing. Raises OSError.
 
-    It is created exclusively, so a link or a file that somebody put at its name is never written to. `forget` it when
+    It is created exclusively, so that an existing link or file of that name is never written to. Call `forget` after
     it is renamed or removed.
     """
     while True:
@@ -52,14 +52,14 @@ def create(folder: Path) -> tuple[BinaryIO, Path]:
 
 
 def forget(path: Path) -> None:
-    """The hidden file was renamed or removed."""
+    """Note that a hidden file was renamed or removed."""
     with _lock:
         _mine.discard(path.name)
 
 
 @contextlib.contextmanager
 def folder_for_a_while() -> Iterator[Path]:
-    """A new folder in the folder for temporary files; removed at the end. Those of killed runs are removed first."""
+    """Create a temporary folder, removed at the end. Temporary folders of killed runs are removed first."""
     base = Path(tempfile.gettempdir())
     sweep_folders(base)
     path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{owner()}.", dir=base))
@@ -73,18 +73,18 @@ def folder_for_a_while() -> Iterator[Path]:
 
 
 def sweep(folder: Path, *, below: bool = True) -> None:
-    """Remove the hidden files that are surely abandoned in a folder and, unless told otherwise, below it."""
+    """Remove abandoned hidden files from a folder. below: also from the folders below it."""
     for path, _, names in os.walk(folder):
         for name in names:
             if name.endswith(SUFFIX) and name.startswith(".") and _is_abandoned(name[1:], Path(path, name)):
-                with contextlib.suppress(OSError):  # somebody else's, or open on Windows: it does no harm
+                with contextlib.suppress(OSError):  # of another user, or open on Windows: it stays, which is harmless
                     Path(path, name).unlink()
         if not below:
             return
 
 
 def sweep_folders(base: Path) -> None:
-    """Remove the folders of killed runs of this user in the folder for temporary files."""
+    """Remove the temporary folders of this user's killed runs."""
     try:
         entries = [entry for entry in os.scandir(base) if entry.name.startswith(_PREFIX)]
     except OSError:
@@ -99,7 +99,7 @@ def sweep_folders(base: Path) -> None:
 
 
 def _is_abandoned(name: str, path: Path) -> bool:
-    """Whether nobody writes a hidden file any more: its process is gone, or it is old and of an unknown host."""
+    """Whether a hidden file is abandoned: its process is gone, or it is old and its host is unknown."""
     with _lock:
         if path.name in _mine:
             return False
@@ -115,28 +115,28 @@ def _is_abandoned(name: str, path: Path) -> bool:
 
 
 def owner() -> str:
-    """What names this process on this host since this boot, as hidden names have it."""
-    # A fork has another number: ask for it each time.
+    """Return the part of hidden names that identifies this process, host and boot."""
+    # Not cached: a fork has another process number.
     return f"{_host()}-{_boot()}-{os.getpid()}-{_begun(os.getpid())}"
 
 
 def is_gone(name: str) -> bool:
-    """Whether a name begins with an `owner` of this host whose process is no more; False for those of other hosts."""
+    """Whether a name begins with an `owner` of this host whose process has ended. False for other hosts."""
     host, boot, process, begun = _parsed(name)
-    if host != _host() or not process.isdigit() or os.name == "nt":  # which does not tell of other processes
+    if host != _host() or not process.isdigit() or os.name == "nt":  # Windows has no cheap way to look up a process
         return False
     return boot != _boot() or _begun(int(process)) != begun
 
 
 def _parsed(name: str) -> tuple[str, str, str, str]:
-    """Host, boot, process and when it began; empty texts for a name of another form."""
+    """Split a name into host, boot, process and its start time; empty strings for a name of another form."""
     parts = name.split(".")[0].split("-")
     return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", "")
 
 
 @functools.cache
 def _host() -> str:
-    """This host and, in a container, its numbering of processes: where a process number means the same."""
+    """Return a name for the host and its process namespace, within which process numbers are unique."""
     with contextlib.suppress(OSError):
         return _hash(f"{socket.gethostname()} {Path('/proc/self/ns/pid').stat().st_ino}")
     return _hash(socket.gethostname())
@@ -150,14 +150,14 @@ def _boot() -> str:
 
 
 def _begun(process: int) -> str:
-    """When a process began, so that a number which is used again is told apart; "" if there is no such process."""
+    """Return the start time of a process, which tells apart reused process numbers; "" if there is no such process."""
     with contextlib.suppress(OSError):
-        # The name of the program, in parentheses, may hold anything; the 20th field behind it is the time.
+        # The program's name, in parentheses, may contain anything; the start time is the 20th field after it.
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[19].decode()
     if Path("/proc/self/stat").exists():
         return ""
     if os.name == "nt":
-        return "0" if process == os.getpid() else ""  # a signal 0 would end it; what it has open stays anyway
+        return "0" if process == os.getpid() else ""  # on Windows: os.kill(process, 0) would end the process
     try:
         os.kill(process, 0)
     except ProcessLookupError:

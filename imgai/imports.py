@@ -1,4 +1,4 @@
-"""What importing a plugin costs and does, measured in an interpreter of its own."""
+"""Measure the cost and the side effects of importing a plugin, in a separate interpreter."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 LONGEST = 0.1
-"""Seconds that the import of a plugin's declarations may take: every command waits for them."""
+"""The time limit for importing a plugin's declarations in seconds; every command waits for it."""
 HEAVY = (
     *("torch", "kornia", "numpy", "PIL", "scipy", "skimage", "sklearn", "cv2", "torchvision", "timm", "transformers"),
     *(
@@ -26,7 +26,7 @@ HEAVY = (
         "safetensors",
     ),
 )
-"""Packages that no declaration needs."""
+"""Packages that declarations must not import."""
 _TIMEOUT = 60
 
 _PROGRAM = """
@@ -72,10 +72,10 @@ os._exit(0)
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was seen of the import of one module and of the call of its hooks.
+    """The effects of importing a module and calling its hooks.
 
-    seconds: how long both took. heavy: packages that they import and no declaration needs. printed: what they wrote.
-    changed: what of the interpreter is otherwise than before. error: why they failed, on one line.
+    seconds: the time for both. heavy: heavy packages that were imported. printed: the output.
+    changed: global state of the interpreter that was changed. error: why it failed, on one line.
     """
 
     seconds: float
@@ -86,7 +86,7 @@ class Imported:
 
 
 def measure(module: str, path: Sequence[str] = ()) -> Imported:
-    """Import a module in a fresh interpreter. path: further folders to look in."""
+    """Import a module in a new interpreter. path: further folders to search."""
     asked = json.dumps([module, list(HEAVY), [*path, *filter(None, sys.path)]])
     command = [sys.executable, "-P", "-c", _PROGRAM, asked]
     try:

@@ -1,8 +1,8 @@
 """The entry points of installed distributions, by their group.
 
-`importlib.metadata` knows them too, but importing it takes a tenth of the time of ``imgai --help``, since it brings
-what parses mail and archives. So the folders of `sys.path` are read here, as it reads them, and it is asked only where
-something else than a folder may hold distributions.
+`importlib.metadata` returns them too, but importing it takes a tenth of the time of ``imgai --help`` because it imports
+parsers for mail and archives. This module reads the folders of `sys.path` in the same way, and uses
+`importlib.metadata` only if something other than a folder may contain distributions.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import Any
 
 _READERS = ("PathFinder",)
-"""Finders of modules whose distributions lie in the folders of `sys.path`."""
+"""Module finders whose distributions are in the folders of `sys.path`."""
 
 
 class EntryPoint:
-    """One line of the entry points of a distribution: ``name = value`` under the heading of a group.
+    """One entry point of a distribution: the line ``name = value`` in the section of a group.
 
-    text: reads a file of the distribution's metadata by name; None for one that is not there.
+    text: reads a metadata file of the distribution by name; None if it does not exist.
     """
 
     __slots__ = ("group", "name", "text", "value")
@@ -30,23 +30,23 @@ class EntryPoint:
 
     @property
     def module(self) -> str:
-        """The module that the value names."""
+        """The module named by the value."""
         return self.value.partition("[")[0].partition(":")[0].strip()
 
     def load(self) -> Any:
-        """What the value names: a module, or an attribute of one. Raises what importing it raises."""
+        """Import the module or attribute named by the value. Raises whatever the import raises."""
         loaded: Any = import_module(self.module)
         for attribute in filter(None, self.value.partition("[")[0].partition(":")[2].strip().split(".")):
             loaded = getattr(loaded, attribute)
         return loaded
 
     def about(self) -> tuple[str, str, list[str]]:
-        """Name and version of the distribution, each empty where it is not told, and what it requires."""
+        """Return the name, the version (empty if unknown) and the requirements of the distribution."""
         fields: dict[str, list[str]] = {"name": [], "version": [], "requires-dist": []}
         for line in (self.text("METADATA") or self.text("PKG-INFO") or "").splitlines():
             key, _, value = line.partition(":")
             if not line:
-                break  # the readme begins
+                break  # end of the headers; the readme follows
             if key.lower() in fields:
                 fields[key.lower()].append(value.strip())
         name, version = (next(filter(None, fields[key]), "") for key in ("name", "version"))
@@ -54,7 +54,7 @@ class EntryPoint:
 
 
 def entry_points(prefix: str) -> Iterator[EntryPoint]:
-    """The entry points of every group whose name begins so; of two distributions of one name, the first on the path."""
+    """Yield the entry points of every group with this prefix. Of two distributions with one name the first counts."""
     finders = (finder for finder in sys.meta_path if hasattr(finder, "find_distributions"))
     strange = any(getattr(finder, "__name__", "") not in _READERS for finder in finders)
     if strange or any(os.path.isfile(entry) for entry in sys.path):  # noqa: PTH113
@@ -101,7 +101,7 @@ def _by_importlib(prefix: str) -> Iterator[EntryPoint]:
 
 
 def _parsed(written: str, prefix: str, text: Callable[[str], str | None]) -> Iterator[EntryPoint]:
-    """The lines below the headings that begin so."""
+    """Yield the entry points in the sections with this prefix."""
     group = ""
     for line in map(str.strip, written.splitlines()):
         name, is_entry, value = (part.strip() for part in line.partition("="))

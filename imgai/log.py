@@ -1,4 +1,4 @@
-"""``--log``: a file that holds what people were told, line by line, with the time."""
+"""``--log``: a file of all messages, each with the time."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from imgai.errors import UsageError
 
 _BEGINS = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
-"""What every line of a log begins with."""
+"""The beginning of every line of a log."""
 _CALLED = re.compile(r"log|^tmp", re.IGNORECASE)
-"""What an empty file is called that is meant to become a log."""
+"""Names of empty files that may become a log."""
 
 
 class Log:
-    """A file that lines are added to. Several runs may add to one."""
+    """A file that messages are appended to. Several runs may share one."""
 
     def __init__(self, path: Path) -> None:
-        """Raises UsageError for a file that is no log, or cannot be written.
+        """Raises UsageError if the file is not a log or cannot be written.
 
         An empty file that was there is one only if it is called so (``x.log``, or as mktemp calls files): anything else
         that is empty has another purpose.
@@ -39,7 +39,7 @@ class Log:
             raise UsageError(f"--log {path}: there is such a file, and it is no log of imgai's", "name another file")
 
     def add(self, text: str) -> bool:
-        """Add a line; whether that could be done."""
+        """Append a line. Returns whether that succeeded."""
         line = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n".encode("utf-8", "backslashreplace")
         try:
             return os.write(self._file, line) == len(line)

@@ -1,8 +1,8 @@
-"""Options, declared once as the fields of a dataclass: how they are checked, shown and described everywhere.
+"""Options, declared once as the fields of a dataclass, and how their values are checked, shown and described.
 
-`imgai.plugin.param` declares a field of a plugin, `option` one of the host. `options_of` reads them as `Option`; the
-command line, ``imgai.toml``, recipes, ``imgai config``, the tables of the documentation and the JSON Schema take
-theirs from it.
+`imgai.plugin.param` declares a field of a plugin, `option` a field of the host. `options_of` returns them as `Option`
+objects, from which the command line, ``imgai.toml``, recipes, ``imgai config``, the tables in the documentation and
+the JSON Schema are built.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the host's own options can say of themselves besides a `Param`.
+    """Properties that the host's own options have in addition to those of a `Param`.
 
     short: a flag of one letter.
-    shown: what ``--help`` gives as the default, where the value says little.
-    argument: it is named by its place on the command line and has no flag.
-    plain: text with commas in it is one value, not several.
-    base: 1024 or 1000, for whole numbers that may be written with a unit, as ``512M``; what they count is in `unit`.
+    shown: what ``--help`` prints as the default if the value itself says little.
+    argument: a positional argument, without a flag.
+    plain: text that contains commas is one value, not several.
+    base: 1024 or 1000, for whole numbers that may have a suffix, as in ``512M``; `unit` says what they count.
     hidden: left out of ``--help``.
     scope: where it can be set. ``"typed"``: on the command line alone; ``"recipe"``: also in a recipe; ``"settings"``:
         also in imgai.toml and by an environment variable; ``"saved"``: --save-recipe writes it too.
     trusted: of files, only the user's own imgai.toml and recipes may set it, not the imgai.toml of the current folder,
         which may have come with the pictures.
-    negatable: ``--no-NAME`` is its opposite; for bool.
-    offered: what a shell offers to complete, where the choices are not all that it takes.
+    negatable: ``--no-NAME`` sets the opposite (bool only).
+    offered: values that shell completion suggests if the choices are not the only valid values.
     """
 
     short: str = ""
@@ -64,13 +64,13 @@ class Traits:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option, as everything that offers, reads or shows it needs it.
+    """One option, with everything that is needed to offer, read and show it.
 
-    name: of the field. type: bool, int, float, str, Path, or tuple for several texts.
-    default: MISSING where a value is required.
-    panel: the heading that it stands under in ``--help``.
+    name: the name of the field. type: bool, int, float, str, Path, or tuple for several texts.
+    default: MISSING if a value is required.
+    panel: its heading in ``--help``.
     variable: the environment variable that sets it; empty if none does.
-    suggested: what a shell offers to complete; the choices, if there are any.
+    suggested: values that shell completion suggests; the choices, if there are any.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The name in files, as it is typed but without the dashes: ``min-area``, ``as``."""
+        """The name used in files, which is the flag without its leading dashes: ``min-area``, ``as``."""
         return key_of(self.name)
 
     @property
@@ -109,17 +109,17 @@ def option(
 
 
 def key_of(field_name: str) -> str:
-    """``min_area`` as files have it, ``min-area``; a field named like a word of Python ends in an underscore."""
+    """The key in files for a field: ``min-area`` for ``min_area``. The underscore after a Python keyword is removed."""
     return field_name.rstrip("_").replace("_", "-")
 
 
 def option_name(field_name: str) -> str:
-    """``min_area`` as people type it: ``--min-area``."""
+    """The flag for a field: ``--min-area`` for ``min_area``."""
     return f"--{key_of(field_name)}"
 
 
 def options_of(params: type[Any], panel: str = "") -> list[Option]:
-    """The options that a dataclass declares, in order: its own before those of its base."""
+    """The options that a dataclass declares, in order: its own fields first, then those of its base class."""
     return [dataclasses.replace(each, panel=panel) if panel else each for each in _declared(params)]
 
 
@@ -146,10 +146,10 @@ def _option_of(params: type[Any], field: dataclasses.Field[Any], about: Param, h
 
 
 def as_values(params: type[Params], given: Mapping[str, object], **others: object) -> Params:
-    """An instance of the dataclass with the values given, checked; None stands for the default.
+    """Return an instance of the dataclass with the given values, after checking them. None means the default.
 
-    others: values of fields that are no options.
-    Raises UsageError for an unknown name, a value of another type or one out of range.
+    others: values of fields that are not options.
+    Raises UsageError for an unknown name and for a value of the wrong type or out of range.
     """
     options = {each.name: each for each in _declared(params)}
     if unknown := sorted(set(given) - set(options)):
@@ -160,14 +160,14 @@ def as_values(params: type[Params], given: Mapping[str, object], **others: objec
 
 
 def picked(params: type[Params], values: Mapping[str, object], **others: object) -> Params:
-    """An instance of the dataclass with those of the values, checked before, that are its fields."""
+    """Return an instance of the dataclass with those of the already checked values that are its fields."""
     fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(params)  # type: ignore[arg-type]
     names = {field.name for field in fields if param_of(field) is not None} - others.keys()
     return params(**{name: value for name, value in values.items() if name in names}, **others)
 
 
 def read(option: Option, text: str) -> object:
-    """The value of an option that was typed, or set by a variable. Raises UsageError where it cannot be one."""
+    """Convert the text that was typed, or set by a variable, to the option's type. Raises UsageError if it cannot."""
     value: object = text
     if option.type in (int, float) and not option.traits.base:
         with contextlib.suppress(ValueError):
@@ -178,10 +178,10 @@ def read(option: Option, text: str) -> object:
 
 
 def check(option: Option, value: object, called: str = "", *, there: bool = True) -> Any:
-    """The value as the dataclass holds it. Raises UsageError for one of another type or out of range.
+    """Return the value as the dataclass stores it. Raises UsageError if its type is wrong or it is out of range.
 
-    called: what errors call the option; as it is typed unless said otherwise.
-    there: a file that is named has to be there now.
+    called: the name of the option in error messages; its flag by default.
+    there: whether a named file must exist now.
     """
     name, about = called or option.flag, option.about
     if option.type is tuple:
@@ -210,18 +210,18 @@ def check(option: Option, value: object, called: str = "", *, there: bool = True
 
 
 def as_table(params: type[Any]) -> list[tuple[str, str, str, str]]:
-    """A row for each field: the option, what it takes, its default, its help."""
+    """Return a row for each field: flag, accepted values, default, help."""
     return [row_of(each) for each in _declared(params)]
 
 
 def row_of(option: Option) -> tuple[str, str, str, str]:
-    """The option, what it takes, its default, its help."""
+    """Return the flag, the accepted values, the default and the help of an option."""
     choices = option.about.choices
     return option.flag, " or ".join(choices) if choices else takes(option), shown_default(option), option.about.help
 
 
 def shown_default(option: Option) -> str:
-    """The default in words; empty where there is none."""
+    """Return the default as text; empty if there is none."""
     if option.traits.shown:
         return option.traits.shown
     default = option.default
@@ -229,7 +229,7 @@ def shown_default(option: Option) -> str:
 
 
 def shown(option: Option, value: object) -> str:
-    """A value as it can be typed: ``512M``, ``a, b``; yes or no for a flag."""
+    """Return a value as a user would type it: ``512M``, ``a, b``; yes or no for a flag."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (tuple, list)):
@@ -238,7 +238,7 @@ def shown(option: Option, value: object) -> str:
 
 
 def plain(option: Option, value: object) -> object:
-    """A value as TOML and JSON have it: whole numbers of an option with units as text, paths as text."""
+    """Convert a value for TOML or JSON: paths and whole numbers with a unit become text."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):
@@ -252,7 +252,7 @@ def plain(option: Option, value: object) -> object:
 
 
 def as_schema(option: Option) -> dict[str, Any]:
-    """The JSON Schema of an option's values in a recipe."""
+    """Return the JSON Schema for an option's value in a recipe."""
     about = option.about
     one: dict[str, Any] = {"type": {bool: "boolean", int: "integer", float: "number"}.get(option.type, "string")}
     bounds = {"minimum": about.minimum, "maximum": about.maximum}
@@ -267,7 +267,7 @@ def as_schema(option: Option) -> dict[str, Any]:
 
 
 def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
-    """The shell completion of an option that takes these names; after a comma, of the next one."""
+    """Return a shell completion for an option that takes these names, also for further names after a comma."""
     known = tuple(names)
 
     def complete(incomplete: str) -> list[str]:
@@ -278,7 +278,7 @@ def completion(names: Iterable[str]) -> Callable[[str], list[str]]:
 
 
 def to_dict(params: Any) -> dict[str, Any]:
-    """The fields of a params instance, for records and digests; of a file, also a hash of its content."""
+    """Return the fields of a params instance for records and digests. A field that names a file also gets a hash."""
     values: dict[str, Any] = {}
     for field in dataclasses.fields(params):
         value = getattr(params, field.name)
@@ -295,14 +295,14 @@ def to_dict(params: Any) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=16)
 def _digest(path: str, size: int, time: int) -> str:
-    """SHA-256 of a file's content; read once, as long as its size and time stay the same."""
+    """Return the SHA-256 of a file. `size` and `time` are part of the cache key, so a changed file is read again."""
     import hashlib
 
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _with_sign(number: re.Match[str], option: Option) -> object:
-    """``60%`` as 0.6 and ``4x`` as 4, where a number can be that; else as it was written."""
+    """Return 0.6 for ``60%`` and 4 for ``4x`` if the option allows that, else the text itself."""
     if number[2] == "%":
         return float(number[1]) / 100 if option.type is float else number[0]
     value = float(number[1])
@@ -310,7 +310,7 @@ def _with_sign(number: re.Match[str], option: Option) -> object:
 
 
 def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
-    """The texts of an option that was given several times, or once with commas between them."""
+    """Return the texts of an option that was given several times, or once with commas."""
     texts = [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else None
     if texts is None or not all(isinstance(text, str) for text in texts):
         raise UsageError(f"{name} takes {takes(option)}, not {_quoted(value)}")
@@ -333,7 +333,7 @@ def _several(value: object, name: str, option: Option) -> tuple[str, ...]:
 
 
 def _quoted(value: object) -> str:
-    """A value as TOML has it, cut short: for errors."""
+    """Return a value as TOML writes it, shortened for error messages."""
     text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -346,7 +346,7 @@ def _nearest(word: str, choices: Sequence[str]) -> str:
 
 
 def weight_of(text: str) -> tuple[str, float]:
-    """``a:0.7`` as its two parts; without a colon, the weight is 1."""
+    """Split ``a:0.7`` into its name and weight. The weight is 1 if there is no colon."""
     name, _, weight = text.partition(":")
     return name, float(weight or 1)
 
@@ -359,7 +359,7 @@ def _is_weight(text: str) -> bool:
 
 
 def _with_unit(text: str, name: str, option: Option) -> int:
-    """``512M`` as a whole number."""
+    """Convert ``512M`` to a whole number."""
     match = _WITH_UNIT.fullmatch(text.strip())
     if match is None or float(match[1]) == 0:
         raise UsageError(f"{name} cannot be {text!r}", f"it takes {takes(option)}")
@@ -367,7 +367,7 @@ def _with_unit(text: str, name: str, option: Option) -> int:
 
 
 def takes(option: Option) -> str:
-    """What an option takes, in words: ``a number from 0 to 1``."""
+    """Describe the accepted values: ``a number from 0 to 1``."""
     about = option.about
     if about.file:
         return "a file"

@@ -1,4 +1,4 @@
-"""Names of classes for more than one: nuclei, people, buses."""
+"""Plural forms of class names: nuclei, people, buses."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SAME = frozenset(("sheep", "fish", "deer", "aircraft", "ink", "skis", "scissors
 
 
 def counted(count: int, name: str) -> str:
-    """A number of objects in words: ``1,204 nuclei``."""
+    """Return a count with the name of the objects: ``1,204 nuclei``."""
     return f"{count:,} {name if count == 1 else plural(name)}"
 
 
 def plural(name: str) -> str:
-    """The name of several objects of a class; of a name of several words, the last one changes."""
+    """Return the plural of a class name. If it has several words, the last one changes."""
     before, space, word = name.rpartition(" ")
     low = word.lower()
     if low in _SAME or not low.isascii() or not low.isalpha():

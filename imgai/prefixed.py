@@ -1,4 +1,4 @@
-"""Params of plugins that are called like an option which the host got later: they get a prefix, and stay in use."""
+"""Prefixes for params of plugins whose names clash with options that were added to the host later."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from imgai.sound import RESERVED_OPTIONS
 
 
 def prefixed(plugin: Plugin, later: Collection[str] | None = None) -> Plugin:
-    """The plugin with other names for such params: ``--undo`` of the task ``negative`` is ``--negative-undo`` then.
+    """Return the plugin with such params renamed: ``--undo`` of the task ``negative`` becomes ``--negative-undo``.
 
-    later: the names that the host has got since this version of the plugin API began.
+    later: the names of options that were added to the host since this version of the plugin API began.
     """
     taken = reserved_names() - RESERVED_OPTIONS if later is None else later
     if not taken:
@@ -24,7 +24,7 @@ def prefixed(plugin: Plugin, later: Collection[str] | None = None) -> Plugin:
     tasks = tuple(dataclasses.replace(task, params=_renamed(task.params, task.name, taken)) for task in plugin.tasks)
     models = tuple(
         model
-        if model.params is None or model.variant  # names of variants stand after a slash, too
+        if model.params is None or model.variant  # a variant is also named after a slash: photo/soft
         else dataclasses.replace(model, params=_renamed(model.params, model.name, taken))
         for model in plugin.models
     )
@@ -32,7 +32,7 @@ def prefixed(plugin: Plugin, later: Collection[str] | None = None) -> Plugin:
 
 
 def _renamed(params: type[Any], prefix: str, taken: Collection[str]) -> type[Any]:
-    """A dataclass of the same fields, of which those that are taken have another name, and may be read by both."""
+    """Return a dataclass with the same fields; clashing ones are renamed and can be read by both names."""
     clashing = {field.name for field in dataclasses.fields(params) if field.name.rstrip("_") in taken}
     if not clashing:
         return params

@@ -1,4 +1,4 @@
-"""Tasks, models, kinds and formats by name, of the host and all sound plugins; the others with the reason."""
+"""Tasks, models, kinds and formats by name, from the host and all valid plugins; broken plugins with the reason."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ if TYPE_CHECKING:
     from imgai.plugin import Format, Kind
 
 _FOREIGN = "imgai.predict.foreign"
-"""What makes a model of a file. Imported by name: it is above this one."""
+"""The module that declares a model from a file. Imported by name because it belongs to a higher layer."""
 _ZOO = "imgai.predict.zoo"
-"""What knows the models that are fetched by name."""
+"""The module with the models that are downloaded by name."""
 _FILES = (".pth", ".pt", ".ckpt", ".safetensors", ".param", ".onnx")
-"""What the names of such files end in; a file with another name is read too, if it is there."""
+"""Suffixes of model files; an existing file with another suffix is read too."""
 
 
 class Registry:
-    """What the host and the installed plugins offer.
+    """Everything that the host and the installed plugins offer.
 
-    A plugin is taken whole or not at all: one that clashes with an earlier one, or that declares a
-    model of an unknown task, is kept in `plugins` with the reason and offers nothing.
-
+    A plugin is accepted completely or not at all: one that clashes with an earlier plugin, or declares a model for an
+    unknown task, is listed in `plugins` with the reason, and none of its declarations are used.
     """
 
     def __init__(self, plugins: Iterable[Plugin]) -> None:
@@ -42,21 +41,21 @@ class Registry:
         self._host = next((plugin for plugin in given if plugin.host), None)
         installed = [plugin for plugin in given if not plugin.host]
         self._installed = [plugin for plugin in installed if plugin.broken]
-        # Tasks before the plugins that only add models to them, whatever their distributions are called.
+        # Plugins with tasks come before those that only add models to them, regardless of their names.
         for plugin in sorted(installed, key=lambda plugin: not plugin.tasks):
             if not plugin.broken:
                 self._add(plugin, self._why_not(plugin))
 
     @property
     def plugins(self) -> list[Plugin]:
-        """What the host declares, as a plugin, and the installed plugins, the broken ones first."""
+        """The host's declarations as a plugin, then the installed plugins, broken ones first."""
         if self._host is None:
-            self._host = host()  # not before it is asked for: `imgai --help` and many commands do without
+            self._host = host()  # made on demand, because `imgai --help` and many commands do not need it
         return [self._host, *self._installed]
 
     @cached_property
     def formats(self) -> dict[str, Format]:
-        """The file formats by name: the host's, then those of plugins."""
+        """The file formats by name: those of the host, then those of plugins."""
         return {format_.name: format_ for plugin in self.plugins for format_ in plugin.formats}
 
     @cached_property
@@ -73,13 +72,13 @@ class Registry:
         return [plugin for plugin in self._installed if plugin.broken]
 
     def also_broken(self) -> str:
-        """What to add where something is not found, as a broken plugin may have it; empty if none is broken."""
+        """A remark for "not found" errors, since a broken plugin may have the thing; empty if none is broken."""
         count = len(self.broken)
         plugins = "1 plugin is" if count == 1 else f"{count} plugins are"
         return f"; {plugins} broken: imgai plugins says why" if count else ""
 
     def task(self, name: str) -> Task:
-        """The task of that name. Raises UsageError with the nearest names if there is none."""
+        """Return a task by name. Raises UsageError with the closest names if there is none."""
         try:
             return self.tasks[name]
         except KeyError:
@@ -87,7 +86,7 @@ class Registry:
             raise UsageError(f"no task is called {name!r}", hint) from None
 
     def models(self, task: str | None = None) -> list[Model]:
-        """The models of one task, its default first, families by scale; or of all tasks."""
+        """Return the models of one task, or of all: the default model first, families sorted by scale."""
         names = [task] if task is not None else sorted(self.tasks)
         found: list[Model] = []
         for name in names:
@@ -105,18 +104,18 @@ class Registry:
         return found
 
     def model(self, task: str, name: str | None = None) -> Model:
-        """A model of a task by name, or its default; of a family the smallest scale.
+        """Return a model of a task by name, or the default model; for a family, the member with the smallest scale.
 
-        Raises UsageError with the nearest names.
+        Raises UsageError with the closest names.
         """
         return self.members(task, name)[0]
 
     def members(self, task: str, name: str | None = None) -> tuple[Model, ...]:
-        """The one model of that name, or all of the family of that name, the smallest scale first.
+        """Return the model of that name as a tuple of one, or all members of the family of that name, by scale.
 
-        What follows a slash in the name of a model that has variants is not looked at. A name that no plugin has is
-        looked for among the models that the user has trained; the path of a file is the model that it holds.
-        Raises UsageError with the nearest names, PluginError for a file that cannot be used.
+        The variant after a slash is ignored. If no plugin has a model of that name, it is looked up among the models
+        that the user has trained; a path is the model in that file.
+        Raises UsageError with the closest names, PluginError for a file that cannot be used.
         """
         wanted = name or self.task(task).default_model
         if (task, wanted) in self._models:
@@ -139,7 +138,7 @@ class Registry:
         raise UsageError(f"{task} has no model called {wanted!r}", _suggestion(wanted, names) + self.also_broken())
 
     def used(self, model: Model, name: str) -> Model:
-        """A model that another is made of, by its name in `Model.uses`. Raises PluginError where it is missing."""
+        """Return a model that another one uses, by its name in `Model.uses`. Raises PluginError if it is missing."""
         task, _, wanted = name.partition("/")
         if (found := self._models.get((task, wanted))) is None or found.untrained:
             words = f"the model {model.name} of {model.task} is made of {name}, which no plugin offers here"
@@ -147,11 +146,11 @@ class Registry:
         return found
 
     def kinds(self, output: Output) -> list[Kind]:
-        """The kinds that an output can be written as: the host's, its usual one first, then those of plugins."""
+        """Return the kinds of an output: those of the host, the default first, then those of plugins."""
         return [kind for kind in self._kinds.values() if kind.of is output]
 
     def kind(self, output: Output, name: str) -> Kind:
-        """The kind of that name. Raises UsageError that names the kinds there are."""
+        """Return a kind of an output by name. Raises UsageError that lists the kinds."""
         try:
             return self._kinds[output, name]
         except KeyError:
@@ -160,9 +159,9 @@ class Registry:
             raise UsageError(f"--as cannot be {name!r}", hint) from None
 
     def owner(self, model: Model) -> Plugin:
-        """The plugin that declared a model; of one that the user has trained, the plugin whose code loads it.
+        """Return the plugin that declared a model; for a trained model, the plugin whose code loads it.
 
-        Of one that was read from a file of another kind, a plugin that is called after it.
+        For a model from a file of another project, a stand-in named after that project.
         """
         model = self.origin(model)
         if self._models.get((model.task, model.name)) == model or model.weights is None:
@@ -170,12 +169,12 @@ class Registry:
         return Plugin(model.name, model.weights.file, "")
 
     def origin(self, model: Model) -> Model:
-        """The plugin's model whose code loads this one: itself, unless the user has trained it."""
+        """Return the plugin's model whose code loads this one: itself, unless the user has trained it."""
         return self._origins.get(model.weights.file, model) if model.weights is not None else model
 
     def trained(self) -> list[Model | PluginError]:
-        """The models that the user has trained, by name; of a file that cannot be used, why not."""
-        from imgai import trained  # here, and below: commands of plugins' models do without
+        """Return the models that the user has trained, by name; for a file that cannot be used, the error."""
+        from imgai import trained  # imported here and below because most commands do not need it
 
         found: list[Model | PluginError] = []
         for path in trained.files():
@@ -187,7 +186,7 @@ class Registry:
         return found
 
     def _trained(self, task: str, wanted: str) -> Model | None:
-        """The model of the user's of that name, or that a file holds; None if there is none.
+        """Return the user's trained model of that name, or the model in that file; None if there is none.
 
         Raises PluginError for a file that cannot be used, UsageError for a model of another task.
         """
@@ -202,7 +201,7 @@ class Registry:
         return self._declared(path, declared)
 
     def _declared(self, path: Path, declared: dict[str, Any]) -> Model:
-        """The model of a file. Raises PluginError where the model that loads it is not installed."""
+        """Return the model in a file. Raises PluginError if the plugin that loads it is not installed."""
         from imgai import trained
 
         base, task = declared["base"], declared["task"]
@@ -253,7 +252,7 @@ class Registry:
         return next(filter(None, troubles), "")
 
     def _mismatch(self, model: Model, plugin: Plugin) -> str:
-        """What a model declares that its task cannot use, or that two options would be called."""
+        """Return what a model declares that does not suit its task, or an option name that would be ambiguous."""
         task = next((task for task in plugin.tasks if task.name == model.task), self.tasks.get(model.task))
         if task is None:
             return ""
@@ -286,7 +285,7 @@ class Registry:
         return ""
 
     def _family_trouble(self, model: Model, plugin: Plugin) -> str:
-        """A family and a model of one name, or two members of one scale, could not be told apart."""
+        """Return why a family is ambiguous: a model has the same name, or two members have the same scale."""
         others = [*self._models.values(), *plugin.models]
         mine = [other for other in others if other.task == model.task and other.name != model.name]
         if any(other.name == model.family for other in [*mine, model]):
@@ -297,7 +296,7 @@ class Registry:
         return ""
 
     def _kind_trouble(self, kind: Kind, plugin: Plugin) -> str:
-        """Why a kind cannot be used: its name or the name of one of its options is taken."""
+        """Return why a kind cannot be used: its name or the name of one of its options is already in use."""
         pair = (kind.of, kind.name)
         called = f"its kind {kind.name!r} of {kind.of.value}"
         if pair in self._kinds:
@@ -316,17 +315,17 @@ class Registry:
         return ""
 
     def _params(self, output: Output) -> list[type[Any]]:
-        """The params of all tasks of an output and of their models."""
+        """Return the params of all tasks with an output, and of their models."""
         tasks = [task for task in self.tasks.values() if task.output is output]
         models = [model for task in tasks for model in self.models(task.name)]
         return [*(task.params for task in tasks), *(model.params or NoParams for model in models)]
 
     def _format_trouble(self, format_: Format, plugin: Plugin) -> str:
-        """Why a format cannot be used: its name or one of its suffixes is taken by a format that is read."""
+        """Return why a format cannot be used: a readable format already has its name or one of its suffixes."""
         if [other.name for other in plugin.formats].count(format_.name) > 1:
             return f"its format {format_.name} is declared twice"
         for other in self.formats.values():
-            # A format that is known and not read may be declared again, by the plugin that reads it.
+            # A format that is recognized but not readable may be declared again by a plugin that reads it.
             if other.name == format_.name and other.read:
                 return f"its format {format_.name} clashes with that of {self._origin_of_format(other)}"
             if other.name != format_.name and (shared := set(other.suffixes) & set(format_.suffixes)):
@@ -368,7 +367,7 @@ class Registry:
 
 
 def _input_trouble(model: Model, task: Task, params: set[str]) -> str:
-    """What a model declares that cannot go with what its task is given beside a picture."""
+    """Return what a model declares that is incompatible with a task that takes a mask."""
     if not task.inputs:
         return ""
     for name, wanted in (("scale", 1), ("input_size", None), ("longest", None)):
@@ -383,7 +382,7 @@ def _input_trouble(model: Model, task: Task, params: set[str]) -> str:
 
 
 def _where_from(task: str) -> str:
-    """Why a task is not there, and which distribution has it, where that is known."""
+    """Say why a task is unknown, and which distribution has it if that is known."""
     name = f"imgai-{task}"
     if name in OFFICIAL:
         return f"which {name} declares, and that is not installed, or broken: pip install {name}"
@@ -391,7 +390,7 @@ def _where_from(task: str) -> str:
 
 
 def is_path(name: str) -> bool:
-    """Whether the name of a model is that of a file, by its ending or because the file is there."""
+    """Whether the name of a model is the path of a file: it has the suffix of a model, or the file exists."""
     return Path(name).suffix.lower() in _FILES or (
         ("/" in name or "." in name or os.sep in name) and Path(name).is_file()
     )
@@ -399,12 +398,12 @@ def is_path(name: str) -> bool:
 
 @cache
 def load_registry() -> Registry:
-    """The registry of what is installed here."""
+    """Return the registry of the installed plugins."""
     return Registry(discover())
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
-    import difflib  # here, because few commands need it
+    import difflib  # imported here because few commands need it
 
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""What a distribution needs and does not have here."""
+"""Requirements of a distribution that are not met."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 
 def unmet(requires: Iterable[str]) -> list[str]:
-    """What is not installed, or in another version, of requirements as metadata has them; with how to get it."""
+    """Return, for each requirement that is not installed or has the wrong version, what is wrong and how to install it.
+
+    requires: requirements in the form of PEP 508, as in a distribution's metadata.
+    """
     from packaging.requirements import InvalidRequirement, Requirement
 
     found = []

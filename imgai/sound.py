@@ -1,6 +1,6 @@
-"""Whether what a plugin declares can be used: types, defaults, names.
+"""Validate the declarations of a plugin: types, defaults, names.
 
-The host holds the plugins of others to it when they are found, `imgai.testing` all of them.
+The host checks third-party plugins when it discovers them; `imgai.testing` checks all plugins.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ RESERVED_COMMANDS = frozenset(
         *("help", "version", "imgai", "runs", "undo", "serve", "log"),
     )
 )
-"""Names of commands that no task may have, as long as the plugin API has this version.
+"""Names of commands that a task may not have. The list is fixed for this version of the plugin API.
 
-A task that is called like a command which the host got later is offered under its plugin's name, see `command_of`.
+A task whose name clashes with a command added to the host later is offered under another name; see `command_of`.
 """
 RESERVED_OPTIONS = frozenset(
     """
@@ -38,19 +38,19 @@ RESERVED_OPTIONS = frozenset(
     steal threads threshold tile top undo verbose version watch width with write_xmp
     """.split()  # noqa: SIM905 a list of so many names is not to be read
 )
-"""Names of options that no param may have, as long as the plugin API has this version.
+"""Names of options that a param may not have. The list is fixed for this version of the plugin API.
 
-A param that is called like an option which the host got later has a prefix, see `imgai.prefixed`.
+A param whose name clashes with an option added to the host later gets a prefix; see `imgai.prefixed`.
 """
 
 
 def command_of(task: Task, plugin: str, commands: Collection[str]) -> str:
-    """The command of a task. plugin: the entry point's name. commands: the host's own."""
+    """Return the command of a task. plugin: the entry point's name. commands: the host's own commands."""
     return f"{plugin}-{task.name}" if task.name in commands else task.name
 
 
 _LONGEST = 1000
-"""Characters of a text that people are shown."""
+"""The maximum number of characters of a text shown to users."""
 _BEGINNINGS = {
     "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
     "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF\0",
@@ -59,18 +59,18 @@ _BEGINNINGS = {
     "GIF": b"GIF89a",
     "BMP": b"BM\0\1\0\0",
 }
-"""How files of usual formats begin."""
+"""The first bytes of files of common formats."""
 _HEADS = {name: head.ljust(132, b"\0") for name, head in _BEGINNINGS.items()}
 _FIELD = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*_?")
 
 
 def trouble(declared: Iterable[Declared]) -> str:
-    """What cannot be used of what a plugin declares, and why; empty if all of it can."""
+    """Return the first problem of a plugin's declarations; empty if there is none."""
     return next(troubles(declared), "")
 
 
 def troubles(declared: Iterable[Declared]) -> Iterator[str]:
-    """Everything that cannot be used of what a plugin declares."""
+    """Yield all problems of a plugin's declarations."""
     for each in declared:
         kind = type(each).__name__.lower()
         yield from (f"its {kind} {each.name!r}: {words}" for words in _wrong_types(each))
@@ -83,7 +83,7 @@ def troubles(declared: Iterable[Declared]) -> Iterator[str]:
 
 
 def _unfit_words(declared: Declared) -> Iterator[str]:
-    """What would spoil a list or a help page."""
+    """Yield texts that do not fit into a list or a help page."""
     for field in ("summary", "license", "unit"):
         text = getattr(declared, field, None)
         if isinstance(text, str) and not text.isprintable():
@@ -97,7 +97,7 @@ def _unfit_words(declared: Declared) -> Iterator[str]:
 
 
 def of_params(params: type[Any]) -> Iterator[str]:
-    """What is wrong with the fields of a params dataclass, with what to change."""
+    """Yield what is wrong with the fields of a params dataclass, and how to change it."""
     fields = dataclasses.fields(params)
     names = {field.name for field in fields}
     for field in fields:
@@ -128,7 +128,7 @@ def of_params(params: type[Any]) -> Iterator[str]:
             return
     try:
         options = options_of(params)
-    except Exception as error:  # annotations that do not evaluate, or of a type that no option has
+    except Exception as error:  # an annotation that cannot be evaluated, or of an unsupported type
         text = " ".join(str(error).split())
         yield f"{text}; a file is a str with param(..., file=True), several texts are a tuple[str, ...]"
         return
@@ -156,7 +156,7 @@ def _wrong_default(option: Any, default: object) -> Iterator[str]:
     if option.type is tuple and not isinstance(default, tuple):
         yield f"{called}, which is no tuple; write ({default!r},)"
         return
-    if default == ():  # none of several
+    if default == ():  # an empty tuple is always valid
         return
     try:
         check(option, default, there=False)
@@ -188,7 +188,7 @@ def _hints(of: type) -> dict[str, Any]:
 
 
 def fits(value: object, hint: Any) -> bool:
-    """Whether a value is of an annotated type; a bool is no number."""
+    """Whether a value is of an annotated type. A bool is not a number here."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return True

@@ -1,8 +1,8 @@
-"""Models that a person has trained: files of weights whose header declares the model.
+"""Models that users have trained: weights files whose header declares the model.
 
-A file is safetensors (https://github.com/huggingface/safetensors): its header is JSON, in which ``__metadata__`` may
-hold texts. The text under `KEY` is the declaration. It names a model of a plugin, which loads the weights, and says in
-what the trained one differs; it can name no code. Imports no torch.
+The files are safetensors (https://github.com/huggingface/safetensors): the header is JSON, in which ``__metadata__``
+may hold texts. The text under `KEY` is the declaration. It names a model of a plugin, which loads the weights, and the
+fields in which the trained model differs. It cannot name code. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ SCHEMA = 1
 SUFFIX = ".safetensors"
 VARIABLE = "IMGAI_MODELS"
 FILE = "a file"
-"""In place of a plugin, in the header of a model that began with a file of somebody else's."""
+"""Stands for the plugin in the header of a model that was fine-tuned from a file of another project."""
 
 _DIFFERS = (
     "summary", "license", "parameters", "scale", "input_size", "fit", "crop", "longest", "fraction", "multiple_of",
     "minimum", "tile", "overlap", "labels", "auxiliary", "unit", "range", "bfloat16",
 )  # fmt: skip
-"""The fields of `Model` that a file may say, all of them plain values."""
-_LARGEST = 100 << 20  # bytes of a header, as the format's own reader has it
+"""The fields of `Model` that a file may set, all of them plain values."""
+_LARGEST = 100 << 20  # bytes of a header; the same limit as in the format's own reader
 
 
 def folder() -> Path:
-    """Where the user's models are: ``IMGAI_MODELS``, or a folder among the user's data."""
+    """Return the folder of the user's models: ``IMGAI_MODELS``, or a folder in the user's data folder."""
     import platformdirs
 
     asked = os.environ.get(VARIABLE)
@@ -44,12 +44,12 @@ def folder() -> Path:
 
 
 def place(name: str) -> Path:
-    """The folder of the user's model of that name, with all that its training wrote."""
+    """Return the folder of the user's model of that name, which has all files of its training."""
     return folder() / name
 
 
 def find(name: str) -> Path | None:
-    """The file of the user's model of that name; None if there is none."""
+    """Return the file of the user's model of that name; None if there is none."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         return None
     paths = (place(name) / f"{name}{SUFFIX}", folder() / f"{name}{SUFFIX}")
@@ -57,7 +57,7 @@ def find(name: str) -> Path | None:
 
 
 def files() -> Iterator[Path]:
-    """The files of all of the user's models, by name."""
+    """Yield the files of all of the user's models, sorted by name."""
     try:
         entries = sorted(folder().iterdir())
     except OSError:
@@ -69,9 +69,9 @@ def files() -> Iterator[Path]:
 
 
 def declaration(path: Path) -> dict[str, Any] | None:
-    """What a file declares; None for a sound file of weights that imgai did not train.
+    """Return the declaration in a file; None for a valid weights file that imgai did not train.
 
-    Raises PluginError, with the reason, for a file that cannot be read, is cut off, or is no safetensors.
+    Raises PluginError, with the reason, for a file that cannot be read, is truncated, or is not safetensors.
     """
     header = _header(path)
     metadata = header.get("__metadata__")
@@ -93,9 +93,9 @@ def declaration(path: Path) -> dict[str, Any] | None:
 
 
 def declare(path: Path, declared: Mapping[str, Any], base: Model) -> Model:
-    """The model of a file. declared: what `declaration` said. base: the model of a plugin that loads it.
+    """Return the model in a file. declared: the result of `declaration`. base: the plugin's model that loads it.
 
-    Raises PluginError for a declaration that cannot be.
+    Raises PluginError for an invalid declaration.
     """
     said = declared.get("model")
     fields = {name: value for name, value in said.items() if name in _DIFFERS} if isinstance(said, dict) else {}
@@ -125,13 +125,13 @@ def declare(path: Path, declared: Mapping[str, Any], base: Model) -> Model:
 
 
 def described(model: Model, base: Model) -> dict[str, Any]:
-    """In what a trained model differs from the one that it began with, as `declare` reads it."""
+    """Return the fields in which a trained model differs from its base, as `declare` reads them."""
     pairs = ((name, getattr(model, name), getattr(base, name)) for name in _DIFFERS)
     return {name: value for name, value, before in pairs if value != before}
 
 
 def _settled(params: type[Any] | None, values: object) -> type[Any] | None:
-    """The params of the base with the values that it was trained with as their defaults."""
+    """Return the params of the base with the values used in training as defaults."""
     if params is None or not isinstance(values, dict) or not values:
         return params
     hints = typing.get_type_hints(params)
@@ -167,7 +167,7 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def _is_sound(header: object) -> bool:
-    """Whether every entry but the metadata says where its tensor lies."""
+    """Whether every entry except the metadata has the position of its tensor."""
     if not isinstance(header, dict):
         return False
     for name, value in header.items():
