@@ -13,7 +13,7 @@ import json
 import os
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,10 @@ SUFFIX = ".safetensors"
 VARIABLE = "IMGAI_MODELS"
 FILE = "a file"
 """Stands for the plugin in the header of a model that was fine-tuned from a file of another project."""
+
+KEY_DIGITS = 16
+"""Of the digest of a picture, how many are kept of those that a model learned from."""
+_MOST_KEYS = 1024
 
 _DIFFERS = (
     "summary", "license", "parameters", "scale", "input_size", "fit", "crop", "longest", "fraction", "multiple_of",
@@ -122,6 +126,15 @@ def declare(path: Path, declared: Mapping[str, Any], base: Model) -> Model:
         )
     except (TypeError, ValueError) as error:
         raise PluginError(f"{path}: what its header says of the model cannot be: {error}", "train it again") from error
+
+
+def learned_from(keys: Iterable[str]) -> dict[str, Any]:
+    """What a header tells of the pictures that a model learned from, by their digests: how many, and some of them.
+
+    Those are the least: of other pictures, too, the ones with as low digests are a fair sample.
+    """
+    short = sorted({key[:KEY_DIGITS] for key in keys})
+    return {"count": len(short), "least": short[:_MOST_KEYS]}
 
 
 def described(model: Model, base: Model) -> dict[str, Any]:

@@ -69,12 +69,14 @@ class _Known:
     """What is known of the pictures. truth: of a sample. labels: by their index. inputs: the folder that is run over.
 
     accept: whether something is known of an input. part: of the folder, if not all of it. border: see `measure_of`.
+    keys: the digest of every picture.
     """
 
     truth: Callable[[Sample], Any]
     labels: tuple[str, ...]
     inputs: Path
     accept: Callable[[Input], bool]
+    keys: Callable[[], Sequence[str]]
     part: str | None = None
     border: int = 0
 
@@ -106,6 +108,7 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
             same = spec.model.labels, spec.size
             if same not in known:
                 known[same] = _known(task, registry, spec, asked, scratch / str(len(known)), console)
+            _tell_learned(spec, title, known[same], console)
             gallery = None if album is None else _gallery(album, len(specs), more=bool(verdicts))
             verdicts.append(_judged(spec, title, known[same], asked, given, console, gallery))
             if verdicts[-1].exit_code not in (0, 1):
@@ -151,7 +154,7 @@ def _known(
     if task.output in PRINTED:
         _check_extra()
     if task.output in PRINTED and not _as_for_training(asked.folder):
-        return _classes(spec.model, registry.models(task.name), asked.folder, console)
+        return _classes(spec.model, registry.models(task.name), asked, console)
     from imgai.evaluation.truths import read_truths, shrunk_into
 
     scale = _scale(spec)
@@ -166,7 +169,10 @@ def _known(
         truths = shrunk_into(truths, scale, inputs)
     for line in truths.report:
         console.warn(line)
-    return _Known(truths.of, truths.labels, inputs, lambda item: truths.takes(item.path), truths.part, truths.border)
+    return _Known(
+        truths.of, truths.labels, inputs, lambda item: truths.takes(item.path),
+        lambda: [example.key for example in truths.examples.values()], truths.part, truths.border,
+    )  # fmt: skip
 
 
 def _scale(spec: StepSpec) -> int:
@@ -193,13 +199,30 @@ def _as_for_training(folder: Path) -> bool:
     return (folder / "labels.csv").is_file() or "train" in parts
 
 
-def _classes(model: Model, others: Sequence[Model], folder: Path, console: Console) -> _Known:
+def _classes(model: Model, others: Sequence[Model], asked: EvaluateOptions, console: Console) -> _Known:
     """The classes by the names of folders and files."""
     from imgai.evaluation.classes import class_of, known_classes
+    from imgai.evaluation.learned import keys_of
+    from imgai.runs.scan import scan
 
+    folder = asked.folder
     classes = known_classes(folder, model, others, console)
     truth = partial(class_of, folder, model, others)
-    return _Known(truth, model.labels or (), folder, classes.__contains__)
+
+    def keys() -> Sequence[str]:
+        taken = [item.path for item in scan((str(folder),)) if item.path is not None and item in classes]
+        return keys_of(taken, asked.max_pixels)
+
+    return _Known(truth, model.labels or (), folder, classes.__contains__, keys)
+
+
+def _tell_learned(spec: StepSpec, title: str, known: _Known, console: Console) -> None:
+    """Warn where pictures are among those that the model learned from."""
+    from imgai.evaluation.learned import learned_by, warning
+
+    learned = learned_by(spec.model)
+    if learned is not None and (words := warning(title, learned, known.keys())):
+        console.warn(words)
 
 
 def _gallery(album: Any, models: int, *, more: bool) -> Gallery:

@@ -52,6 +52,7 @@ class About:
             "data": "; ".join(filter(None, (before, origin))),
             "fingerprint": self.dataset.fingerprint,
             "pictures": counts,
+            "learned": trained.learned_from(example.key for example in self.dataset.parts["train"]),
             "measures": dict(measures),
             "score": score,
             "step": step,

@@ -25,11 +25,12 @@ import imgai
 from imgai.cli.train import _train
 from imgai.console import Console
 from imgai.errors import InputError, PluginError, UsageError
+from imgai.evaluation.learned import keys_of, learned_by, warning
 from imgai.params import as_values
 from imgai.plugin import Model
 from imgai.registry import load_registry
 from imgai.runs.commit import DiskFull, hash_of
-from imgai.trained import declaration
+from imgai.trained import declaration, learned_from
 from imgai.training.loop import Unlearned
 from imgai.training.prepare import Job, prepare
 from imgai.training.recorder import Recorder, locked
@@ -136,6 +137,21 @@ def test_a_small_network_learns_classes_from_nothing(train: Train, stripes: Path
     assert declared is not None
     assert declared["measures"]["top1"] == 1.0
     assert declared["model"]["labels"] == ["across", "down"]
+    learned = learned_by(load_registry().model("classify", str(out / "my-stripes.safetensors")))
+    count = declared["pictures"]["train"]
+    assert learned is not None
+    assert learned["count"] == count
+    words = warning("mine", learned, keys_of(sorted(stripes.rglob("*.png")), 10_000))
+    assert words.startswith(f"{count} of 20 pictures are among those that mine learned from")
+
+
+def test_of_many_pictures_that_were_learned_from_some_are_known() -> None:
+    every = [f"{random.Random(number).getrandbits(128):032x}" for number in range(8000)]
+    learned = learned_from(every[:4000])
+    assert len(learned["least"]) < 2000
+    assert warning("mine", learned, every[4000:]) == ""
+    about = int(warning("mine", learned, every[2000:6000]).split()[1])
+    assert 1700 < about < 2300
 
 
 def final(folder: Path) -> dict[str, torch.Tensor]:
