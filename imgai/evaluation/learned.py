@@ -25,8 +25,9 @@ def learned_by(model: Model) -> dict[str, Any] | None:
     except ImgaiError:  # loading it says so
         return None
     learned = None if declared is None else declared.get("learned")
-    sound = isinstance(learned, dict) and isinstance(learned.get("count"), int)
-    return learned if sound and isinstance(learned.get("least"), list) else None
+    if not isinstance(learned, dict) or not isinstance(learned.get("count"), int):
+        return None
+    return learned if isinstance(learned.get("least"), list) else None
 
 
 def keys_of(paths: Iterable[Path], max_pixels: int) -> list[str]:
