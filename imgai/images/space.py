@@ -6,12 +6,10 @@ What lies outside of sRGB is cut for the network alone: its change is added to w
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
 import torch
-from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from PIL import Image, ImageCms
 from torch import Tensor
 
@@ -73,12 +71,12 @@ class ColorSpace:
         light = self._in_srgb(image)
         if float(light.min()) >= -_STEP and float(light.max()) <= 1 + _STEP:
             return None
-        extended = _signed(linear_rgb_to_rgb, light)
+        extended = _signed("linear_rgb_to_rgb", light)
         return extended - extended.clamp(0, 1)
 
     def _extended(self, image: Tensor) -> Tensor:
         """sRGB that goes on below 0 and above 1. Shape: ``(1, C, h, w)`` to float32"""
-        return _signed(linear_rgb_to_rgb, self._in_srgb(image))
+        return _signed("linear_rgb_to_rgb", self._in_srgb(image))
 
     def _in_srgb(self, image: Tensor) -> Tensor:
         """Linear light of sRGB's primaries. Shape: ``(1, C, h, w)`` to float32"""
@@ -86,7 +84,7 @@ class ColorSpace:
         return self._mixed(light, self._to_srgb)
 
     def _from_extended(self, image: Tensor) -> Tensor:
-        light = self._mixed(_signed(rgb_to_linear_rgb, image), self._from_srgb).clamp_(0, 1)
+        light = self._mixed(_signed("rgb_to_linear_rgb", image), self._from_srgb).clamp_(0, 1)
         return torch.cat([_stored(curve, plane) for curve, plane in self._planes(light)], dim=1).clamp_(0, 1)
 
     def _planes(self, image: Tensor) -> list[tuple[icc.Curve, Tensor]]:
@@ -193,9 +191,11 @@ def _interpolated(values: Tensor, table: Tensor) -> Tensor:
     return torch.lerp(table[low], table[low + 1], place - low)
 
 
-def _signed(convert: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """A conversion between light and sRGB that goes on below 0; kornia's take three channels."""
-    whole = convert(image.abs().expand(-1, 3, -1, -1))
+def _signed(conversion: str, image: Tensor) -> Tensor:
+    """A conversion of kornia's between light and sRGB that goes on below 0; kornia's take three channels."""
+    from kornia import color  # takes long to import, and most pictures are sRGB
+
+    whole: Tensor = getattr(color, conversion)(image.abs().expand(-1, 3, -1, -1))
     return image.sign() * whole[:, : image.shape[1]]
 
 
