@@ -1,6 +1,6 @@
-"""The host's kinds: how what a step returned is written. Declared here; each is made in its own file.
+"""The declarations of the host's kinds. Each kind is implemented in a file of its own.
 
-Nothing heavy is imported here: the command line reads these declarations at every start.
+Nothing heavy may be imported here, because commands read these declarations.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ CUTOUT_FORMATS = ("png", "jpeg", "webp", "tiff")
 def _metadata() -> Any:
     return param(
         "all",
-        "What else files say: all; rights: who made the picture and who may use it, not where or with what; none.",
+        "Metadata to write: all; rights (creator, copyright, terms of use; no place, no camera); none.",
         choices=("all", "rights", "none"),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ImageParams:
-    """The options of images. None: the input's format, and the format's usual quality."""
+    """The options of images. None: the format of the input, and the default quality of the format."""
 
     format: str | None = param(None, "Format of the pictures written.")
-    quality: int | None = param(None, "For JPEG, WebP and AVIF.", minimum=1, maximum=100)
+    quality: int | None = param(None, "Quality of JPEG, WebP and AVIF.", minimum=1, maximum=100)
     metadata: str = _metadata()
 
     def __post_init__(self) -> None:
@@ -41,34 +41,34 @@ class ImageParams:
 
 @dataclass(frozen=True, slots=True)
 class CutoutParams(MaskParams):
-    """The options of ``cutout``. min_area: None: parts under a hundredth, if the model is not sure of them."""
+    """The options of ``cutout``. min_area: None drops parts under 0.01 that the model is not sure of."""
 
     alpha: str = param(
         "clean",
-        "clean: decide uncertain parts away from the edge, keep the edge soft; soft: the mask as it is.",
+        "clean: decide uncertain areas away from the edge, keep the edge soft; soft: the mask as it is.",
         choices=("clean", "soft", "hard"),
     )
     islands: str = param(
-        "all", "Keep all parts, the largest alone, or main: all of at least a tenth of it.",
+        "all", "Keep all parts, only the largest, or main: those of at least a tenth of the largest.",
         choices=("all", "largest", "main"),
     )  # fmt: skip
     min_area: float | None = param(
-        None, "Drop parts, and fill holes, under this share of the largest part.", minimum=0, maximum=1
+        None, "Drop parts and fill holes smaller than this fraction of the largest part.", minimum=0, maximum=1
     )
     background: str = param(
         "transparent",
-        "What is behind: transparent, a colour (white, #f4f4f4), blur (the picture, blurred) or a picture's file.",
+        "The background: transparent, a colour (white, #f4f4f4), blur (the blurred picture) or the path of a picture.",
         metavar="COLOUR|blur|FILE",
     )
     crop: bool = param(False, "Crop to the subject.")
     margin: float = param(
-        0.05, "Margin around the subject with --crop, as a share of its longer side.", minimum=0, maximum=0.45
+        0.05, "Margin around the subject with --crop, as a fraction of its longer side.", minimum=0, maximum=0.45
     )
-    canvas: str | None = param(None, "Bring every cut-out to this size in pixels.", metavar="WIDTHxHEIGHT")
-    gravity: str = param("center", "Where on the canvas.", choices=("center", "top", "bottom", "left", "right"))
+    canvas: str | None = param(None, "Fit every cut-out into a canvas of this size in pixels.", metavar="WIDTHxHEIGHT")
+    gravity: str = param("center", "Position on the canvas.", choices=("center", "top", "bottom", "left", "right"))
     shadow: bool = param(False, "Draw a soft shadow below.")
-    format: str | None = param(None, "Format of the cut-outs: PNG unless said otherwise.", choices=CUTOUT_FORMATS)
-    quality: int | None = param(None, "For JPEG and WebP.", minimum=1, maximum=100)
+    format: str | None = param(None, "Format of the cut-outs; default: PNG.", choices=CUTOUT_FORMATS)
+    quality: int | None = param(None, "Quality of JPEG and WebP.", minimum=1, maximum=100)
     metadata: str = _metadata()
 
     def __post_init__(self) -> None:
@@ -83,13 +83,13 @@ class CutoutParams(MaskParams):
 
     @property
     def files(self) -> dict[str, str]:
-        """Files that the values name, whose content counts."""
+        """Files named by the values, whose content is part of the digest."""
         named = self.background not in ("transparent", "blur") and not is_color(self.background)
         return {"background": self.background} if named else {}
 
 
 def canvas_of(text: str) -> tuple[int, int]:
-    """``2000x1500`` as width and height; one number is both. Raises UsageError."""
+    """Parse ``2000x1500`` as width and height; a single number is used for both. Raises UsageError."""
     parts = text.lower().replace("×", "x").split("x")
     sides = [int(part) for part in parts if part.strip().isdecimal() and len(part) < 7]
     sides = sides * 2 if len(parts) == 1 else sides
@@ -99,7 +99,7 @@ def canvas_of(text: str) -> tuple[int, int]:
 
 
 def is_color(text: str) -> bool:
-    """Whether a text is a colour: a name of CSS, or ``#f4f4f4``."""
+    """Whether a text is a colour: a CSS name, or ``#f4f4f4``."""
     if re.fullmatch(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", text):
         return True
     if not re.fullmatch(r"[A-Za-z]+", text):
@@ -123,9 +123,9 @@ class ObjectsParams(MaskParams):
 class PageParams(MaskParams):
     """The options of pages in black and white."""
 
-    dewarp: bool = param(False, "Show a sheet that was photographed at an angle from above, and nothing beside it.")
-    crop_page: bool = param(False, "Cut the picture to the sheet that it shows.")
-    deskew: bool = param(False, "Turn the page so that its lines are level.")
+    dewarp: bool = param(False, "Find the sheet of paper, correct its perspective and crop to it.")
+    crop_page: bool = param(False, "Crop to the sheet of paper.")
+    deskew: bool = param(False, "Rotate the page so that its lines are level.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +139,14 @@ class InkParams(PageParams):
 class LabelsParams(ObjectsParams):
     """The options of ``labels``."""
 
-    labels: str = param("png", "Format of the numbered pictures.", choices=("png", "tiff"))
+    labels: str = param("png", "Format of the label images.", choices=("png", "tiff"))
 
 
 @dataclass(frozen=True, slots=True)
 class CocoParams(ObjectsParams):
     """The options of ``coco`` of masks."""
 
-    coco: str = param(
-        "rle", "How shapes are written: exact run lengths, or outer outlines.", choices=("rle", "polygons")
-    )
+    coco: str = param("rle", "Encoding of shapes: exact run lengths, or outer outlines.", choices=("rle", "polygons"))
 
 
 def _excel() -> Any:
@@ -156,7 +154,7 @@ def _excel() -> Any:
 
 
 def _pixel_size() -> Any:
-    return param(None, "Size of a pixel in micrometres; by default what the file says.")
+    return param(None, "Size of a pixel in micrometres; default: as stated in the file.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ def _check_pixel_size(size: float | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CountedParams(BoxesParams):
-    """The options of kinds of boxes: which of them count."""
+    """The options of kinds of boxes: which boxes are counted."""
 
     min_size: int = param(0, "Leave out boxes with an area of fewer pixels.", minimum=0)
     exclude_edges: bool = param(False, "Leave out boxes that touch an edge of the picture.")
@@ -220,7 +218,7 @@ class HeatParams:
     """The options of ``heat`` of masks."""
 
     explain: str | None = param(
-        None, "Show what speaks for a class (gradcam) or where the mask wavers.", choices=("gradcam", "uncertainty")
+        None, "Show evidence for a class (gradcam) or where the mask is unstable.", choices=("gradcam", "uncertainty")
     )
     explain_label: str | None = param(None, "Explain this class instead of the largest.", metavar="LABEL")
 
@@ -229,7 +227,7 @@ IMAGE = (
     Kind(
         name="image",
         of=Output.IMAGE,
-        summary="The picture, in the input's format unless another is asked for.",
+        summary="The picture, in the format of the input unless --format is given.",
         render="imgai.kinds.image:render",
         suffixes=("*",),
         once="input",
@@ -241,7 +239,7 @@ MASK = (
     Kind(
         name="mask",
         of=Output.MASK,
-        summary="The mask in 256 levels, a PNG for each class.",
+        summary="The soft mask, an 8-bit PNG for each class.",
         render="imgai.kinds.mask:render",
         files="labels",
         params=MaskParams,
@@ -249,7 +247,7 @@ MASK = (
     Kind(
         name="binary",
         of=Output.MASK,
-        summary="Black and white, a PNG for each class.",
+        summary="The thresholded mask, a PNG for each class.",
         render="imgai.kinds.binary:render",
         files="labels",
         params=MaskParams,
@@ -257,7 +255,7 @@ MASK = (
     Kind(
         name="cutout",
         of=Output.MASK,
-        summary="The picture with the mask as its alpha, edge colours cleaned of the background.",
+        summary="The picture with the mask as alpha; background colour is removed from the edge.",
         render="imgai.kinds.cutout:render",
         suffixes=(".png", ".jpg", ".webp", ".tif"),
         params=CutoutParams,
@@ -286,7 +284,7 @@ MASK = (
     Kind(
         name="coco",
         of=Output.MASK,
-        summary="One coco.json of all inputs, with outlines and run lengths of every object.",
+        summary="One coco.json for all inputs, with the outline and run lengths of every object.",
         render="imgai.kinds.coco:render",
         suffixes=(".json",),
         once="run",
@@ -297,7 +295,7 @@ MASK = (
     Kind(
         name="csv",
         of=Output.MASK,
-        summary="One counts.csv of all inputs: how many objects of each class, and how much they cover.",
+        summary="One counts.csv for all inputs: the number of objects of each class and the area they cover.",
         render="imgai.kinds.counts:render",
         suffixes=(".csv",),
         once="run",
@@ -309,7 +307,7 @@ MASK = (
     Kind(
         name="objects",
         of=Output.MASK,
-        summary="One objects.csv of all inputs: a row for each object with its measures.",
+        summary="One objects.csv for all inputs: a row for each object with its measures.",
         render="imgai.kinds.measured:render",
         suffixes=(".csv",),
         once="run",
@@ -329,7 +327,7 @@ MASK = (
     Kind(
         name="pdf",
         of=Output.MASK,
-        summary="One pages.pdf of all inputs, black on white: a page for each picture.",
+        summary="One pages.pdf for all inputs, black on white: a page for each picture.",
         render="imgai.kinds.ink:fragment",
         suffixes=(".pdf",),
         once="run",
@@ -340,7 +338,7 @@ MASK = (
     Kind(
         name="rois",
         of=Output.MASK,
-        summary="The outlines of the objects as regions of ImageJ, a zip file for each picture.",
+        summary="The outlines of the objects as ImageJ regions, a zip file for each picture.",
         render="imgai.kinds.rois:render",
         suffixes=(".zip",),
         once="input",
@@ -350,7 +348,7 @@ MASK = (
     Kind(
         name="heat",
         of=Output.MASK,
-        summary="The picture in grey, and in colour where it speaks for the class, or where the mask wavers.",
+        summary="A heat map over the grey picture: evidence for the class, or where the mask is unstable.",
         render="imgai.kinds.heat:render",
         suffixes=(".jpg",),
         params=HeatParams,
@@ -369,7 +367,7 @@ BOXES = (
     Kind(
         name="coco",
         of=Output.BOXES,
-        summary="One coco.json of all inputs.",
+        summary="One coco.json for all inputs.",
         render="imgai.kinds.boxes_coco:render",
         suffixes=(".json",),
         once="run",
@@ -379,7 +377,7 @@ BOXES = (
     Kind(
         name="yolo",
         of=Output.BOXES,
-        summary="A text for each picture with a line for each object, and classes.txt.",
+        summary="A text file for each picture with a line for each object, and classes.txt.",
         render="imgai.kinds.yolo:render",
         suffixes=(".txt",),
         shared=("classes.txt",),
@@ -404,7 +402,7 @@ BOXES = (
     Kind(
         name="csv",
         of=Output.BOXES,
-        summary="One counts.csv of all inputs: how many objects of each class, and how much they cover.",
+        summary="One counts.csv for all inputs: the number of objects of each class and the area they cover.",
         render="imgai.kinds.counts:render_boxes",
         suffixes=(".csv",),
         once="run",
@@ -415,7 +413,7 @@ BOXES = (
     Kind(
         name="objects",
         of=Output.BOXES,
-        summary="One objects.csv of all inputs: a row for each object with its measures.",
+        summary="One objects.csv for all inputs: a row for each object with its measures.",
         render="imgai.kinds.measured:render_boxes",
         suffixes=(".csv",),
         once="run",
@@ -428,20 +426,20 @@ MAP = (
     Kind(
         name="tiff",
         of=Output.MAP,
-        summary="The values in 32-bit float, a TIFF.",
+        summary="The values as a 32-bit float TIFF.",
         render="imgai.kinds.tiff:render",
         suffixes=(".tif", ".tiff"),
     ),
     Kind(
         name="png16",
         of=Output.MAP,
-        summary="The values in 16-bit levels, a PNG; scale and offset are in the record.",
+        summary="The values as a 16-bit PNG; scale and offset are in the record.",
         render="imgai.kinds.png16:render",
     ),
     Kind(
         name="color",
         of=Output.MAP,
-        summary="The values in colour, for people to look at.",
+        summary="The values in false colour.",
         render="imgai.kinds.color:render",
         suffixes=(".png", ".jpg"),
         params=ColorParams,
@@ -459,7 +457,7 @@ DATA = (
     Kind(
         name="text",
         of=Output.DATA,
-        summary="A text for each picture: its text, or a line for each entry.",
+        summary="A text file for each picture: its text, or a line for each entry.",
         render="imgai.kinds.text:render",
         suffixes=(".txt",),
     ),
@@ -469,7 +467,7 @@ SCORES = (
     Kind(
         name="heat",
         of=Output.SCORES,
-        summary="The picture in grey, and in colour where it speaks for its label.",
+        summary="A heat map over the grey picture: evidence for its label.",
         render="imgai.kinds.heat:render",
         suffixes=(".jpg",),
     ),
@@ -478,5 +476,5 @@ SCORES = (
 
 @hookimpl
 def imgai_register_kinds() -> tuple[Kind, ...]:
-    """The kinds of every output, the usual one first."""
+    """Return the kinds of every output, the default kind first."""
     return (*IMAGE, *MASK, *SCORES, *BOXES, *MAP, *DATA)

@@ -15,14 +15,14 @@ _POINTS = 72  # to an inch
 
 
 class Sheet(NamedTuple):
-    """A page. ink: where it is black, ``(H, W)`` bool. dpi: across and down; None where nobody knows."""
+    """A page. ink: True for black, ``(H, W)`` bool. dpi: horizontal and vertical; None if unknown."""
 
     ink: np.ndarray
     dpi: tuple[float, float] | None
 
 
 class Coded(NamedTuple):
-    """A page in Group 4, black as 1. points: width and height in points of 1/72 inch."""
+    """A page encoded in Group 4, with 1 for black. points: width and height in points of 1/72 inch."""
 
     width: int
     height: int
@@ -31,7 +31,7 @@ class Coded(NamedTuple):
 
 
 def as_tiff(sheets: Iterable[Sheet]) -> bytes:
-    """A TIFF with a page for each sheet."""
+    """Encode a TIFF with a page for each sheet."""
     file = io.BytesIO()
     with TiffImagePlugin.AppendingTiffWriter(file) as writer:
         for sheet in sheets:
@@ -41,14 +41,14 @@ def as_tiff(sheets: Iterable[Sheet]) -> bytes:
 
 
 def as_png(sheet: Sheet) -> bytes:
-    """A PNG of 1 bit."""
+    """Encode a 1-bit PNG."""
     file = io.BytesIO()
     _image(sheet).save(file, format="PNG", optimize=True, **_resolution(sheet))
     return file.getvalue()
 
 
 def coded(sheet: Sheet, dpi: tuple[float, float]) -> Coded:
-    """A sheet in Group 4. dpi: of a sheet that has none."""
+    """Encode a sheet in Group 4. dpi: the resolution for a sheet that has none."""
     file = io.BytesIO()
     height, width = sheet.ink.shape
     _save(sheet, file, {TiffImagePlugin.ROWSPERSTRIP: height})
@@ -64,7 +64,7 @@ def coded(sheet: Sheet, dpi: tuple[float, float]) -> Coded:
 
 
 def write_pdf(pages: Iterable[Coded], file: BinaryIO) -> None:
-    """A PDF (ISO 32000-1) with a page for each, a page at a time. file: at its beginning."""
+    """Write a PDF (ISO 32000-1), one page at a time. file: positioned at its beginning."""
     places: dict[int, int] = {}
     at = 0
 

@@ -1,4 +1,4 @@
-"""The ``binary`` kind: inside or outside of each class."""
+"""The ``binary`` kind: the thresholded mask of each class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A PNG for each class: 255 where the mask is at least the threshold, else 0."""
+    """Yield a PNG for each class: 255 where the mask is at or above the threshold, else 0."""
     mask: Mask = page.output
     for index, label in each_class(mask):
         values = mask.inside(index, page.params.threshold).astype(np.uint8) * 255

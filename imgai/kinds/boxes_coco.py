@@ -13,7 +13,7 @@ __all__ = ["merge", "render"]
 
 
 def render(page: Page) -> dict[str, Any]:
-    """The size of one page and its objects; `merge` numbers them."""
+    """Return the size of one page and its objects; `merge` assigns ids."""
     boxes: Boxes = page.output
     annotations = [
         {

@@ -10,7 +10,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """The size of the image, and the objects with label, score and box: x0, y0, x1, y1 in pixels."""
+    """Yield a file with the size of the image and the objects: label, score and box (x0, y0, x1, y1 in pixels)."""
     objects = [
         {"label": row.label, "score": round(row.score, 4), "box": [round(each, 2) for each in row[3:]]}
         for row in rows(page)

@@ -14,12 +14,12 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A JPEG, or a PNG where the file is named so. Each class has a colour."""
+    """Yield a JPEG, or a PNG if the output file is named so. Each class has a colour."""
     image = Image.fromarray(np.ascontiguousarray(on_paper(to_pixels(page.sample), page.range)))
     draw = ImageDraw.Draw(image)
     shorter = min(image.size)
     line, font = max(1, round(shorter / 250)), ImageFont.load_default(size=max(10, shorter / 40))
-    for row in reversed(list(rows(page))):  # the best lie on top
+    for row in reversed(list(rows(page))):  # the best are drawn last, on top
         color = tuple(int(each) for each in COLORS[row.number % len(COLORS)])
         draw.rectangle((row.x0, row.y0, max(row.x0, row.x1 - 1), max(row.y0, row.y1 - 1)), outline=color, width=line)
         words = f"{row.label} {row.score:.2f}"

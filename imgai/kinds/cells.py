@@ -1,4 +1,4 @@
-"""The cells of tables: names that may be no UTF-8, and what a spreadsheet would run."""
+"""Cells of tables: file names that are not valid UTF-8, and texts that a spreadsheet would run as a formula."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 _RUN = ("=", "+", "@", "\t", "\r", "-=", "-+", "-@", "--", *(f"-{digit}" for digit in range(10)))
-"""What a spreadsheet takes for the beginning of a formula; ``-/name`` is a member of a tar stream, and none."""
+"""Characters that begin a formula in a spreadsheet. ``-/name``, a member of a tar stream, does not count."""
 _MARK = b"\xef\xbb\xbf"
 
 
 def utf8(text: str) -> str:
-    """A name in UTF-8, which names of files need not be: other bytes are written as ``\\xe9``."""
+    """Return a file name as valid UTF-8; bytes that are not UTF-8 become ``\\xe9``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def inert(cell: Any) -> Any:
-    """A cell that a spreadsheet does not run: names of files and labels may begin as formulas do."""
+    """Prevent a spreadsheet from running a cell: file names and labels may look like formulas."""
     if not isinstance(cell, str):
         return cell
     text = utf8(cell)
@@ -26,9 +26,9 @@ def inert(cell: Any) -> Any:
 
 
 def write_csv(rows: Iterable[Mapping[str, Any]], file: BinaryIO, columns: Sequence[str], *, mark: bool = False) -> None:
-    """A table as RFC 4180 has it, in UTF-8, a row at a time; cells that a row does not have stay empty.
+    """Write a CSV table (RFC 4180) in UTF-8, one row at a time. Missing cells are left empty.
 
-    mark: begin with a byte order mark, by which Excel knows UTF-8.
+    mark: begin with a byte order mark, by which Excel recognizes UTF-8.
     """
     if mark:
         file.write(_MARK)

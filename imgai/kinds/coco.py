@@ -1,8 +1,8 @@
 """The ``coco`` kind of masks: COCO's JSON of instance masks (https://cocodataset.org/#format-data).
 
-Each annotation holds the run-length encoding under ``segmentation``, which every reader takes and which is
-exact, and the same object's outlines under ``polygons``; or, where polygons are asked for, its outer outlines under
-``segmentation``. ``number`` is the object's number in its picture, as the other kinds have it.
+Each annotation has the run-length encoding under ``segmentation``, which is exact and supported by every reader, and
+the outlines of the object under ``polygons``. With ``--coco polygons`` the outer outlines are under
+``segmentation``. ``number`` is the object number, the same as in the other kinds.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from imgai.plugin import Page
 
 
 def render(page: Page) -> dict[str, Any]:
-    """The size of one page and its objects; `merge` numbers them."""
+    """Return the size of one page and its objects; `merge` assigns ids."""
     return annotate(page)
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:
-    """Write one COCO file of all pages, a page at a time. fragments: names of pages with what `render` gave."""
+    """Write one COCO file for all pages, one at a time. fragments: page names with the results of `render`."""
     text = io.TextIOWrapper(file, encoding="utf-8", write_through=True)
     assemble(fragments, text)
     text.flush()
@@ -33,7 +33,7 @@ def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, param
 
 
 def annotate(page: Page) -> dict[str, Any]:
-    """The size of one page and its objects, without the numbers that `assemble` gives them."""
+    """Return the size of one page and its objects, without the ids that `assemble` assigns."""
     sample, mask = page.sample, page.output
     found: list[dict[str, Any]] = []
     for label, numbers, soft in numbered(page):
@@ -52,7 +52,7 @@ def annotate(page: Page) -> dict[str, Any]:
                 "iscrowd": 0,
             }
             if page.params.coco == "polygons":
-                # Polygons of COCO are filled: there is no way to tell a hole.
+                # COCO's polygons are filled; they cannot express holes.
                 found.append(about | {"segmentation": polygons(ndimage.binary_fill_holes(shape), top, left)})
                 continue
             counts = rle(shape, top, left, sample.height, sample.width)
@@ -67,7 +67,7 @@ def annotate(page: Page) -> dict[str, Any]:
 
 
 def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> None:
-    """Write the text of one COCO file. fragments: file names with what `annotate` gives."""
+    """Write the text of one COCO file. fragments: file names with the results of `annotate`."""
     categories: dict[str, int] = {}
     images: list[str] = []
     file.write('{"info": {"description": "Made by imgai."},\n"annotations": [')
@@ -89,9 +89,9 @@ def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> N
 
 
 def rle(shape: np.ndarray, top: int, left: int, height: int, width: int) -> str:
-    """COCO's compressed run-length encoding of an object in a picture of height by width.
+    """Return COCO's compressed run-length encoding of an object in a picture of height by width.
 
-    Runs go down the columns, background first. Shape: shape ``(h, w)`` bool, its corner at top, left.
+    Runs are column-major and begin with the background. Shape: shape ``(h, w)`` bool, with its corner at top, left.
     """
     columns, rows = np.nonzero(shape.T)
     places = (columns + left).astype(np.int64) * height + rows + top
@@ -103,12 +103,12 @@ def rle(shape: np.ndarray, top: int, left: int, height: int, width: int) -> str:
     edges = np.empty(2 * starts.size + 1, dtype=np.int64)
     edges[0:-1:2], edges[1:-1:2], edges[-1] = starts, stops, height * width
     counts = np.diff(edges, prepend=0).tolist()
-    # An object that holds the last pixel ends the list; no empty run follows.
+    # If the object contains the last pixel, no empty run follows.
     return _compressed(counts if counts[-1] else counts[:-1])
 
 
 def _compressed(counts: list[int]) -> str:
-    """Each count as the difference to the one before the last, in 5 bits a letter, least first."""
+    """Encode each count as the difference to the count two before it, 5 bits per character, least significant first."""
     letters: list[str] = []
     for index, count in enumerate(counts):
         value = count - counts[index - 2] if index > 2 else count
@@ -122,13 +122,13 @@ def _compressed(counts: list[int]) -> str:
 
 
 def polygons(shape: np.ndarray, top: int, left: int) -> list[list[int]]:
-    """The outlines of an object along the edges of its pixels: x, y, x, y, ...; holes are outlines too.
+    """Return the outlines of an object along pixel edges, including those of holes: x, y, x, y, ...
 
-    Shape: ``(h, w)`` bool, its corner at top, left.
+    Shape: ``(h, w)`` bool, with its corner at top, left.
     """
     padded = np.pad(shape, 1)
     ends: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    # Each border edge runs with the object on its right hand; y grows downwards.
+    # Border edges are directed, with the object on the right; y points downwards.
     for rows, columns, start, stop in _edges(padded):
         for y, x in zip(rows.tolist(), columns.tolist(), strict=True):
             ends.setdefault((x + start[0], y + start[1]), []).append((x + stop[0], y + stop[1]))
@@ -151,13 +151,13 @@ def _edges(padded: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[i
 
 
 def _walk(ends: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """Follow the edges from any corner until it comes round; keep the corners where it turns."""
+    """Follow the edges from any corner until the outline closes, and keep the corners where it turns."""
     first = next(iter(ends))
     corners: list[tuple[int, int]] = []
     at, heading = first, (0, 0)
     while True:
         following = ends[at]
-        # Where two parts touch at a corner, turn right: the parts stay apart.
+        # Where two parts touch at a corner, turn right, which keeps them separate.
         right = (at[0] - heading[1], at[1] + heading[0])
         then = following.pop(following.index(right) if right in following else 0)
         if not following:

@@ -1,4 +1,4 @@
-"""The ``color`` kind of maps: the values in colour, for people to look at."""
+"""The ``color`` kind of maps: the values in false colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A PNG, or a JPEG where the file is named so; the least value has the first colour of the map."""
+    """Yield a PNG, or a JPEG if the output file is named so; the smallest value has the first colour of the map."""
     parts, _, _ = normalized(page.output)
     table = ApplyColorMap(ColorMap(page.params.color_map, num_colors=256))
     colors = table(torch.from_numpy(parts).float()[None, None])[0].permute(1, 2, 0)

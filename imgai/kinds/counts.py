@@ -1,4 +1,4 @@
-"""The ``csv`` kind: how many objects of each class a picture holds, in one table of the run."""
+"""The ``csv`` kind: the number of objects of each class in each picture, in one table per run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = ("path", "page", "class", "count", "covered", "mean_area", "mean_area_
 
 
 def render(page: Page) -> dict[str, Any]:
-    """Of a mask: for each class how many objects there are, and the pixels that they cover."""
+    """Count the objects of each class of a mask, and the pixels that they cover."""
     counts = []
     for label, numbers, _ in numbered(page):
         areas = areas_of(numbers)[1:]
@@ -29,7 +29,7 @@ def render(page: Page) -> dict[str, Any]:
 
 
 def render_boxes(page: Page) -> dict[str, Any]:
-    """Of boxes: for each class that there is how many boxes, the pixels that one or more cover, and all their areas."""
+    """Count the boxes of each class, the pixels covered by at least one, and the sum of their areas."""
     boxes: Boxes = page.output
     height, width = page.sample.height, page.sample.width
     by_class: dict[str, list[tuple[float, float, float, float]]] = {}
@@ -42,7 +42,7 @@ def render_boxes(page: Page) -> dict[str, Any]:
             covered[round(y0) : max(round(y0) + 1, round(y1)), round(x0) : max(round(x0) + 1, round(x1))] = True
         area = sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in places)
         counts.append([label, len(places), int(covered.sum()), area])
-    # Of eighty classes, those that are not there are not told one by one.
+    # Detectors have dozens of classes; those without objects are left out.
     return _fragment(page, counts or [[boxes.labels[0] if len(boxes.labels) == 1 else "", 0, 0, 0.0]])
 
 
@@ -53,7 +53,7 @@ def _fragment(page: Page, counts: list[list[Any]]) -> dict[str, Any]:
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: Any) -> None:
-    """Write one table of all pages, a row for each page and class."""
+    """Write one table for all pages, with a row for each page and class."""
     write_csv((row for name, each in fragments for row in _rows(name, each)), file, COLUMNS, mark=params.excel)
 
 
@@ -70,11 +70,11 @@ def _rows(name: str, fragment: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def about(name: str, fragment: dict[str, Any]) -> dict[str, Any]:
-    """The columns that say which page a row is of. name: as `merge` is given it, with the number of the page."""
+    """Return the columns that identify the page of a row. name: as passed to `merge`, with the page number."""
     page = fragment["page"] + 1
     return {"path": name.removesuffix(f"#{page}") if fragment["pages"] > 1 else name, "page": page}
 
 
 def rounded(value: float) -> float:
-    """A measure to six digits."""
+    """Round a measure to six significant digits."""
     return float(f"{value:.6g}")

@@ -1,4 +1,4 @@
-"""The ``crops`` kind: the part of the picture that each box holds, a file for each object."""
+"""The ``crops`` kind: the part of the picture in each box, a file for each object."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A PNG in the picture's depth for each object, numbered within its class, the highest score first."""
+    """Yield a PNG with the depth of the picture for each object, numbered within its class, highest score first."""
     sample, margin = page.sample, page.params.crops_margin
     pixels, metadata = to_pixels(sample), sample.metadata
     count: Counter[str] = Counter()
     for row in rows(page):
         count[row.label] += 1
         across, down = margin * (row.x1 - row.x0), margin * (row.y1 - row.y0)
-        # Every pixel that the box touches, and at least one.
+        # All pixels that the box touches, but at least one.
         left, top = max(0, math.floor(row.x0 - across)), max(0, math.floor(row.y0 - down))
         right = max(left + 1, min(sample.width, math.ceil(row.x1 + across)))
         bottom = max(top + 1, min(sample.height, math.ceil(row.y1 + down)))

@@ -1,4 +1,4 @@
-"""The ``cutout`` kind: the picture with the mask as its alpha, its edge colours cleaned of the background."""
+"""The ``cutout`` kind: the picture with the mask as alpha, with background colour removed from its edge."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from imgai.plugin import Metadata, Page, Picture, Rendered
 from imgai.sample import Sample
 
 _DOUBT = 0.4
-"""From where a mask shows scraps; see `matte.doubt`."""
+"""The uncertainty above which no clear subject was found; see `matte.doubt`."""
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A picture with alpha, or over a background, in the picture's depth. Several classes are cut out together."""
+    """Yield a picture with alpha, or over a background, in the picture's depth. Several classes are combined."""
     sample, params = page.sample, page.params
     format_ = format_of_suffix(params.format or page.suffix) if params.format or page.suffix else "PNG"
     assert format_ is not None
@@ -57,7 +57,7 @@ def render(page: Page) -> Iterator[Rendered]:
 
 
 def _doubts(mask: Mask) -> tuple[str, ...]:
-    """What to say where one subject is wanted and the model saw none clearly."""
+    """Return a message if a single subject was expected and none was found clearly."""
     values = mask.values[: len(mask.labels)].amax(dim=0)
     if matte.doubt(matte.smaller(values[None, None])[0, 0]) < _DOUBT:
         return ()
@@ -76,7 +76,7 @@ def _png(pixels: np.ndarray, metadata: Metadata) -> bytes:
 
 
 def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarray:
-    """The picture with its alpha times the mask.
+    """Return the picture with its alpha multiplied by the mask.
 
     Shape: ``(H, W, 4)``, or ``(H, W, 2)`` for a grey picture; uint8 or uint16."""
     picture = to_picture(sample)
@@ -85,7 +85,7 @@ def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarra
     alpha = values[0].numpy().copy() if len(values) == 1 else values.amax(dim=0).numpy()
     alpha = matte.levelled(alpha, params.threshold)
     result = np.empty((*alpha.shape, colors.shape[2] + 1), dtype=colors.dtype)
-    for channel in range(colors.shape[2]):  # a channel after the other is four times as fast as all at once
+    for channel in range(colors.shape[2]):  # channel by channel is four times as fast as all at once
         result[..., channel] = colors[..., channel]
     _finish(alpha, colors, result, picture.alpha, params)
     deep = colors.dtype == np.uint16
@@ -94,7 +94,7 @@ def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarra
         white = np.iinfo(colors.dtype).max
         covers = ((covers.astype(np.uint32) * picture.alpha + white // 2) // white).astype(colors.dtype)
     result[..., -1] = covers
-    # What is hidden has no colour: files get smaller, and nothing can be brought back.
+    # Transparent pixels get no colour: files are smaller, and hidden content cannot be recovered.
     result.view(f"u{result.itemsize * result.shape[2]}")[..., 0] *= covers > 0
     return result
 
@@ -102,7 +102,7 @@ def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarra
 def _finish(
     alpha: np.ndarray, colors: np.ndarray, result: np.ndarray, own: np.ndarray | None, params: CutoutParams
 ) -> None:
-    """Decide what is half sure, as far as is asked for, and clean the colours of the edge; all in place."""
+    """Decide uncertain areas as the options ask, and clean the colours of the edge, in place."""
     small = matte.smaller(torch.from_numpy(alpha)[None, None])[0, 0]
     verdict = None
     size = float(np.sqrt(float((small >= 0.5).sum())))
@@ -124,7 +124,7 @@ def _finish(
 def _around(
     small: torch.Tensor, colors: np.ndarray, own: np.ndarray | None, size: float, verdict: matte.Verdict | None
 ) -> matte.Local:
-    """The colours of subject and ground around every cell of the small grid."""
+    """Return the local colours of subject and background on the small grid."""
     shown = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
     visible = (
         None if own is None else matte.smaller(torch.from_numpy(np.ascontiguousarray(own))[None, None])[0, 0] > 0.5

@@ -1,4 +1,4 @@
-"""The ``json`` kind of data: what the model returned, a file for each page."""
+"""The ``json`` kind of data: the model's answer, a file for each page."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """The dict; places in it are in pixels of the image."""
+    """Yield the dict as JSON; coordinates are in pixels of the image."""
     yield Rendered((json.dumps(page.output.value, ensure_ascii=False, indent=1) + "\n").encode(), ".json")

@@ -1,4 +1,4 @@
-"""One page of a sample as the files of a kind, in memory: what the run writes, and what the library returns."""
+"""Render one page as the files of a kind, in memory, for runs and for the library."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from imgai.sample import Sample
 
 
 def page_of(kind: Kind, sample: Sample, step: str, params: Any = NoParams(), suffix: str = "") -> Page:
-    """What a kind is given of a sample. step: the name of the step whose output is written."""
+    """Make the argument of a kind's render function. step: the name of the step whose output is written."""
     used = sample.ranges.get(step)
     ends = None if used is None else (used.low, used.high)
     return Page(sample, output_of(kind.of).carried(sample, step), params, suffix, ends)
 
 
 def load(kind: Kind) -> None:
-    """Import what makes the files of a kind. Raises PluginError, with the reason, if it cannot be."""
+    """Import the functions of a kind. Raises PluginError, with the reason, if they cannot be imported."""
     for path in filter(None, (kind.render, kind.merge)):
         _function(kind.name, path)
 
 
 def files(kind: Kind, pages: Page | Iterable[Page]) -> Iterator[Rendered]:
-    """The files of a kind of ``once="page"`` for one page, or of ``once="input"`` for all pages of an input.
+    """Yield the files of a kind with ``once="page"`` for one page, or with ``once="input"`` for all pages of an input.
 
-    Raises PluginError if it makes others than it declares.
+    Raises PluginError if the kind returns files that it does not declare.
     """
     for file in _function(kind.name, kind.render)(pages):
         if not isinstance(file, Rendered):
@@ -41,24 +41,24 @@ def files(kind: Kind, pages: Page | Iterable[Page]) -> Iterator[Rendered]:
 
 
 def fragment(kind: Kind, page: Page) -> dict[str, Any]:
-    """What a kind of ``once="run"`` keeps of one page until the run ends; JSON-able."""
+    """Return what a kind with ``once="run"`` keeps of one page until the end of the run; JSON-able."""
     return cast("dict[str, Any]", _function(kind.name, kind.render)(page))
 
 
 def merge(kind: Kind, fragments: Iterator[tuple[str, dict[str, Any]]], file: BinaryIO, params: Any) -> None:
-    """Write the one file of a kind of ``once="run"``. fragments: by the name of each page."""
+    """Write the file of a kind with ``once="run"``. fragments: pairs of page name and result of `fragment`."""
     _function(kind.name, kind.merge)(fragments, file, params)
 
 
 @cache
 def _function(kind: str, path: str) -> Callable[..., Any]:
-    """The function that a declaration names as ``"package.module:function"``."""
+    """Import a function named as ``"package.module:function"``."""
     module, _, name = path.partition(":")
     try:
         return cast("Callable[..., Any]", getattr(import_module(module), name))
     except ImgaiError:
         raise
-    except BaseException as error:  # a plugin that exits while it is imported must not take the run with it
+    except BaseException as error:  # a plugin that exits while it is imported must not end the run
         if is_interrupt(error):
             raise
         text = words_of(error)

@@ -1,4 +1,4 @@
-"""The ``heat`` kind of scores and masks: the picture in grey, and in colour where it speaks for a label."""
+"""The ``heat`` kind of scores and masks: a saliency map in colour over the grey picture."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from imgai.plugin import Page, Rendered
 from imgai.sample import Sample
 
 _MOST = 0.6
-"""How much of the colour is seen where the heat is greatest."""
+"""The opacity of the colour where the map is greatest."""
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A JPEG. The label that it explains is in the record, and not in the file's name."""
+    """Yield a JPEG. The label that it explains is in the record, not in the file name."""
     found: Scores | Mask = page.output
     yield Rendered(heat(page.sample, found), ".jpg", record={"label": found.labels[found.explained]})
 
 
 def heat(sample: Sample, found: Scores | Mask) -> bytes:
-    """A JPEG: the picture in grey, and over the part that the network saw the heat in colour."""
+    """Encode a JPEG: the grey picture with the map in colour over the part that the network saw."""
     if found.heat is None:
         raise UsageError("nothing was explained, so there is no heat map", "ask for --explain gradcam")
     top, left, height, width = seen_by(sample, found)
@@ -46,7 +46,7 @@ def heat(sample: Sample, found: Scores | Mask) -> bytes:
 
 
 def seen_by(sample: Sample, found: Scores | Mask) -> tuple[int, int, int, int]:
-    """The part of the image that a heat map is of: top, left, height and width in pixels."""
+    """Return the part of the image that a heat map covers: top, left, height and width in pixels."""
     if isinstance(found, Scores) and found.seen is not None:
         return found.seen
     return 0, 0, sample.height, sample.width

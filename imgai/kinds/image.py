@@ -1,4 +1,4 @@
-"""The ``image`` kind: the picture in a file format, with what the input said of it."""
+"""The ``image`` kind: the picture in a file format, with the metadata of the input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(pages: Iterable[Page]) -> Iterator[Rendered]:
-    """One file of all pages. It is a copy of the input where nothing was changed: encoding again could only lose."""
+    """Yield one file with all pages. An unchanged input is copied, because encoding it again could lose quality."""
     rest = iter(pages)
     first = next(rest)
     sample, params = first.sample, first.params
@@ -51,7 +51,7 @@ def _asked(name: str | None) -> str | None:
 
 
 def _suffix(name: str, read_as: str, format_: str) -> str:
-    """The suffix of the file: the input's own where it fits the format."""
+    """Return the suffix of the file: that of the input if it fits the format."""
     own = PurePosixPath(name).suffix
     suffixes = formats()[format_].suffixes
     return own if read_as == format_ and own.lower() in suffixes else suffixes[0]

@@ -1,4 +1,4 @@
-"""The ``ink`` and ``pdf`` kinds: a page in black on white, level and cut to the sheet where that is asked for."""
+"""The ``ink`` and ``pdf`` kinds: a page in black and white, optionally levelled and cropped to the sheet."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from imgai.kinds.sheet import corners_of, cut_out, flattened, lean_of, left_out,
 from imgai.outputs.mask import Mask
 from imgai.plugin import Page, Rendered
 
-_MOST_LEFT_OUT = 0.01  # of the ink, that may lie beside a sheet: what the model takes for ink on a desk
+_MOST_LEFT_OUT = 0.01  # fraction of the ink that may lie outside of a sheet, such as marks on a desk
 
 
 def render(pages: Iterable[Page]) -> Iterator[Rendered]:
-    """One TIFF or PDF of all pages, or a PNG for each of them."""
+    """Yield one TIFF or PDF with all pages, or a PNG for each page."""
     rest = iter(pages)
     first = next(rest)
     suffix = first.suffix or {"tiff": ".tif", "png": ".png", "pdf": ".pdf"}[first.params.ink]
@@ -48,7 +48,7 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
 
 
 def fragment(page: Page) -> dict[str, Any]:
-    """A page of ``pdf``, kept until the run ends."""
+    """Return an encoded page for ``pdf``; pages are merged at the end of the run."""
     notes: list[str] = []
     found = _coded(sheet_of(page, notes))
     content = base64.b64encode(found.content).decode("ascii")
@@ -57,7 +57,7 @@ def fragment(page: Page) -> dict[str, Any]:
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: object = None) -> None:
-    """One PDF of all pages of all inputs, in their order."""
+    """Write one PDF with all pages of all inputs, in order."""
     write_pdf(
         (
             Coded(each["width"], each["height"], base64.b64decode(each["content"]), tuple(each["points"]))
@@ -68,9 +68,9 @@ def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, param
 
 
 def sheet_of(page: Page, notes: list[str]) -> Sheet:
-    """The ink of a page: what is asked for is done to the soft mask, which is cut at the threshold then.
+    """Return the ink of a page: the soft mask after dewarping, cropping and deskewing, thresholded.
 
-    notes: is given what could not be done.
+    notes: a list to which messages are added about what could not be done.
     """
     mask: Mask = page.output
     soft = np.asarray(mask.values[: len(mask.labels)].amax(dim=0).numpy())
@@ -81,7 +81,7 @@ def sheet_of(page: Page, notes: list[str]) -> Sheet:
         if corners is None:
             notes.append(f"no sheet is told from what is around it{where}; all of the picture is kept")
         elif left_out(soft, corners) > _MOST_LEFT_OUT:
-            # A shadow over the sheet looks like its edge.
+            # The edge of a shadow may have been taken for the edge of the sheet.
             notes.append(f"ink lies beside what looks like the sheet{where}; all of the picture is kept")
         else:
             soft = flattened(soft, corners) if params.dewarp else cut_out(soft, corners)
@@ -91,6 +91,6 @@ def sheet_of(page: Page, notes: list[str]) -> Sheet:
 
 
 def _coded(sheet: Sheet) -> Coded:
-    """A page of a PDF has a size: where no resolution is known, its longer side is that of A4."""
+    """Encode a page for a PDF. Without a known resolution, the longer side is that of A4."""
     dpi = sheet_dpi(*sheet.ink.shape)
     return coded(sheet, (dpi, dpi))

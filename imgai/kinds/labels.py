@@ -16,10 +16,10 @@ _LARGEST_16_BIT = 65535
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A file for each class, or one where the model tells objects apart; 0 is the background.
+    """Yield a file for each class, or a single one if the model separates objects; 0 is the background.
 
-    A PNG of 16 bits, or a TIFF where that is asked for, or where there are more objects than 16 bits can number: it
-    then has 32.
+    The file is a 16-bit PNG, or a TIFF if the options ask for it or if there are more objects than 16 bits can number;
+    it then has 32 bits.
     """
     classes = numbered(page)
     dpi = metadata_of(page.sample).dpi

@@ -1,4 +1,4 @@
-"""The range of a map, which its values are brought to."""
+"""Normalization of a map by its range."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from imgai.outputs.map import Map
 
 
 def normalized(map_: Map) -> tuple[np.ndarray, float, float]:
-    """The values with the range as 0 to 1, and the least and the largest value of the range.
+    """Return the values scaled from their range to [0, 1], and the ends of the range.
 
-    The range is the model's; where it declares none, that of the finite values of this page. Values outside of it
-    become 0 or 1, those that are no number 0. Shape: ``(H, W)`` float64 in [0, 1].
+    The range is the one that the model declares, else that of the finite values of this page. Values outside of it are
+    clamped; NaN becomes 0. Shape: ``(H, W)`` float64 in [0, 1].
     """
     values = map_.values[0].numpy().astype(np.float64)
     finite = values[np.isfinite(values)]

@@ -11,7 +11,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A grey 8-bit PNG for each class; 255 is 1.0."""
+    """Yield a grey 8-bit PNG for each class; 255 is 1.0."""
     mask: Mask = page.output
     for index, label in each_class(mask):
         yield Rendered(encode_png(mask.values[index].numpy(), dpi=metadata_of(page.sample).dpi), ".png", label)

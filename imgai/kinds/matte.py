@@ -1,13 +1,13 @@
 """The alpha of a cut-out, and the colours of its edge, from a soft mask.
 
-A network is half sure of much: of what is far from the edge it then shows a ghost. Here that is decided, small parts
-and holes go, and the edge keeps its softness: where the colours of subject and ground differ, a pixel's alpha is how
-far its colour is from the one to the other, as in Bayesian matting (Chuang et al., CVPR 2001) with one Gaussian each;
-elsewhere it is the mask's, with more contrast. The colours of the edge are then estimated as Forte and Pitié do
-("Approximate Fast Foreground Colour Estimation", ICIP 2021, https://arxiv.org/abs/2006.14970): local means of subject
-and ground, corrected to what the picture shows.
+Networks return intermediate values even far from the edge, which would look like a ghost. Here such areas become opaque
+or transparent, small parts and holes are removed, and only the edge stays soft: where the colours of subject and
+background differ, a pixel's alpha follows from its colour, as in Bayesian matting (Chuang et al., CVPR 2001) with one
+Gaussian each; elsewhere it is the mask with more contrast. The colours of the edge are then estimated as in Forte and
+Pitié ("Approximate Fast Foreground Colour Estimation", ICIP 2021, https://arxiv.org/abs/2006.14970): local means of
+subject and background, corrected so that they compose to the pixel.
 
-What is local is computed on a small grid, and pixels are looked at only where the edge is soft.
+Local means are computed on a small grid; single pixels are processed only where the edge is soft.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from imgai.images.resize import resize
 from imgai.outputs.counting import FEW_PARTS, SPECK, UNSURE
 
 _GRID = 384
-"""The longer side of the small grid: networks that find subjects look at no more."""
+"""The longer side of the small grid; networks that segment subjects use no more pixels."""
 _SURE = 0.9
-_MAIN = 0.1  # of the largest part, the least share that --islands main keeps
-_BAND = 0.035  # how far from the edge nothing is decided, as a share of the subject's own size (root of its area)
-_WINDOW = 0.06  # half the window of local means, as a share of the same
-_CONTRAST, _MIXED_CONTRAST = 5.0, 2.0  # of the mask's alpha, and of alpha by colour
-_STEEPEST = 1.0  # by how much alpha changes from a pixel to the next, at most: more shows steps
-_NEARLY = 0.15  # what a mask is nearer to 0 or 1 than, colours overrule less and less
-_ENDS = 0.05  # alpha that is nearer to 0 or 1 is that
-_NOISE = 0.02  # what colours differ by without meaning it, squared distance in RGB
+_MAIN = 0.1  # smallest part that --islands main keeps, as a fraction of the largest part
+_BAND = 0.035  # half width of the undecided band along the edge, as a fraction of the subject's size (root of its area)
+_WINDOW = 0.06  # half width of the window of local means, as a fraction of the same
+_CONTRAST, _MIXED_CONTRAST = 5.0, 2.0  # contrast of alpha taken from the mask, and from colours
+_STEEPEST = 1.0  # largest change of alpha between neighbouring pixels; more would show steps
+_NEARLY = 0.15  # distance of a mask value to 0 or 1 below which colours have less and less influence
+_ENDS = 0.05  # alpha closer to 0 or 1 than this becomes 0 or 1
+_NOISE = 0.02  # difference of colours that is noise, squared distance in RGB
 _CHUNK = 1 << 16  # pixels at a time
 _OPEN, _OUTSIDE, _INSIDE, _GONE, _FILLED = range(5)
 _LEVELS = np.arange(256, dtype=np.uint8)
@@ -46,13 +46,13 @@ _FATES = np.concatenate(
         np.full(256, 255, dtype=np.uint8),
     )
 )
-"""What becomes of each level of alpha: in the band, beyond it outside and inside, in a part that goes, in a hole.
+"""The new value for each level of alpha: in the band, outside, inside, in a removed part, in a filled hole.
 
-Outside, what the model is sure of stays: it is too thin for the small grid."""
+Outside, values that the model is sure of stay: they belong to structures too thin for the small grid."""
 
 
-_STEPS = 8  # in which the levels are told that are surely 0, or surely 1, in a cell of the band
-_FIRST = len(_FATES) // 256  # the fates from here on are of cells of the band
+_STEPS = 8  # steps in which the bounds of certain levels in a cell of the band are quantized
+_FIRST = len(_FATES) // 256  # from this index on, fates are of cells of the band
 _FATES = np.concatenate(
     (
         _FATES,
@@ -67,10 +67,10 @@ _FATES = np.concatenate(
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """What is known around each cell of the small grid.
+    """Local statistics for each cell of the small grid.
 
-    front, back: means of the subject's and of the ground's colours, ``(C, h, w)``.
-    trust: how far colours tell them apart, ``(1, h, w)`` in [0, 1].
+    front, back: mean colours of the subject and of the background, ``(C, h, w)``.
+    trust: how well colours separate the two, ``(1, h, w)`` in [0, 1].
     """
 
     front: Tensor
@@ -82,7 +82,7 @@ class Local:
 
 
 def levelled(alpha: np.ndarray, threshold: float) -> np.ndarray:
-    """Alpha with the threshold as its middle. Shape: ``(H, W)`` uint8, kept."""
+    """Shift alpha so that the threshold becomes 0.5. Shape: ``(H, W)`` uint8, unchanged."""
     if threshold == 0.5:
         return alpha
     levels = np.arange(256) / 255
@@ -94,7 +94,7 @@ def levelled(alpha: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def smaller(values: Tensor) -> Tensor:
-    """On the small grid. Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, h, w)`` float in [0, 1]."""
+    """Resize to the small grid. Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, h, w)`` float in [0, 1]."""
     height, width = values.shape[-2:]
     factor = min(1.0, _GRID / max(height, width))
     return resize(values, (max(1, round(height * factor)), max(1, round(width * factor))))
@@ -102,11 +102,11 @@ def smaller(values: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided of a mask on the small grid.
+    """The decisions about a mask on the small grid.
 
-    distance: to the edge, positive inside, as a share of the band in which alpha stays open; ``(h, w)``.
-    band: its width, in cells.
-    fate: of each cell, one of the rows of `_FATES`; ``(h, w)`` uint8.
+    distance: signed distance to the edge, positive inside, as a fraction of the undecided band; ``(h, w)``.
+    band: the width of the band, in cells.
+    fate: a row of `_FATES` for each cell; ``(h, w)`` uint8.
     """
 
     distance: Tensor
@@ -115,12 +115,11 @@ class Verdict:
 
 
 def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdict | None, float]:
-    """Which parts of a mask are the subject, and how large that is (root of the area, in cells).
+    """Decide which parts of a mask are the subject. Also returns its size (root of the area, in cells).
 
-    small: ``(h, w)`` in [0, 1]. islands: "largest" keeps the largest part alone, "main" those of
-    at least a tenth of it. min_area: parts and holes under
-    this share of the largest go; None: those of under a hundredth, parts only if the model is not sure of them.
-    The verdict is None where nothing is inside, or where there are too many parts for a subject.
+    small: ``(h, w)`` in [0, 1]. islands: "largest" keeps only the largest part, "main" those of at least a tenth of it.
+    min_area: parts and holes smaller than this fraction of the largest part are removed; None: those under 0.01, parts
+    only if the model is not sure of them. The verdict is None if the mask is empty or has too many parts.
     """
     from scipy import ndimage
 
@@ -156,7 +155,7 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
     within, without = ndimage.distance_transform_edt(kept), ndimage.distance_transform_edt(~kept)
     cells = max(2.5, _BAND * size)
     distance = np.where(kept, within - 0.5, 0.5 - without) / cells
-    beyond = 1 + 1.5 / cells  # between cells, distances are interpolated
+    beyond = 1 + 1.5 / cells  # a margin, because distances are interpolated between cells
     fate = np.select((distance >= beyond, distance <= -beyond), (_INSIDE, _OUTSIDE), _OPEN).astype(np.uint8)
     for there, end in ((inside & ~kept, _GONE), (kept & ~inside, _FILLED)):
         if there.any():  # and a cell around, where that is not of what stays
@@ -165,27 +164,27 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
 
 
 def doubt(small: Tensor) -> float:
-    """How undecided a mask is, against what it covers: under 0.3 where there is a subject. Shape: ``(h, w)``."""
+    """Return the uncertainty of a mask relative to its area; below 0.3 for a clear subject. Shape: ``(h, w)``."""
     return float(torch.minimum(small, 1 - small).sum() / small.sum().clamp_min(1e-6))
 
 
 def _steadied(small: Tensor) -> Tensor:
-    """The mask with what is half sure settled by what is around it, so that its edge does not wander."""
+    """Smooth uncertain values of the mask by their surroundings, so that the edge is stable."""
     radius = max(1, round(0.008 * min(small.shape)))
     around = box_mean(box_mean(small[None], radius), radius)[0]
     return torch.lerp(small, around, 1 - (2 * small - 1).abs())
 
 
 def local(colors: Tensor, small: Tensor, size: float, verdict: Verdict | None, visible: Tensor | None) -> Local:
-    """The colours of subject and ground around every cell.
+    """Compute the local colours of subject and background.
 
-    colors: ``(C, h, w)`` in [0, 1]. small: the mask, ``(h, w)``. size: of the subject, in cells. visible: where the
-    picture is not transparent, ``(h, w)`` bool.
+    colors: ``(C, h, w)`` in [0, 1]. small: the mask, ``(h, w)``. size: the size of the subject, in cells. visible:
+    where the picture is not transparent, ``(h, w)`` bool.
     """
     front, back = (small > _SURE), (small < 1 - _SURE)
     if verdict is not None:
         front, back = front & (verdict.distance > 0), back & (verdict.distance < 0)
-    # Where nothing is sure, what there is counts as much as it covers.
+    # Where no value is certain, values are weighted by their coverage.
     weights = front + 0.01 * small, back + 0.01 * (1 - small)
     wide, narrow = max(4, round(_WINDOW * size)), max(2, round(_WINDOW * size / 4))
     shown = torch.ones_like(small) if visible is None else visible.float()
@@ -197,9 +196,9 @@ def local(colors: Tensor, small: Tensor, size: float, verdict: Verdict | None, v
 
 
 def _moments(colors: Tensor, weight: Tensor, wide: int, narrow: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted mean and variance of the colours around every cell, and whether there is much to go by.
+    """Return the weighted local mean and variance of the colours, and the confidence in them.
 
-    The mean is that of the narrow window; of the wide one where that holds little.
+    The mean is taken over the narrow window, or over the wide one if the narrow one has too little weight.
     """
     sums = torch.cat((colors * weight, colors.square().sum(0, keepdim=True) * weight, weight[None]))
     around = _pooled_mean(sums, wide)
@@ -211,7 +210,7 @@ def _moments(colors: Tensor, weight: Tensor, wide: int, narrow: int) -> tuple[Te
 
 
 def _pooled_mean(values: Tensor, radius: int) -> Tensor:
-    """The mean over a window, on a coarser grid where the window is wide. Shape: ``(C, h, w)``, kept."""
+    """Return the mean over a window, on a coarser grid for wide windows. Shape: ``(C, h, w)``, unchanged."""
     step = max(1, min(radius // 4, *values.shape[-2:]))
     if step == 1:
         return box_mean(values, radius)
@@ -220,12 +219,12 @@ def _pooled_mean(values: Tensor, radius: int) -> Tensor:
 
 
 def foreseen(verdict: Verdict, trust: Tensor) -> Verdict:
-    """The verdict with what `refine` will surely make 0 or 1 in the band, so that it need not look at that.
+    """Mark cells of the band in which `refine` would set alpha to 0 or 1 anyway, so that it can skip them.
 
-    trust: of `Local`, ``(1, h, w)``.
+    trust: as in `Local`, ``(1, h, w)``.
     """
     distance = verdict.distance[None]
-    # A pixel lies between cells, so that those around it count too.
+    # A pixel lies between cells, so that neighbouring cells count too.
     most, least, trusted = (F.max_pool2d(each, 3, 1, 1)[0] for each in (distance, -distance, trust))
     steep = 1 + trusted / _NEARLY
     low, high = ((_ENDS - 0.5 * each) / steep for each in (most, least))
@@ -235,14 +234,14 @@ def foreseen(verdict: Verdict, trust: Tensor) -> Verdict:
 
 
 def box_mean(values: Tensor, radius: int) -> Tensor:
-    """The mean over a square window of ``2 * radius + 1``, a side after the other. Shape: ``(C, h, w)``, kept."""
+    """Return the mean over a square window of side ``2 * radius + 1`` (separable). Shape: ``(C, h, w)``, unchanged."""
     side = 2 * radius + 1
     down = F.avg_pool2d(values[None], (side, 1), 1, (radius, 0), count_include_pad=False)
     return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)[0]
 
 
 def settle(alpha: np.ndarray, verdict: Verdict) -> None:
-    """Decide, in place, what lies beyond the band or in a part that goes. Shape: alpha ``(H, W)`` uint8."""
+    """Set alpha outside of the band and in removed parts, in place. Shape: alpha ``(H, W)`` uint8."""
     height, width = alpha.shape
     h, w = verdict.fate.shape
     rows, columns = (np.arange(height) * h) // height, (np.arange(width) * w) // width
@@ -253,7 +252,7 @@ def settle(alpha: np.ndarray, verdict: Verdict) -> None:
 
 
 def soft_places(alpha: np.ndarray) -> np.ndarray:
-    """The flat indices of pixels that are neither 0 nor 255."""
+    """Return the flat indices of pixels that are neither 0 nor 255."""
     return np.flatnonzero((alpha - np.uint8(1)) < np.uint8(254))
 
 
@@ -267,9 +266,9 @@ def refine(
 ) -> None:
     """Set alpha and the colours of every soft pixel, in place.
 
-    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16; the
-    colours are in the result already. places: what `soft_places` says. Without a verdict alpha stays, and only colours
-    are set.
+    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16. The
+    result already has the colours of the picture. places: the result of `soft_places`. Without a verdict only colours
+    are set, not alpha.
     """
     width, channels = alpha.shape[1], colors.shape[2]
     white = float(np.iinfo(colors.dtype).max)
@@ -279,7 +278,7 @@ def refine(
         push = 0.5 / (verdict.band * max(alpha.shape) / max(verdict.fate.shape))  # of a pixel nearer to the middle
     flat_alpha = alpha.reshape(-1)
     flat_before = flat_alpha if verdict is None else flat_alpha.copy()
-    # A pixel is one number: so it is read and written several times as fast as channel by channel.
+    # Pixels are read and written as single integers, which is several times as fast as by channel.
     whole = result.view(f"u{result.itemsize * result.shape[2]}").reshape(-1)
     for begin in range(0, len(places), _CHUNK):
         chunk = places[begin : begin + _CHUNK]
@@ -292,7 +291,7 @@ def refine(
             contrast = _slope(flat_before, chunk, width).add_(push).reciprocal_().mul_(_STEEPEST).clamp_(1, _CONTRAST)
             cover = _opened(cover, shown, front, back, here[2 * channels], here[-1], contrast)
             flat_alpha[chunk] = cover.mul(255).add_(0.5).to(torch.uint8).numpy()
-            # What is all subject keeps its colours, and what is none of it has none.
+            # Opaque pixels keep their colours; transparent pixels have none.
             mixed = torch.nonzero((cover > 0) & (cover < 1)).squeeze(1)
             chunk, pixels, cover = chunk[mixed.numpy()], pixels[mixed.numpy()], cover[mixed]
             front, back, shown = (each.index_select(1, mixed) for each in (front, back, shown))
@@ -303,7 +302,7 @@ def refine(
 
 
 def _sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:
-    """Maps of the small grid at pixels, between cells. Shape: maps ``(C, h, w)``, places flat ``(N,)``; ``(C, N)``."""
+    """Sample maps of the small grid at pixels, bilinear. Shape: maps ``(C, h, w)``, places ``(N,)`` to ``(C, N)``."""
     height, width = size
     y = places // width
     x = places - y * width
@@ -316,7 +315,7 @@ def _sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:
 
 
 def _planes(pixels: np.ndarray, channels: int, white: float) -> Tensor:
-    """The colours of pixels, a channel after the other. Shape: ``(N, C + 1)`` to ``(C, N)`` in [0, 1]"""
+    """Return the colours of pixels as planes. Shape: ``(N, C + 1)`` to ``(C, N)`` in [0, 1]."""
     planes = np.empty((channels, len(pixels)), dtype=np.float32)
     for channel in range(channels):
         planes[channel] = pixels[:, channel]
@@ -326,14 +325,14 @@ def _planes(pixels: np.ndarray, channels: int, white: float) -> Tensor:
 def _opened(
     cover: Tensor, shown: Tensor, front: Tensor, back: Tensor, trust: Tensor, distance: Tensor, contrast: Tensor
 ) -> Tensor:
-    """Alpha within the band, of N pixels. Shape: the colours ``(C, N)``, all else ``(N,)``."""
+    """Compute alpha of N pixels within the band. Shape: colours ``(C, N)``, everything else ``(N,)``."""
     sharp = _contrasted(torch.add(cover, distance, alpha=0.5), contrast)
     apart = front - back
     mixed = (shown - back).mul_(apart).sum(0).div_(apart.square_().sum(0).clamp_min_(1e-4))
-    # What the model is nearly sure of, colours do not overrule: texture would show as specks.
+    # Where the model is nearly certain, colours have no influence: texture would cause specks.
     trust = torch.minimum(cover, 1 - cover).div_(_NEARLY).clamp_(max=1).mul_(trust)
     alpha = torch.lerp(sharp, _contrasted(mixed, _MIXED_CONTRAST), trust)
-    # Towards the end of the band only what is decided there is left.
+    # Towards the end of the band, blend into the decided values beyond it.
     least, most = (distance - 0.6).div_(0.4), (distance + 1).div_(0.4)
     alpha = torch.minimum(torch.maximum(alpha, least, out=alpha), most, out=alpha).clamp_(0, 1)
     alpha[alpha < _ENDS] = 0
@@ -346,7 +345,7 @@ def _contrasted(alpha: Tensor, factor: Tensor | float) -> Tensor:
 
 
 def _slope(alpha: np.ndarray, places: np.ndarray, width: int) -> Tensor:
-    """By how much alpha changes from a pixel to the next. Shape: alpha flat uint8, places ``(N,)``; ``(N,)``"""
+    """Return the change of alpha between neighbouring pixels. Shape: alpha flat uint8, places ``(N,)`` to ``(N,)``."""
 
     def change(step: int) -> Tensor:
         after, before = alpha.take(places + step, mode="clip"), alpha.take(places - step, mode="clip")

@@ -1,4 +1,4 @@
-"""The ``objects`` kind: every object of every picture with its measures, in one table of the run."""
+"""The ``objects`` kind: the measures of every object of every picture, in one table per run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _CHANNELS = ("mean_red", "mean_green", "mean_blue")
 _IN_UM = ("x_um", "y_um", "area_um2", "perimeter_um", "pixel_width_um", "pixel_height_um")
 COLUMNS = ("path", "page", *_FOUND, "mean_intensity", *_CHANNELS, "score", *_IN_UM)
 _KEPT = (*_FOUND[:1], *_FOUND[2:], "score", "mean_intensity", *_CHANNELS)
-"""What is kept of an object until the run ends, in that order; of a grey picture without the last three."""
+"""The values kept for each object until the end of the run, in this order; grey pictures lack the last three."""
 
 
 def render(page: Page) -> dict[str, Any]:
-    """Of a mask: all that is measured of its objects."""
+    """Measure the objects of a mask."""
     pixels = _channels(page)
     classes = []
     for label, numbers, soft in numbered(page):
@@ -39,7 +39,7 @@ def render(page: Page) -> dict[str, Any]:
 
 
 def render_boxes(page: Page) -> dict[str, Any]:
-    """Of boxes: their place, area and perimeter, and the mean of the picture in them."""
+    """Measure boxes: centroid, area, perimeter, and the mean of the picture inside."""
     pixels = _channels(page)
     classes = []
     for number, row in enumerate(rows(page), 1):
@@ -47,7 +47,7 @@ def render_boxes(page: Page) -> dict[str, Any]:
         top, left = min(int(row.y0), pixels.shape[0] - 1), min(int(row.x0), pixels.shape[1] - 1)
         part = pixels[top : max(top + 1, round(row.y1)), left : max(left + 1, round(row.x1))]
         mean = part.reshape(-1, pixels.shape[2]).mean(axis=0, dtype=np.float64)[None]
-        # The middle of the first pixel is 0, as in the measures of masks.
+        # 0 is the centre of the first pixel, as in the measures of masks.
         place = ((row.x0 + row.x1) / 2 - 0.5, (row.y0 + row.y1) / 2 - 0.5, row.x0, row.y0, row.x1, row.y1)
         values = (*place, width * height, 2 * (width + height))
         intensity = [float(each[0]) for each in _intensities(mean)]
@@ -57,19 +57,19 @@ def render_boxes(page: Page) -> dict[str, Any]:
 
 
 def _channels(page: Page) -> np.ndarray:
-    """The picture without its alpha, in the depth of its file. Shape: ``(H, W, 1)`` or ``(H, W, 3)``."""
+    """Return the picture without alpha, in the depth of its file. Shape: ``(H, W, 1)`` or ``(H, W, 3)``."""
     pixels = to_pixels(page.sample)
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
     return pixels[..., :-1] if page.sample.alpha is not None else pixels
 
 
 def _intensities(values: np.ndarray) -> list[np.ndarray]:
-    """The mean of all channels, and of colour each. Shape: ``(N, C)``."""
+    """Return the mean over all channels, and for colour also each channel. Shape: ``(N, C)``."""
     return [values.mean(axis=1), *(values.T if values.shape[1] > 1 else ())]
 
 
 def _plain(values: np.ndarray) -> list[Any]:
-    """As JSON has it, to six digits."""
+    """Convert to JSON numbers with six significant digits."""
     listed: list[Any] = values.tolist()
     return listed if values.dtype.kind in "iu" else [rounded(each) for each in listed]
 
@@ -79,7 +79,7 @@ def _fragment(page: Page, classes: list[Any]) -> dict[str, Any]:
 
 
 def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, params: Any) -> None:
-    """Write one table of all pages, a row for each object."""
+    """Write one table for all pages, with a row for each object."""
     write_csv((row for name, each in fragments for row in _rows(name, each)), file, COLUMNS, mark=params.excel)
 
 
@@ -92,7 +92,7 @@ def _rows(name: str, fragment: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _in_um(row: dict[str, Any], width: float, height: float) -> dict[str, float]:
-    """Micrometres. The perimeter is only known where pixels are square."""
+    """Convert measures to micrometres. The perimeter is left out unless pixels are square."""
     sizes = {
         "x_um": row["x"] * width,
         "y_um": row["y"] * height,

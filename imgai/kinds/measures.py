@@ -1,10 +1,10 @@
-"""What is measured of the numbered objects of a picture, all of them at once.
+"""Measures of all numbered objects of a picture, computed together.
 
-Area, centroid, eccentricity, solidity and perimeter are those of scikit-image's `regionprops`, to rounding. That
-measures an object at a time, which takes most of a minute for the ten thousand nuclei of a large picture; sums over
-the whole picture take a second. Eccentricity is of the ellipse with the same second moments, the perimeter is
-Benkrid and Crookes' estimate ("Design and FPGA Implementation of a Perimeter Estimator", 2000), and solidity is the
-area divided by the number of pixels in the convex hull.
+Area, centroid, eccentricity, solidity and perimeter equal those of scikit-image's `regionprops`, except for rounding.
+`regionprops` measures one object at a time, which takes most of a minute for the ten thousand nuclei of a large
+picture; sums over the whole picture take a second. Eccentricity is of the ellipse with the same second moments, the
+perimeter is Benkrid and Crookes' estimate ("Design and FPGA Implementation of a Perimeter Estimator", 2000), and
+solidity is the area divided by the number of pixels in the convex hull.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ import numpy as np
 from scipy import ndimage
 
 _WEIGHTS = np.zeros(50)
-"""What a border pixel adds to the perimeter, by its neighbours on the border: 2 for each beside it, 10 for each at a
-corner, and 1."""
+"""The contribution of a border pixel to the perimeter, by the code of its neighbourhood: 1, plus 2 for each direct and
+10 for each diagonal neighbour on the border."""
 _WEIGHTS[[5, 7, 15, 17, 25, 27]] = 1
 _WEIGHTS[[21, 33]] = math.sqrt(2)
 _WEIGHTS[[13, 23]] = (1 + math.sqrt(2)) / 2
-_BAND = 512  # rows at a time, so that no copy of the whole picture in 64 bits is made
+_BAND = 512  # rows at a time, to avoid a 64-bit copy of the whole picture
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is measured of N objects, in pixels and in the order of their numbers.
+    """Measures of N objects, in pixels, sorted by object number. Shape: ``(N,)`` unless stated.
 
-    numbers: what the objects are called in the picture of numbers. Shape: ``(N,)``, as all others are unless said.
-    x, y: the centroid; the middle of the first pixel is 0. box: x0, y0, x1, y1, half open. Shape: ``(N, 4)``
-    score: the mean of the soft mask, 0 to 1. intensity: the mean of each channel. Shape: ``(N, C)``
+    numbers: the object numbers.
+    x, y: the centroid; 0 is the centre of the first pixel. box: x0, y0, x1, y1, half open. Shape: ``(N, 4)``.
+    score: the mean of the soft mask, 0 to 1. intensity: the mean of each channel. Shape: ``(N, C)``.
     """
 
     numbers: np.ndarray
@@ -55,7 +55,7 @@ def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Meas
     found = [(number, place) for number, place in enumerate(ndimage.find_objects(numbered), 1) if place is not None]
     numbers = np.array([number for number, _ in found], dtype=np.int64)
     box = np.array([(x.start, y.start, x.stop, y.stop) for _, (y, x) in found], dtype=np.int64).reshape(-1, 4)
-    # Places are summed from the corner of each object: from that of the picture, squares would lose the digits.
+    # Coordinates are relative to the corner of each object, because squares of large coordinates lose precision.
     corner = np.zeros((2, count), dtype=np.int64)
     corner[:, numbers] = box[:, 1], box[:, 0]
     sums = np.zeros((7 + channels.shape[2], count))  # area, y, x, yy, yx, xx, soft, channels
@@ -113,9 +113,9 @@ def _perimeters(numbered: np.ndarray, count: int) -> np.ndarray:
 
 
 def _hull_area(shape: np.ndarray) -> int:
-    """How many pixels have their middle in the convex hull of an object's pixels. Shape: ``(h, w)`` bool.
+    """Count the pixels whose centre is in the convex hull of an object. Shape: ``(h, w)`` bool.
 
-    The hull is of the middles of the pixels' edges, as in scikit-image. All is counted in half pixels.
+    As in scikit-image, the hull is that of the midpoints of the pixels' edges. Coordinates are in half pixels.
     """
     rows = np.flatnonzero(shape.any(axis=1))
     first = shape[rows].argmax(axis=1)
@@ -127,9 +127,9 @@ def _hull_area(shape: np.ndarray) -> int:
 
 
 def _edge(rows: list[int], columns: list[int], height: int) -> list[int]:
-    """The first pixel of each row whose middle is in the hull, to the right of the leftmost pixels of the rows.
+    """Return, for each row, the first pixel whose centre is in the hull, given the leftmost pixel of each row.
 
-    Exact: whole numbers of half pixels, and a chain (Andrew 1979) that keeps what turns one way alone.
+    Exact: integer arithmetic in half pixels, and Andrew's monotone chain (1979).
     """
     least: dict[int, int] = {}
     for row, column in zip(rows, columns, strict=True):
@@ -150,6 +150,6 @@ def _edge(rows: list[int], columns: list[int], height: int) -> list[int]:
         while chain[at + 1][0] < y:
             at += 1
         (y0, x0), (y1, x1) = chain[at], chain[at + 1]
-        # The least whole column c with 2 c at or right of the line.
+        # The smallest integer column c with 2 c on or to the right of the line.
         firsts.append(-((-(x0 * (y1 - y0) + (x1 - x0) * (y - y0))) // (2 * (y1 - y0))))
     return firsts

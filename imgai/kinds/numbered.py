@@ -1,4 +1,4 @@
-"""The numbered objects of a mask, as the kinds that are written of them share them."""
+"""The numbered objects of a mask, shared by the kinds that write them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from imgai.plugin import Page
 
 
 def numbered(page: Page) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """For each class its name, its objects by number and its soft mask.
+    """Return the name, the numbered objects and the soft mask of each class.
 
-    The numbers are those of every other kind that is written of the page: do not write into them.
+    All kinds share these arrays: do not write into them.
 
     Shape: ``(H, W)`` int32 and ``(H, W)`` uint8.
     """

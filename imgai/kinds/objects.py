@@ -1,4 +1,4 @@
-"""The boxes of one page as rows, as all kinds of boxes write them."""
+"""The boxes of one page as rows, shared by all kinds of boxes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from imgai.plugin import Page
 
 
 class Row(NamedTuple):
-    """One object: its class by name and by number from 0, its score, and its box in pixels of the image."""
+    """One object: class name, class index from 0, score, and box in pixels of the image."""
 
     label: str
     number: int
@@ -23,7 +23,7 @@ class Row(NamedTuple):
 
 
 def rows(page: Page) -> Iterator[Row]:
-    """The objects of a page that the options of the kind leave, the highest score first."""
+    """Yield the objects of a page that the kind's options select, highest score first."""
     boxes: Boxes = page.output
     counted = boxes.counted(counting_of(page.params), page.sample.height, page.sample.width)
     for x0, y0, x1, y1, score, index in counted.values.tolist():

@@ -1,4 +1,4 @@
-"""The ``overlay`` kind of masks: the picture with each class tinted and outlined, for people to look at."""
+"""The ``overlay`` kind of masks: the picture with each class tinted and outlined."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _CACHED = 64  # rows that fit into the cache
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A JPEG, or a PNG where the file is named so."""
+    """Yield a JPEG, or a PNG if the output file is named so."""
     suffix = page.suffix or ".jpg"
     pixels = overlay(page)
     yield Rendered(encoded(pixels, page.sample, suffix), suffix)
 
 
 def overlay(page: Page) -> np.ndarray:
-    """Each class has a colour, or each object where the model tells objects apart. Shape: ``(H, W, 3)`` uint8."""
+    """Draw each class, or each object if the model separates objects, in a colour. Shape: ``(H, W, 3)`` uint8."""
     mask: Mask = page.output
     given = to_pixels(page.sample)
     pixels = np.empty((*given.shape[:2], 3), dtype=np.uint8)
-    # By bands of rows, so that no float copy of the whole picture is made.
+    # In bands of rows, to avoid a float copy of the whole picture.
     bands = [slice(top, top + _BAND) for top in range(0, given.shape[0], _BAND)]
     for rows in bands:
         pixels[rows] = on_paper(given[rows], page.range)
@@ -46,7 +46,7 @@ def overlay(page: Page) -> np.ndarray:
 
 
 def _tint(pixels: np.ndarray, numbers: np.ndarray, values: np.ndarray, edge: np.ndarray, color: np.ndarray) -> None:
-    """Tint in place what is inside and, as far as it is covered, what is not. In whole numbers: 128 is all of it."""
+    """Tint pixels in place in proportion to the mask. Integer arithmetic: 128 is full coverage."""
     soft = np.arange(256, dtype=np.float32) / 255
     weights = np.concatenate((soft, np.maximum(soft, _TINT))) * _TINT * 128
     weights = (weights + 0.5).astype(np.int16)
@@ -74,7 +74,7 @@ def _tint(pixels: np.ndarray, numbers: np.ndarray, values: np.ndarray, edge: np.
 
 
 def _tint_objects(pixels: np.ndarray, numbers: np.ndarray, values: np.ndarray, edge: np.ndarray) -> None:
-    """Give each object, in place, a colour that its neighbours hardly have."""
+    """Tint each object in place with a colour that differs from its neighbours' in most cases."""
     for top in range(0, len(pixels), _BAND):
         rows = slice(top, top + _BAND)
         places = np.flatnonzero(numbers[rows])
@@ -88,9 +88,9 @@ def _tint_objects(pixels: np.ndarray, numbers: np.ndarray, values: np.ndarray, e
 
 
 def _outline(numbered: np.ndarray, thickness: int, *, apart: bool) -> np.ndarray:
-    """The border inside of each object. Shape: ``(H, W)`` bool.
+    """Return the inner border of each object. Shape: ``(H, W)`` bool.
 
-    apart: objects do not touch; their borders are then those to what has no number.
+    apart: objects do not touch, so that only borders to the background are needed.
     """
     values = (numbered > 0).astype(np.uint8) if apart else numbered
     around = np.pad(values, thickness, mode="edge")
@@ -105,11 +105,9 @@ def _outline(numbered: np.ndarray, thickness: int, *, apart: bool) -> np.ndarray
 
 
 def _reach(values: np.ndarray, side: int, choose: np.ufunc) -> np.ndarray:
-    """The least or the largest value of every square of that side.
+    """Return the minimum or maximum of every square window of that side, in log2(side) passes.
 
-    Each round looks twice as far as the one before.
-
-    Shape: ``(H, W)`` to ``(H - side + 1, W - side + 1)``
+    Shape: ``(H, W)`` to ``(H - side + 1, W - side + 1)``.
     """
     for axis in (0, 1):
         reached = 1

@@ -1,4 +1,4 @@
-"""Pictures for people to look at: colours, paper under what is transparent, and their files."""
+"""Shared by kinds that draw pictures: colours, a white background for transparent pixels, encoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from imgai.images import encode_png, metadata_of
 from imgai.sample import Sample
 
-# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), told apart by colour-blind people too.
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), which colour-blind people can distinguish.
 COLORS = np.array(
     [(86, 180, 233), (230, 159, 0), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167)],
     dtype=np.float32,
@@ -20,7 +20,7 @@ _QUALITY = 92
 
 
 def encoded(pixels: np.ndarray, sample: Sample, suffix: str) -> bytes:
-    """A PNG or a JPEG, by the suffix, in the colour space of the sample. Shape: ``(H, W, 3)`` uint8."""
+    """Encode a PNG or a JPEG, by the suffix, in the colour space of the sample. Shape: ``(H, W, 3)`` uint8."""
     dpi = metadata_of(sample).dpi
     if suffix == ".png":
         return encode_png(pixels, icc=profile_of(sample), dpi=dpi)
@@ -31,9 +31,9 @@ def encoded(pixels: np.ndarray, sample: Sample, suffix: str) -> bytes:
 
 
 def on_paper(pixels: np.ndarray, ends: tuple[float, float] | None = None) -> np.ndarray:
-    """8 bits in three channels; what is transparent is shown as on paper. Shape: ``(H, W, 3)`` uint8.
+    """Convert to 8-bit RGB over a white background. Shape: ``(H, W, 3)`` uint8.
 
-    ends: what is shown black and white, as parts of the scale; None: 0 and 1.
+    ends: the values shown as black and white, as fractions of full scale; None: 0 and 1.
     """
     if ends is None and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
         return pixels
@@ -49,5 +49,5 @@ def on_paper(pixels: np.ndarray, ends: tuple[float, float] | None = None) -> np.
 
 
 def profile_of(sample: Sample) -> bytes | None:
-    # A grey picture's profile describes one channel, and this has three.
+    # The profile of a grey picture describes one channel, but the drawing has three.
     return None if sample.metadata.gray else sample.metadata.icc

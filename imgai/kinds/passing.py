@@ -1,4 +1,4 @@
-"""A kind between two steps: what it would write becomes the image of the next (`Kind.passes`)."""
+"""A kind between two steps: the file it would write becomes the image of the next step (`Kind.passes`)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from imgai.sample import Failure, Sample
 
 
 class Passing:
-    """Makes the picture of a kind, as ``Sample -> Sample``; its size, colours and alpha may be others than before."""
+    """Renders a kind as ``Sample -> Sample``; size, colours and alpha of the image may change."""
 
     def __init__(self, kind: KindSpec, step: str, *, keep: bool = False) -> None:
-        """step: the name of the step whose output is written. keep: the sample carries the file too."""
+        """step: the name of the step whose output is rendered. keep: also store the file in the sample."""
         self._kind = kind
         self._step = step
         self._keep = keep
@@ -29,7 +29,7 @@ class Passing:
         self.batch = 1
 
     def __call__(self, sample: Sample) -> Sample:
-        """Raises what went wrong."""
+        """Return the sample with the rendered picture. Raises whatever rendering raises."""
         declared = self._kind.kind
         made = list(files(declared, page_of(declared, sample, self._step, self._kind.params)))
         if len(made) != 1:
@@ -39,12 +39,12 @@ class Passing:
             target = io.BytesIO()
             content(target)
             content = target.getvalue()
-        # Nothing is gained by a limit here: what is read was written a moment ago.
+        # No pixel limit: the file was written a moment ago by the kind itself.
         picture = next(iter(read(content, sample.source, max_pixels=1 << 40)))
         before, after = sample.metadata, picture.metadata
         format_ = before.format
         if picture.alpha is not None and not (format_ in formats() and formats()[format_].alpha):
-            format_ = after.format  # or what was cut out would be laid over white again
+            format_ = after.format  # a format with alpha, so that the cut-out is not composited over white
         metadata = dataclasses.replace(
             before,
             format=format_,
@@ -63,7 +63,7 @@ class Passing:
         )
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
-        """In order and as they come; see `Step.stream`."""
+        """Process samples in order, as they arrive; see `Step.stream`."""
         for sample in samples:
             if not isinstance(sample, Sample):
                 yield sample

@@ -1,4 +1,4 @@
-"""What a pixel measures in the world, where that is known."""
+"""The physical size of a pixel."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from imgai.sample import Sample
 
 _UM_PER_INCH = 25_400
 _LARGEST = 10.0
-"""Micrometres. A resolution of larger pixels is one for printing or of a scan, not of a microscope."""
+"""Micrometres. A resolution with larger pixels is for printing or from a scanner, not from a microscope."""
 
 
 def pixel_size(sample: Sample, asked: float | None) -> tuple[float, float] | None:
-    """Micrometres across and down of a pixel as the picture is now; None where nobody says.
+    """Return the width and height of a pixel of the current image in micrometres; None if it is unknown.
 
-    asked: of a pixel of the file, by who asks; it counts before what the file says: OME, ImageJ and DICOM tell what
-    a pixel measures; other files a resolution, which is taken for a measure where a pixel is at most 10 micrometres.
+    asked: the pixel size of the file given by the user, which takes precedence over the file. OME, ImageJ and DICOM
+        state the pixel size; for other files the resolution is used if a pixel is at most 10 micrometres.
     """
     metadata = metadata_of(sample)
     if asked is not None:

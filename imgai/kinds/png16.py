@@ -1,4 +1,4 @@
-"""The ``png16`` kind of maps: the values in 65,536 levels."""
+"""The ``png16`` kind of maps: a 16-bit PNG."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEVELS = 65535
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A grey 16-bit PNG. A value is ``level * scale + offset``, both in the record."""
+    """Yield a grey 16-bit PNG. The value is ``level * scale + offset``; both are in the record."""
     parts, low, high = normalized(page.output)
     levels = np.round(parts * _LEVELS).astype(np.uint16)
     about = {"scale": (high - low) / _LEVELS, "offset": low}

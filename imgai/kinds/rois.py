@@ -14,11 +14,11 @@ from imgai.kinds.coco import polygons
 from imgai.kinds.numbered import numbered
 from imgai.plugin import Page, Rendered
 
-_BEGUN = (1980, 1, 1, 0, 0, 0)  # the first time that a zip file can tell; the same input gives the same bytes
+_BEGUN = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip file; fixed, so that the same input gives the same bytes
 
 
 def render(pages: Iterable[Page]) -> Iterator[Rendered]:
-    """One zip file of all pages; each region has the number of its object and the position of its page."""
+    """Yield one zip file for all pages; a region has the number of its object and the position of its page."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for page in pages:
@@ -37,8 +37,8 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
 
 
 def _roi(shape: np.ndarray, top: int, left: int, name: str, page: int | None) -> bytes:
-    """The outer outline of an object; of one in several parts, that of the largest part, for ImageJ's polygons have
-    but one. Shape: ``(h, w)`` bool, its corner at top, left."""
+    """Encode the outer outline of an object. If it has several parts, the outline of the largest is used, because an
+    ImageJ polygon has one outline. Shape: ``(h, w)`` bool, with its corner at top, left."""
     filled = ndimage.binary_fill_holes(shape)
     outlines = [np.array(each).reshape(-1, 2) for each in polygons(filled, top, left)]
     outline = max(outlines, key=_area)
@@ -50,6 +50,6 @@ def _roi(shape: np.ndarray, top: int, left: int, name: str, page: int | None) ->
 
 
 def _area(outline: np.ndarray) -> float:
-    """Twice the area in an outline. Shape: ``(N, 2)``."""
+    """Return twice the area enclosed by an outline. Shape: ``(N, 2)``."""
     x, y = outline.T
     return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))))

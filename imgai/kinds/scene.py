@@ -1,4 +1,4 @@
-"""What a cut-out is laid on: cropped, on a canvas, over a shadow and a background."""
+"""Composition of a cut-out: crop, canvas, shadow and background."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from imgai.kinds import CutoutParams
     from imgai.plugin import Metadata
 
-_VISIBLE = 12  # levels of 255: what is less opaque does not hold the frame open
+_VISIBLE = 12  # levels of 255; less opaque pixels are ignored when cropping
 _ROWS = 256
 _SHADOW = 0.4
-_BLURRED = 0.03  # radius of a blurred background, and of a shadow, as a share of the longer side
-_DOWN = 0.02  # how far a shadow falls, as a share of the subject's height
+_BLURRED = 0.03  # blur radius of a background and of a shadow, as a fraction of the longer side
+_DOWN = 0.02  # downward offset of a shadow, as a fraction of the subject's height
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The part of the picture that is shown, in pixels, which may reach beyond it; and the size that it is shown at."""
+    """The visible rectangle in pixels of the picture, which may extend beyond it, and the output size."""
 
     top: float
     left: float
@@ -43,15 +43,15 @@ class Frame:
 
 
 def arranges(params: CutoutParams) -> bool:
-    """Whether more is asked for than the cut-out itself."""
+    """Whether the options ask for more than the plain cut-out."""
     return params.background != "transparent" or params.crop or params.canvas is not None or params.shadow
 
 
 def arranged(cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams) -> np.ndarray:
-    """The cut-out as it is asked for.
+    """Compose a cut-out as the options ask.
 
-    Shape: cut ``(H, W, C + 1)`` with alpha, colors ``(H, W, C)``, the picture that it was cut from; returns
-    ``(h, w, C + 1)``, or ``(h, w, C)`` over a background; a coloured ground makes grey RGB.
+    Shape: cut ``(H, W, C + 1)`` with alpha; colors ``(H, W, C)``, the picture that it was cut from; returns
+    ``(h, w, C + 1)``, or ``(h, w, C)`` over a background. A coloured background turns grey pictures into RGB.
     """
     frame = framed(cut[..., -1], params)
     channels = cut.shape[2] - 1
@@ -70,13 +70,13 @@ def arranged(cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: Cu
 
 
 def framed(alpha: np.ndarray, params: CutoutParams) -> Frame:
-    """What is shown of a picture. Shape: alpha ``(H, W)``"""
+    """Return the visible rectangle of a picture. Shape: alpha ``(H, W)``."""
     height, width = alpha.shape
     top, left, bottom, right = 0, 0, height, width
     if params.crop:
         visible = alpha > _VISIBLE * (int(np.iinfo(alpha.dtype).max) // 255)
         rows, columns = np.flatnonzero(visible.any(1)), np.flatnonzero(visible.any(0))
-        if rows.size:  # with no subject, the whole
+        if rows.size:  # without a subject, the whole picture is shown
             top, left, bottom, right = int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
     tall, wide = bottom - top, right - left
     if params.canvas is None:
@@ -88,7 +88,7 @@ def framed(alpha: np.ndarray, params: CutoutParams) -> Frame:
     room_across, room_down = max(1.0, across - 2 * margin), max(1.0, down - 2 * margin)
     scale = min(room_across / wide, room_down / tall)
     x, y = _PLACES[params.gravity]
-    # Where on the canvas the part begins, then where in the picture the canvas does.
+    # The position of the part on the canvas, then the position of the canvas in the picture.
     begin_x = margin + x * (room_across - wide * scale)
     begin_y = margin + y * (room_down - tall * scale)
     return Frame(top - begin_y / scale, left - begin_x / scale, down / scale, across / scale, (down, across))
@@ -98,21 +98,21 @@ _PLACES = {"center": (0.5, 0.5), "top": (0.5, 0.0), "bottom": (0.5, 1.0), "left"
 
 
 def _color(text: str) -> Tensor:
-    """``white`` or ``#f4f4f4``. Shape: ``(3, 1, 1)`` in [0, 1]"""
+    """Parse ``white`` or ``#f4f4f4``. Shape: ``(3, 1, 1)`` in [0, 1]."""
     from PIL import ImageColor
 
     return torch.tensor(ImageColor.getrgb(text)[:3])[:, None, None] / 255
 
 
 def _through(cut: Tensor, frame: Frame) -> Tensor:
-    """What a frame shows. Shape: ``(H, W, C + 1)`` to ``(C + 1, h, w)`` float32 in [0, 1]"""
+    """Resize the content of a frame. Shape: ``(H, W, C + 1)`` to ``(C + 1, h, w)`` float32 in [0, 1]."""
     top, left = math.floor(frame.top), math.floor(frame.left)
     bottom, right = math.ceil(frame.top + frame.height), math.ceil(frame.left + frame.width)
     inside = cut[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
     part = to_float(inside).permute(2, 0, 1)
     scale = (frame.size[0] / frame.height, frame.size[1] / frame.width)
     if scale != (1.0, 1.0):
-        # Colours count as much as they cover, or what is hidden would be drawn into the edge.
+        # Colours are premultiplied by alpha, so that hidden colours do not bleed into the edge.
         part = torch.cat((part[:-1] * part[-1:], part[-1:]))
         rows, columns = (max(1, round(side * by)) for side, by in zip(part.shape[-2:], scale, strict=True))
         part = F.interpolate(part[None], (rows, columns), mode="bicubic", antialias=True)[0].clamp_(0, 1)
@@ -126,7 +126,7 @@ def _through(cut: Tensor, frame: Frame) -> Tensor:
 
 
 def _shadow(alpha: Tensor, channels: int) -> Tensor:
-    """A soft shadow below what is opaque, on black. Shape: ``(1, h, w)`` to ``(C + 1, h, w)``"""
+    """Draw a soft black shadow below the subject. Shape: ``(1, h, w)`` to ``(C + 1, h, w)``."""
     height, width = alpha.shape[-2:]
     small = matte.smaller(alpha[None])[0]
     radius = max(1, round(_BLURRED * max(small.shape[-2:])))
@@ -134,7 +134,7 @@ def _shadow(alpha: Tensor, channels: int) -> Tensor:
     tall = int(rows[-1] - rows[0]) + 1 if len(rows) else 0
     fallen = F.pad(small, (0, 0, max(1, round(_DOWN * tall)), 0))[:, : small.shape[1]]
     soft = F.pad(fallen[None], (radius,) * 4)[0]
-    for _ in range(3):  # three boxes are nearly a bell
+    for _ in range(3):  # three box filters approximate a Gaussian
         soft = matte.box_mean(soft, max(1, radius // 2))
     soft = soft[:, radius:-radius, radius:-radius]
     soft = F.interpolate(soft[None], (height, width), mode="bilinear")[0] * _SHADOW
@@ -142,21 +142,21 @@ def _shadow(alpha: Tensor, channels: int) -> Tensor:
 
 
 def _over(front: Tensor, back: Tensor) -> Tensor:
-    """One picture with alpha over another. Shape: ``(C + 1, h, w)``"""
+    """Composite one picture with alpha over another. Shape: ``(C + 1, h, w)``."""
     alpha = front[-1:] + back[-1:] * (1 - front[-1:])
     colors = front[:-1] * front[-1:] + back[:-1] * back[-1:] * (1 - front[-1:])
     return torch.cat((colors / alpha.clamp_min(1e-4), alpha))
 
 
 def _laid(shown: Tensor, ground: Tensor) -> Tensor:
-    """A picture with alpha over an opaque one. Shape: ``(C + 1, h, w)`` and ``(C, h, w)`` to ``(C, h, w)``"""
+    """Composite a picture with alpha over an opaque one. Shape: ``(C + 1, h, w)``, ``(C, h, w)`` to ``(C, h, w)``."""
     return shown[:-1] * shown[-1:] + ground * (1 - shown[-1:])
 
 
 def _ground(
     colors: np.ndarray, alpha: np.ndarray, frame: Frame, metadata: Metadata, params: CutoutParams
 ) -> Tensor | None:
-    """The background at the size of the frame, in the colours of the picture's file. Shape: ``(C, h, w)``"""
+    """Return the background at the size of the frame, in the colour space of the file. Shape: ``(C, h, w)``."""
     name = params.background
     if name == "transparent":
         return None
@@ -182,7 +182,7 @@ def _ground(
 
 @lru_cache(maxsize=2)
 def _covering(path: Path, time: int, size: tuple[int, int]) -> Tensor:
-    """A picture that covers a size, its middle. Shape: ``(3, h, w)``"""
+    """Read a picture, resize it to cover a size, and crop its centre. Shape: ``(3, h, w)``."""
     image = read_image(path)
     scale = max(size[0] / image.shape[-2], size[1] / image.shape[-1])
     rows, columns = (max(side, round(length * scale)) for side, length in zip(size, image.shape[-2:], strict=True))
@@ -192,7 +192,7 @@ def _covering(path: Path, time: int, size: tuple[int, int]) -> Tensor:
 
 
 def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> Tensor:
-    """The picture without its subject, out of focus; it goes on beyond the picture's edges. Shape: ``(C, h, w)``"""
+    """Return the blurred picture without its subject, extended beyond its edges. Shape: ``(C, h, w)``."""
     height, width = alpha.shape
     small = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
     seen = 1 - matte.smaller(torch.from_numpy(np.ascontiguousarray(alpha))[None, None])[0]
@@ -202,7 +202,7 @@ def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> Tensor:
     near = values
     for _ in range(3):
         near = matte.box_mean(near, radius)
-    # Behind the subject nothing is near: there, what is farther away counts.
+    # Behind the subject no pixel is near, so that pixels farther away are used.
     far = matte.box_mean(values, min(small.shape[-2:]) // 4 + 1) + 1e-3 * whole
     mixed = near + 0.05 * far
     ground = mixed[:-1] / mixed[-1:]
@@ -216,7 +216,7 @@ def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> Tensor:
 
 
 def settled(metadata: Metadata, pixels: np.ndarray) -> Metadata:
-    """The metadata of what was arranged: of its size, and colour where that was laid under grey."""
+    """Return the metadata for the composed picture: its size, and colour if the background coloured a grey picture."""
     gray = metadata.gray and (pixels.ndim == 2 or pixels.shape[2] <= 2)
     icc = metadata.icc if gray or not metadata.gray else None
     return dataclasses.replace(metadata, gray=gray, icc=icc, full=None)

@@ -1,4 +1,4 @@
-"""A sheet of paper on a picture: its four corners, how far its lines lean, and the way back to an upright one."""
+"""Find a sheet of paper in a picture (its corners and the skew of its lines), and rectify it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
-_SMALL = 512  # the sheet is looked for on a picture whose longer side is so many pixels
-_LEAST_SHARE = 0.2  # of the picture, that a sheet takes
-_LEAST_LIGHTER = 0.15  # of the range, by which a sheet is lighter than what it lies on
-_LEAST_LIGHT = 0.65  # of a sheet that is light, and of what is around it that is dark
-_FULL = 0.97  # a sheet that fills so much of the picture lies on nothing
-_LEAST_FILLED = 0.9  # of the four corners, by what was found
+_SMALL = 512  # longer side, in pixels, of the view in which the sheet is searched
+_LEAST_SHARE = 0.2  # minimum area of a sheet, as a fraction of the picture
+_LEAST_LIGHTER = 0.15  # minimum difference in lightness between sheet and background, as a fraction of the range
+_LEAST_LIGHT = 0.65  # minimum fraction of light pixels in the sheet, and of dark pixels around it
+_FULL = 0.97  # a sheet that covers more of the picture has no visible background
+_LEAST_FILLED = 0.9  # minimum fraction of the quadrilateral covered by the light part
 _MOST_LEAN = 12.0  # degrees
-_STANDS_OUT = 1.5  # how many times as level as in the middle of all angles lines are
-_TOLD = 0.02  # of perspective, from which on it tells the focal length
-_USUAL = 0.75  # the focal length of telephones, in longer sides of the picture
-_NEAREST, _FARTHEST = 0.4, 5.0  # focal lengths of cameras, in longer sides of the picture
-_LEAST_INK = 200  # pixels of ink that lines can be told from
+_STANDS_OUT = 1.5  # minimum score of the best angle, as a multiple of the median over all angles
+_TOLD = 0.02  # minimum perspective from which the focal length can be estimated
+_USUAL = 0.75  # focal length of phones, in units of the longer side of the picture
+_NEAREST, _FARTHEST = 0.4, 5.0  # range of focal lengths, in units of the longer side of the picture
+_LEAST_INK = 200  # minimum number of ink pixels to estimate the skew
 
 Corners = np.ndarray
-"""Of a sheet: upper left, upper right, lower right, lower left; x and y in pixels. Shape: ``(4, 2)``"""
+"""The corners of a sheet: upper left, upper right, lower right, lower left; x and y in pixels. Shape: ``(4, 2)``."""
 
 
 def corners_of(light: np.ndarray) -> Corners | None:
-    """Where a sheet lies that is lighter than what is around it; None where there is none.
+    """Find a sheet that is lighter than its background. None if there is none.
 
-    The lighter of two parts of the picture (Otsu 1979), with its ink filled in; of that the largest connected part,
-    and of its convex hull the four corners with the largest area between them.
+    The picture is thresholded (Otsu 1979) and the ink filled in. The corners are the quadrilateral of largest area
+    within the convex hull of the largest light component.
 
     Shape: ``(H, W)`` float in [0, 1].
     """
@@ -52,7 +52,7 @@ def corners_of(light: np.ndarray) -> Corners | None:
 
 
 def _lighter(small: np.ndarray) -> np.ndarray | None:
-    """The largest part of a picture that is lighter than the rest, as a whole. Shape: ``(h, w)``, to bool"""
+    """Return the largest light component of a picture, with holes filled. Shape: ``(h, w)`` to bool."""
     level = _otsu(small)
     light = small > level
     if not light.any() or light.all() or small[light].mean() - small[~light].mean() < _LEAST_LIGHTER:
@@ -66,12 +66,12 @@ def _lighter(small: np.ndarray) -> np.ndarray | None:
     part = np.asarray(parts == 1 + np.argmax(ndimage.sum_labels(opened, parts, range(1, count + 1))))
     if not _LEAST_SHARE < part.mean() < _FULL:
         return None
-    # In a picture that is full of light and dark, light lies everywhere.
+    # In a picture with light areas everywhere there is no sheet.
     return part if light[part].mean() > _LEAST_LIGHT and light[~part].mean() < 1 - _LEAST_LIGHT else None
 
 
 def _otsu(values: np.ndarray) -> float:
-    """The level that parts values into two groups with the largest distance between them (Otsu 1979)."""
+    """Return Otsu's threshold (1979), which maximizes the variance between two groups of values."""
     counts, edges = np.histogram(values, 256)
     middles = (edges[1:] + edges[:-1]) / 2
     below, above = np.cumsum(counts)[:-1], counts.sum() - np.cumsum(counts)[:-1]
@@ -81,7 +81,7 @@ def _otsu(values: np.ndarray) -> float:
 
 
 def _hull(part: np.ndarray) -> np.ndarray | None:
-    """The corners of the convex hull, without those that hardly stand out. Shape: ``(h, w)`` to ``(N, 2)``"""
+    """Return the corners of the convex hull, without insignificant ones. Shape: ``(h, w)`` to ``(N, 2)``."""
     rows = np.flatnonzero(part.any(axis=1))
     first, last = part[rows].argmax(axis=1), part.shape[1] - part[rows][:, ::-1].argmax(axis=1)
     points = np.concatenate([np.stack((x, y), 1) for x in (first, last) for y in (rows, rows + 1)])
@@ -89,7 +89,7 @@ def _hull(part: np.ndarray) -> np.ndarray | None:
         corners = points[ConvexHull(points).vertices].astype(float)
     except QhullError:
         return None
-    while len(corners) > 24:  # those that the hull would miss least
+    while len(corners) > 24:  # remove the corner whose removal changes the area least
         lost = [_area(corners[[i - 1, i, (i + 1) % len(corners)]]) for i in range(len(corners))]
         corners = np.delete(corners, int(np.argmin(lost)), axis=0)
     return corners if len(corners) >= 4 else None
@@ -115,14 +115,14 @@ def _area(points: np.ndarray) -> float:
 
 
 def _in_order(quad: np.ndarray) -> Corners:
-    """Clockwise from the upper left: the corner whose x and y together are least."""
+    """Sort the corners clockwise from the upper left, the corner with the smallest x + y."""
     middle = quad.mean(axis=0)
     turned = quad[np.argsort(np.arctan2(*(quad - middle).T[::-1]))]
     return np.roll(turned, -int(np.argmin(turned.sum(axis=1))), axis=0)
 
 
 def left_out(soft: np.ndarray, corners: Corners) -> float:
-    """The part of the ink that lies beside a sheet, 0 to 1. Shape: ``(H, W)`` uint8"""
+    """Return the fraction of the ink outside of a sheet, 0 to 1. Shape: ``(H, W)`` uint8."""
     ink = soft >= 128
     inside = Image.new("1", (soft.shape[1], soft.shape[0]))
     ImageDraw.Draw(inside).polygon([(float(x), float(y)) for x, y in corners], fill=1)
@@ -130,7 +130,7 @@ def left_out(soft: np.ndarray, corners: Corners) -> float:
 
 
 def flattened(soft: np.ndarray, corners: Corners) -> np.ndarray:
-    """A sheet seen at an angle as it is seen from above, at its own size. Shape: ``(H, W)`` uint8, to another"""
+    """Correct the perspective of a sheet. Shape: ``(H, W)`` uint8 to another size."""
     width, height = _size_of(corners, soft.shape)
     upright = [(0, 0), (width, 0), (width, height), (0, height)]
     rows, values = [], []
@@ -144,11 +144,11 @@ def flattened(soft: np.ndarray, corners: Corners) -> np.ndarray:
 
 
 def _size_of(corners: Corners, seen: tuple[int, ...]) -> tuple[int, int]:
-    """The width and height of a sheet: of the larger of its opposite sides, in the shape that it has in the world.
+    """Return the output width and height of a sheet, with its real aspect ratio.
 
-    The shape follows from the corners, if the picture is a whole photograph, whose middle the lens looked at (Zhang and
-    He, "Whiteboard Scanning and Image Enhancement", 2007). Where the sheet leans in one direction alone they do not
-    tell the focal length, and a telephone's is taken; where it does not lean it has the shape that the picture shows.
+    The aspect ratio follows from the corners if the optical axis goes through the centre of the picture (Zhang and He,
+    "Whiteboard Scanning and Image Enhancement", 2007). If the sheet is tilted in one direction only, the focal length
+    cannot be estimated, and that of a phone is assumed; without tilt, the aspect ratio is that in the picture.
 
     seen: height and width of the picture.
     """
@@ -164,13 +164,13 @@ def _size_of(corners: Corners, seen: tuple[int, ...]) -> tuple[int, int]:
             told = -(along[0] * down[0] + along[1] * down[1]) / (along[2] * down[2])
             focal = told if _NEAREST**2 < told < _FARTHEST**2 else focal
         across, tall = (math.sqrt((side[0] ** 2 + side[1] ** 2) / focal + side[2] ** 2) for side in (along, down))
-        # Whichever side the angle has shortened is made longer; nothing of the sheet is made smaller.
+        # The foreshortened side is enlarged; no part of the sheet is made smaller.
         width, height = max(width, height * across / tall), max(height, width * tall / across)
     return max(1, round(width)), max(1, round(height))
 
 
 def cut_out(soft: np.ndarray, corners: Corners) -> np.ndarray:
-    """The upright box around a sheet, without what lies beside the sheet. Shape: ``(H, W)`` uint8, to a part of it"""
+    """Crop to the bounding box of a sheet and clear what is outside of it. Shape: ``(H, W)`` uint8 to a part of it."""
     height, width = soft.shape
     left, top = np.maximum(0, np.floor(corners.min(axis=0))).astype(int)
     right, bottom = np.minimum((width, height), np.ceil(corners.max(axis=0))).astype(int)
@@ -182,10 +182,9 @@ def cut_out(soft: np.ndarray, corners: Corners) -> np.ndarray:
 
 
 def lean_of(soft: np.ndarray) -> float:
-    """By how many degrees the lines of a page lean, counted as `upright` turns them back; 0 where that cannot be told.
+    """Estimate the skew of the lines of a page in degrees, to be passed to `upright`; 0 if it cannot be estimated.
 
-    Lines are level where their ink falls into the fewest rows: where the counts of neighbouring rows differ most
-    (Postl 1986).
+    Lines are level at the angle for which the row sums of ink differ most between neighbouring rows (Postl 1986).
 
     Shape: ``(H, W)`` uint8.
     """
@@ -209,11 +208,11 @@ def lean_of(soft: np.ndarray) -> float:
     coarse = {degrees: level(degrees) for degrees in np.arange(-_MOST_LEAN, _MOST_LEAN + 0.1, 0.5).tolist()}
     best = max(coarse, key=lambda degrees: coarse[degrees])
     best = max(np.arange(best - 0.5, best + 0.51, 0.05).tolist(), key=level)
-    # What hardly stands out among all angles is no line: drawings, photographs, a few words.
+    # Without a clear maximum there are no lines of text: drawings, photographs, a few words.
     stands_out = level(best) > _STANDS_OUT * float(np.median(list(coarse.values())))
     return round(best, 2) if abs(best) < _MOST_LEAN and stands_out else 0.0
 
 
 def upright(soft: np.ndarray, lean: float) -> np.ndarray:
-    """The page with its lines level. Shape: ``(H, W)`` uint8, to a larger one"""
+    """Rotate the page so that its lines are level. Shape: ``(H, W)`` uint8 to a larger size."""
     return np.asarray(Image.fromarray(soft).rotate(lean, Image.Resampling.BICUBIC, expand=True))

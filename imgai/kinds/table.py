@@ -12,9 +12,9 @@ from imgai.kinds.cells import utf8, write_csv
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One input. scores: by label, the best first; error: why there are none.
+    """The row of one input.
 
-    margin: how far the best of all scores is ahead of the next.
+    scores: by label, best first. error: the reason if there are none. margin: the difference of the two best scores.
     """
 
     path: str
@@ -30,8 +30,8 @@ def write_table(
 ) -> None:
     """Write the rows.
 
-    suffix: one of `imgai.images.formats.TABLES`. ids: what labels are called in a vocabulary; may be empty.
-    mark: CSV begins with a byte order mark.
+    suffix: one of `imgai.images.formats.TABLES`. ids: identifiers of labels in a vocabulary; may be empty.
+    mark: begin CSV with a byte order mark.
     CSV and Parquet have a row for each input and columns for each rank: label, id, score, label_2, ...; JSON lines have
     a list. Only the rows' labels are kept in memory for Parquet; the others are written as they come.
     """
@@ -53,7 +53,7 @@ def write_table(
 
 
 def _columns(top: int, ids: Mapping[str, str]) -> dict[str, str]:
-    """Names and Arrow types."""
+    """Return column names and Arrow types."""
     columns = {"path": "string", "width": "int32", "height": "int32"}
     for rank in range(1, top + 1):
         ending = f"_{rank}" if rank > 1 else ""

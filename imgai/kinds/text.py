@@ -1,4 +1,4 @@
-"""The ``text`` kind of data: what people read of it."""
+"""The ``text`` kind of data: a readable text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """The ``text`` of the dict where it has one, else a line ``name: value`` for each entry."""
+    """Yield the ``text`` of the dict if it has one, else a line ``name: value`` for each entry."""
     value: dict[str, Any] = page.output.value
     text = value.get("text")
     lines = [text] if isinstance(text, str) else [f"{name}: {_words(each)}" for name, each in value.items()]

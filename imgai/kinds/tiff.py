@@ -1,4 +1,4 @@
-"""The ``tiff`` kind of maps: the values as they are, in 32-bit float."""
+"""The ``tiff`` kind of maps: the unscaled values as 32-bit float."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """A TIFF of one channel, compressed without loss."""
+    """Yield a TIFF with one channel, compressed losslessly."""
     map_: Map = page.output
     file = io.BytesIO()
     options: dict[str, Any] = (

@@ -1,4 +1,4 @@
-"""What a person is shown of what is true of a picture, and of how far a mask is from it."""
+"""Views of the ground truth of a picture, and of the difference between a mask and the truth."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from imgai.measure.mask import TrueMask
 from imgai.outputs.mask import Mask
 
 RIGHT, MISSED, EXTRA = 2, 5, 6
-"""Colours of pixels that are right, missed and too much; indices of `COLORS`."""
+"""Colours of true positive, false negative and false positive pixels; indices of `COLORS`."""
 LEGEND = ((RIGHT, "right"), (MISSED, "missed"), (EXTRA, "too much"))
 
 
 def true_view(true: Any, labels: tuple[str, ...], asked: Asked) -> View:
-    """What is shown of the truth: a class by name, a `TrueMask`, `TrueBoxes`, or pixels ``(3, H, W)``."""
+    """Make a view of the truth: a class name, a `TrueMask`, `TrueBoxes`, or pixels ``(3, H, W)``."""
     if isinstance(true, str):
         return View(labels=((true, 1.0),))
     if isinstance(true, TrueMask):
@@ -43,7 +43,7 @@ def true_view(true: Any, labels: tuple[str, ...], asked: Asked) -> View:
 
 
 def compared(found: Mask, true: TrueMask, asked: Asked) -> Image.Image:
-    """Where the first classes' masks are right, missed and too much, as a layer."""
+    """Draw true positive, false negative and false positive pixels of the first class as a layer."""
     colors = np.zeros((asked.size[1], asked.size[0], 4), np.uint8)
     for index, each in enumerate(true.classes):
         is_ = _small(each, asked.size) >= 128

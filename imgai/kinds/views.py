@@ -1,4 +1,4 @@
-"""What a person is shown of an output beside its picture: one function an output, for reports and contact sheets."""
+"""Views of outputs for reports and contact sheets, one function per output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LABELS, _WORDS, _MARKS = 5, 4000, 500
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A frame. box: x0, y0, x1, y1 as fractions of the picture's sides. color: an index of `COLORS`."""
+    """A rectangle. box: x0, y0, x1, y1 as fractions of the picture's sides. color: an index of `COLORS`."""
 
     box: tuple[float, float, float, float]
     text: str
@@ -45,11 +45,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there is to see of one picture after a step.
+    """The view of one picture after a step.
 
-    image: that takes the picture's place; None where it stays. over: RGBA, to be laid over it.
-    marks: frames on it. labels: words with a score in [0, 1]. text: what else was said of it.
-    facts: names and values in words. doubt: from 0, all is sure, to 1. empty: nothing was found.
+    image: replaces the picture; None: the picture itself. over: an RGBA layer over it.
+    marks: rectangles. labels: texts with a score in [0, 1]. text: any other text.
+    facts: pairs of name and value as text. doubt: uncertainty from 0 to 1. empty: nothing was found.
     """
 
     image: Image.Image | None = None
@@ -64,9 +64,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a view is made. size: (width, height) of what is laid over. longest: of a picture of its own.
+    """How to make a view.
 
-    counting: which of what was found counts. kinds: that are written.
+    size: (width, height) of layers. longest: maximum side of an image. counting: which objects count. kinds: the kinds
+    that are written.
     """
 
     size: tuple[int, int]
@@ -76,7 +77,7 @@ class Asked:
 
 
 def view(output: Output, sample: Sample, found: Any, asked: Asked) -> View:
-    """What is shown of an output. found: what the sample carries of the step."""
+    """Make the view of an output. found: the step's result in the sample."""
     return _VIEWS[output](sample, found, asked)
 
 
@@ -115,7 +116,7 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
 
 
 def _cut_out(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
-    """The cut-out as it is written, but small: with its background, canvas and shadow."""
+    """Make a small version of the cut-out, with its background, canvas and shadow."""
     from imgai.kinds.cutout import render
 
     metadata = Metadata("PNG", gray=sample.metadata.gray)
@@ -132,7 +133,7 @@ def _cut_out(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: 
 
 
 def _smaller(canvas: str | None, longest: int) -> str | None:
-    """The shape of a canvas at the size of a small view."""
+    """Scale a canvas to the size of a small view."""
     if canvas is None:
         return None
     width, height = canvas_of(canvas)
@@ -141,7 +142,7 @@ def _smaller(canvas: str | None, longest: int) -> str | None:
 
 
 def _ink(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
-    """Ink on white, before it is decided for each pixel, which a small view would show as crumbs."""
+    """Draw the soft ink on white; a thresholded page would look ragged in a small view."""
     return Image.fromarray(255 - soft[: len(found.labels)].max(0)).convert("RGB")
 
 
@@ -150,11 +151,11 @@ _WRITTEN: dict[str, Callable[[Sample, Mask, np.ndarray, Any, Asked], Image.Image
     "ink": _ink,
     "pdf": _ink,
 }
-"""Kinds of masks that are a picture of their own, rather than something to lay over it."""
+"""Kinds of masks that are shown as an image of their own, not as a layer."""
 
 
 def layer(soft: np.ndarray, threshold: float, numbered: np.ndarray | None = None) -> Image.Image:
-    """Masks as a layer to lay over the picture: tinted, each class or object with its colour and an outline.
+    """Draw masks as a layer: each class or object with a tint and an outline.
 
     Shape: soft ``(K, h, w)`` uint8, numbered ``(h, w)`` integers
     """
@@ -177,7 +178,10 @@ def layer(soft: np.ndarray, threshold: float, numbered: np.ndarray | None = None
 
 
 def against(found: np.ndarray, true: np.ndarray) -> Image.Image:
-    """Where a mask is right (green), missed (orange) and too much (purple), as a layer. Shape: ``(h, w)`` bool each."""
+    """Draw true positives (green), false negatives (orange) and false positives (purple) as a layer.
+
+    Shape: ``(h, w)`` bool each.
+    """
     colors = np.zeros((*found.shape, 4), np.uint8)
     for where, color in ((found & true, 2), (true & ~found, 5), (found & ~true, 6)):
         colors[where, :3] = COLORS[color]
@@ -241,7 +245,7 @@ def _boxes(sample: Sample, found: Boxes, asked: Asked) -> View:
 
 
 def marks(boxes: Boxes, height: int, width: int) -> tuple[Mark, ...]:
-    """Frames of boxes in an image of that size."""
+    """Return rectangles for boxes in an image of that size."""
     return tuple(
         Mark((x0 / width, y0 / height, x1 / width, y1 / height), f"{boxes.labels[int(index)]} {score:.2f}", int(index))
         for x0, y0, x1, y1, score, index in boxes.values[:_MARKS].tolist()
@@ -264,7 +268,7 @@ def _data(sample: Sample, found: Data, asked: Asked) -> View:
 
 
 def _frames(value: Any, height: int, width: int) -> list[Mark]:
-    """The boxes at any depth of what a model said."""
+    """Return rectangles for the boxes at any depth of a model's answer."""
     if isinstance(value, list):
         return [mark for each in value for mark in _frames(each, height, width)]
     if not isinstance(value, dict):

@@ -24,13 +24,13 @@ _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 
 
 def sidecar(keywords: Sequence[str]) -> bytes:
-    """The packet with the keywords as `dc:subject`, in UTF-8."""
+    """Return an XMP packet with the keywords as `dc:subject`, in UTF-8."""
     items = "\n".join(f"     <rdf:li>{escape(word)}</rdf:li>" for word in keywords)
     return _PACKET.format(tool=_TOOL, items=items).encode()
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a sidecar is there that another program wrote, with what it knows of the picture."""
+    """Whether a sidecar exists that another program wrote; it must not be replaced."""
     try:
         return _TOOL.encode() not in path.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The ``yolo`` kind: a text for each page, a line for each object, as YOLO's trainers read them."""
+"""The ``yolo`` kind: a text file for each page with a line for each object, in the format of YOLO data sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imgai.plugin import Page, Rendered
 
 
 def render(page: Page) -> Iterator[Rendered]:
-    """Class, middle and size of each box, as parts of the image's sides; empty without objects. And ``classes.txt``."""
+    """Yield class, centre and size of each box as fractions of the image's sides, and ``classes.txt``."""
     boxes: Boxes = page.output
     width, height = page.sample.width, page.sample.height
     lines = []
