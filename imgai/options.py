@@ -1,4 +1,4 @@
-"""The host's own options, declared as a plugin's are: one dataclass a group, each field made by `option`."""
+"""The host's own options, declared like those of plugins: one dataclass per group, each field created by `option`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from imgai.predict.spec import KindSpec
 
 METHODS = ("gradcam", "occlusion", "integrated-gradients", "uncertainty")
-"""How a picture can be explained; the second and third by captum."""
+"""Methods of explanation; the second and third are implemented by captum."""
 KEPT = 20
-"""The most labels of an image: as many are kept in the record."""
+"""The maximum number of labels per image, which is also the number kept in the record."""
 LARGEST = 8.0
-"""The largest factor along a side."""
+"""The largest scale factor along a side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Machine:
 
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, several joined by commas, or ``mps``.
     precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.
-    batch: tiles or images in one call of a network; None chooses. tile: the side of a tile in pixels; None is the
-        model's own.
+    batch: tiles or images per call of the network; None: chosen automatically. tile: the side of a tile in pixels;
+        None: as declared by the model.
     backend: what runs the networks.
     """
 
@@ -38,31 +38,31 @@ class Machine:
     )
     precision: str = option(
         "auto",
-        "Number format of the networks; auto takes a shorter one where it is faster.",
+        "Number format of the networks; auto uses half precision where it is faster.",
         choices=("auto", "fp32", "fp16", "bf16"),
     )
-    batch: int | None = option(None, "Tiles or images in one call of a network.", minimum=1, shown="chosen")
+    batch: int | None = option(None, "Tiles or images per call of the network.", minimum=1, shown="chosen")
     tile: int | None = option(None, "Side of a tile in pixels.", minimum=32, shown="the model's")
     backend: str = option(
         "auto",
-        "What runs the networks; auto is the fastest that is installed and gives the same pixels.",
+        "Runtime of the networks; auto: the fastest that is installed and gives the same pixels.",
         choices=("auto", "torch", "compile", "onnx", "openvino"),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoresOptions:
-    """What is made of scores.
+    """The options of tasks that return scores.
 
-    top: labels an image, the best first. threshold: the least score of a label.
-    sort_by: the order of the rows. excel: a CSV table begins with a byte order mark.
-    sort_into: a folder with a folder for each label, which gets the files that it is best for.
-    link: link the files there instead of copying them.
+    top: the number of labels per image, best first. threshold: the minimum score of a label.
+    sort_by: the order of rows. excel: begin a CSV table with a byte order mark.
+    sort_into: a folder that gets a sub-folder for each label with the files whose best label it is.
+    link: link files there instead of copying them.
     write_xmp: write the labels as keywords into a sidecar beside each input.
-    explain: the method; explain_label: the label to explain, None for the best.
+    explain: the method of explanation. explain_label: the label to explain; None for the best.
     """
 
-    top: int = option(1, "Number of labels for each image.", minimum=1, maximum=KEPT)
+    top: int = option(1, "Number of labels per image.", minimum=1, maximum=KEPT)
     threshold: float = option(0.0, "Leave out labels with a lower score.", minimum=0, maximum=1)
     sort_by: str | None = option(
         None,
@@ -74,28 +74,28 @@ class ScoresOptions:
         False, "Begin a CSV table with a byte order mark, so that Excel reads it as UTF-8.", negatable=True
     )
     sort_into: Path | None = option(
-        None, "Copy each file into a folder for its best label.", metavar="FOLDER", trusted=True
+        None, "Copy each file into a sub-folder named after its best label.", metavar="FOLDER", trusted=True
     )
     link: bool = option(False, "With --sort-into: link instead of copying.", trusted=True)
     write_xmp: bool = option(False, "Write the labels as keywords into FILE.xmp beside each file.", trusted=True)
-    explain: str | None = option(None, "Show for each image which parts speak for its label.", choices=METHODS)
+    explain: str | None = option(None, "Show which parts of each image are evidence for its label.", choices=METHODS)
     explain_label: str | None = option(None, "Explain this label instead of the best.", metavar="LABEL")
 
 
 PRINTED: dict[Output, type[Any]] = {Output.SCORES: ScoresOptions}
-"""The options of outputs that are printed, or gathered in one table; those of the others are options of kinds."""
+"""The options of outputs that are printed or collected in one table; for other outputs, kinds have the options."""
 
 
 SEARCHED = (Output.MASK, Output.BOXES)
-"""Outputs in which there may be nothing."""
+"""Outputs that may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions(ScoresOptions):
-    """What is written of the last step.
+    """How the output of the last step is written.
 
-    kinds: what its output is written as; none where labels are only printed.
-    table: the file that the labels of all inputs go to; CSV, JSON lines or Parquet by its ending.
+    kinds: the kinds that it is written as; empty if labels are only printed.
+    table: the file for the labels of all inputs; CSV, JSON lines or Parquet, by its suffix.
     """
 
     kinds: tuple[KindSpec, ...] = ()
@@ -104,17 +104,17 @@ class OutputOptions(ScoresOptions):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Basics:
-    """What a run and a measurement share.
+    """Options shared by runs and measurements.
 
-    threads: that decode, and as many again that encode; None chooses by the cores.
-    memory: budget in bytes for the decoded images in flight.
-    report, contact: files to look at when all is done. open: show the report in a browser.
+    threads: the number of decoding threads, and of encoding threads; None: chosen by the number of cores.
+    memory: the budget in bytes for decoded images in flight.
+    report, contact: files with an overview of the results. open: show the report in a browser.
     """
 
     json: bool = option(False, "Print one record a line on stdout.", scope="recipe")
     quiet: bool = option(False, "Print nothing but errors.", short="-q", scope="settings")
     verbose: bool = option(False, "Print more.", short="-v", scope="settings")
-    threads: int | None = option(None, "Threads that decode, and as many that encode.", minimum=1, shown="by cores")
+    threads: int | None = option(None, "Number of decoding and of encoding threads.", minimum=1, shown="by cores")
     memory: int = option(
         1 << 30,
         "Memory for decoded images in flight.",
@@ -134,24 +134,25 @@ class Basics:
     )
 
     report: Path | None = option(
-        None, "Also write an HTML page to look at everything: before, after, what was found.", metavar="FILE.html",
+        None, "Also write an HTML page with all pictures: before, after, results.", metavar="FILE.html",
         scope="recipe",
     )  # fmt: skip
     contact: Path | None = option(
-        None, "Also write a contact sheet: all pictures, small, in one.", metavar="FILE.jpg", scope="recipe"
+        None, "Also write a contact sheet: thumbnails of all pictures.", metavar="FILE.jpg", scope="recipe"
     )
     open: bool = option(False, "Open the report in a browser at the end.", scope="typed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunOptions(Basics):
-    """What a run is told.
+    """The options of a run.
 
-    name: what files in the folder are called. log: a file that messages are added to.
-    part: the inputs that are this worker's, as ``2/8``. steal: go on with those of the others.
-    channel: of pictures that have several, the one to look at. dpi: dots per inch of every picture; None: as it says.
-    out: the output folder, or the one output file; None where labels are only printed.
-    outputs: what is written. avoid: other folders of outputs, which are no inputs.
+    name: the pattern for names of output files. log: a file that messages are appended to.
+    part: the share of the inputs for this worker, as ``2/8``. steal: continue with the shares of other workers.
+    channel: the channel to use of pictures with several. dpi: dots per inch of every picture; None: as stated in the
+        file.
+    out: the output folder, or the output file; None if labels are only printed.
+    outputs: how the last step is written. avoid: other output folders, which must not be read as inputs.
     """
 
     inputs: tuple[str, ...] = option(
@@ -170,32 +171,32 @@ class RunOptions(Basics):
     )
     force: bool = option(False, "Process every input again, even if its output is up to date.", scope="recipe")
     overwrite: bool = option(
-        False, "Also replace files in --out that imgai did not make, or another task made.", scope="recipe"
+        False, "Also replace files in --out that were not made by imgai, or by another task.", scope="recipe"
     )
-    no_clobber: bool = option(False, "Do not replace the one file, or the table, that --out names.", scope="recipe")
+    no_clobber: bool = option(False, "Do not replace an existing file or table named by --out.", scope="recipe")
     name: str | None = option(
         None,
-        "How files in --out are called, of {stem}, {task}, {model}, {ext}; so they can lie beside the originals.",
+        "Pattern for file names in --out: {stem}, {task}, {model}, {ext}. With it --out may be the input folder.",
         metavar="NAME",
         scope="recipe",
     )
     dry_run: bool = option(False, "Print what would be done and write nothing.", scope="typed")
     fail_fast: bool = option(False, "Stop at the first input that fails.")
-    fail_if_empty: bool = option(False, "Exit with 1 if nothing was found in one of the pictures.", scope="settings")
+    fail_if_empty: bool = option(False, "Exit with 1 if any picture has an empty result.", scope="settings")
     log: Path | None = option(
-        None, "Also add all messages to this file, with the time.", metavar="FILE", scope="settings", trusted=True
+        None, "Also append all messages to this file, with the time.", metavar="FILE", scope="settings", trusted=True
     )
     channel: str | None = option(
-        None, "Use this channel alone: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
+        None, "Use only this channel: its number from 1, its name, or red, green, blue.", metavar="CHANNEL"
     )
     dpi: float | None = option(
-        None, "Resolution of the pictures in dots per inch, in place of what they state.", minimum=1, maximum=100_000
+        None, "Resolution of the pictures in dots per inch; overrides the files.", minimum=1, maximum=100_000
     )
     watch: bool = option(False, "Keep running; process files as they arrive.", scope="recipe")
     part: str | None = option(
-        None, "Take this part of the inputs alone: 2/8 is the second of eight.", metavar="I/N", scope="typed"
+        None, "Process only this part of the inputs: 2/8 is the second of eight.", metavar="I/N", scope="typed"
     )
-    steal: bool = option(False, "With --part: go on with what the other parts have left.", scope="typed")
+    steal: bool = option(False, "With --part: continue with unfinished inputs of the other parts.", scope="typed")
     null: bool = option(False, "Names in @lists end with NUL instead of a newline.", short="-0", scope="recipe")
     outputs: OutputOptions = field(default_factory=OutputOptions)
     machine: Machine = field(default_factory=Machine)
@@ -204,7 +205,7 @@ class RunOptions(Basics):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChainOptions(RunOptions):
-    """The options of ``imgai chain``. keep: names of steps before the last whose masks are written too."""
+    """The options of ``imgai chain``. keep: names of steps before the last whose masks are also written."""
 
     inputs: tuple[str, ...] = option(
         help="Files, folders, globs, - or @list.txt; then the steps, each in quotes.",
@@ -226,21 +227,21 @@ class ChainOptions(RunOptions):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChainFormat:
-    """What ``imgai chain`` takes for its last step, so that it need not stand in the quotes."""
+    """Options of the last step that ``imgai chain`` also accepts outside of the quotes."""
 
     format: str | None = option(None, "Format of the pictures of the last step.", scope="typed")
     quality: int | None = option(
-        None, "Of the pictures of the last step, for JPEG, WebP and AVIF.", minimum=1, maximum=100, scope="typed"
+        None, "Quality of JPEG, WebP and AVIF files of the last step.", minimum=1, maximum=100, scope="typed"
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RecipeOptions(RunOptions):
-    """The options of ``imgai run``. recipe: None with list."""
+    """The options of ``imgai run``. recipe: None if `list` is given."""
 
     recipe: str | None = option(
         None,
-        "A TOML file, or the name of a recipe of yours or of imgai's: product, say.",
+        "A TOML file, or the name of a recipe, for example product; see --list.",
         metavar="RECIPE",
         argument=True,
         scope="typed",
@@ -252,14 +253,14 @@ class RecipeOptions(RunOptions):
         plain=True,
         scope="typed",
     )
-    list: bool = option(False, "List the recipes that have a name, and do nothing.", scope="typed")
+    list: bool = option(False, "List the named recipes and exit.", scope="typed")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluateOptions(Basics):
     """The options of ``imgai evaluate``."""
 
-    folder: Path = option(help="Pictures whose answer is known.", metavar="DIR", argument=True, scope="typed")
+    folder: Path = option(help="A folder of pictures with ground truth.", metavar="DIR", argument=True, scope="typed")
     out: Path | None = option(
         None,
         "The folder for pictures.csv and, of classes, classes.csv, confusion.csv and confusion.png.",
@@ -268,7 +269,7 @@ class EvaluateOptions(Basics):
         scope="typed",
     )
     compare: tuple[str, ...] = option(
-        (), "Measure these models side by side, in place of --model.", metavar="MODEL", scope="typed"
+        (), "Measure these models side by side, instead of --model.", metavar="MODEL", scope="typed"
     )
     threshold: float = option(
         0.5, "Mask values and box scores at or above this count.", minimum=0, maximum=1, scope="typed"
@@ -277,7 +278,7 @@ class EvaluateOptions(Basics):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompareOptions(Basics):
-    """The options of ``imgai compare``. with_: chains in the command's own words."""
+    """The options of ``imgai compare``. with_: chains, written as on the command line."""
 
     inputs: tuple[str, ...] = option(
         help="Files, folders, globs or @list.txt.", argument=True, plain=True, scope="typed"
@@ -295,7 +296,7 @@ class TryOptions(Basics):
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """What every step of a chain takes."""
+    """The options of every step of a chain."""
 
     model: str | None = option(
         None, "The model to use: its name, or the path of a file; see: imgai models.", short="-m"
@@ -304,13 +305,13 @@ class StepOptions:
 
 @dataclass(frozen=True, slots=True)
 class SizeOptions:
-    """The size of the output, asked for in one way; the shape is kept.
+    """The output size, given in one of several ways; the aspect ratio is kept.
 
     scale: factor along a side. width, height: pixels; both together are a box to fit into.
     megapixels: area in millions of pixels.
     """
 
-    scale: float | None = option(None, "Factor along a side; need not be whole.", minimum=1, maximum=LARGEST)
+    scale: float | None = option(None, "Factor along a side, not necessarily whole.", minimum=1, maximum=LARGEST)
     width: int | None = option(None, "Width in pixels; with --height, a box to fit into.", minimum=1)
     height: int | None = option(None, "Height in pixels.", minimum=1)
     megapixels: float | None = option(None, "Area in millions of pixels.", minimum=0)
@@ -318,50 +319,50 @@ class SizeOptions:
 
 @dataclass(frozen=True, slots=True)
 class NormalizeOptions:
-    """Which range of values a model of microscopy is shown: "auto", "none", or two numbers of the file."""
+    """The range of values that is stretched for a microscopy model: "auto", "none", or two numbers of the file."""
 
     normalize: str = option(
         "auto",
-        "Stretch this range of values for the network, where a picture uses a small part of its scale.",
+        "Range of values to stretch for the network, for pictures that use a small part of their scale.",
         metavar="auto|none|LOW,HIGH",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class MaskOptions:
-    """The mask that a task with ``inputs=("mask",)`` is given beside each picture.
+    """The mask for tasks with ``inputs=("mask",)``.
 
-    mask: a file for all pictures, or a folder with one for each; None: their transparent pixels.
+    mask: a file for all pictures, or a folder with a mask for each; None: the transparent pixels.
     """
 
     mask: Path | None = option(
         None,
-        "Where to work: white in a picture of the same size. A file for all, or a folder with one of each one's name.",
+        "Where to work: white in a picture of the same size. A file for all, or a folder with files of the same names.",
         metavar="FILE|FOLDER",
-        shown="what is transparent",
+        shown="transparent pixels",
     )
     grow: int = option(0, "Pixels by which the mask grows on every side.", minimum=0, maximum=1000)
 
 
 @dataclass(frozen=True, slots=True)
 class KindOptions:
-    """In which ways an output is written. as_: names of kinds."""
+    """The ways in which an output is written. as_: names of kinds."""
 
     as_: tuple[str, ...] = option((), "What to write; may be given several times.", metavar="KIND")
 
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """Where the output of a task that makes scores goes. out: None prints the labels."""
+    """The output of tasks that return scores. out: None prints the labels."""
 
     out: Path | None = option(
-        None, "The table: a file that ends in .csv, .jsonl or .parquet.", short="-o", metavar="FILE", scope="recipe"
+        None, "The table to write: a .csv, .jsonl or .parquet file.", short="-o", metavar="FILE", scope="recipe"
     )
 
 
 INPUTS: dict[str, type[Any]] = {"mask": MaskOptions}
-"""By `Task.inputs`: the options of what models are given beside a picture. Params of such tasks alone are kept from
-them, so that they turn off no plugin that had a param of the name before."""
+"""The options of further inputs, by `Task.inputs`. Their names are reserved only for tasks with such inputs, so that
+plugins with older params of these names still work."""
 GROUPS = (
     Machine,
     RunOptions,
@@ -379,6 +380,6 @@ GROUPS = (
 
 
 def reserved_names() -> frozenset[str]:
-    """The names of the fields above, which no param of a plugin may have."""
+    """Return the names of the fields above, which params of plugins may not have."""
     declared = (each for group in GROUPS for each in fields(group) if "imgai" in each.metadata)
     return frozenset({each.name.rstrip("_") for each in declared} | {"help", "version"})
