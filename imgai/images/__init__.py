@@ -1,4 +1,4 @@
-"""Read and write pictures without losing anything of them."""
+"""Read and write pictures with their metadata, depth, alpha and colour space."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
     "written_as",
 ]
 
-# Their modules import torch and the codecs, which takes longer than to find that there is nothing to do.
+# Imported on first use: these modules import torch and the codecs, which commands without work do not need.
 _LATER = {
     "encode_png": "codecs.png",
     "make_sample": "decode",

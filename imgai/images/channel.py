@@ -1,4 +1,4 @@
-"""One channel of pictures that have several: as pages (microscopes' TIFFs) or as red, green and blue."""
+"""Select one channel of a picture: a page of a microscopy TIFF, or red, green or blue."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _COLORS = ("red", "green", "blue")
 
 
 def only(pages: Iterator[Sample], channel: str) -> Iterator[Sample]:
-    """Of the pages of a file those of a channel; of a page in colour that channel, in grey.
+    """Yield the pages of one channel; from a colour page, that channel as a grey picture.
 
-    channel: its number from 1, its name in the file, or red, green or blue; capitals do not matter.
-    Raises InputError for a file that has no such channel, or whose pages have not all the same ones.
+    channel: its number from 1, its name in the file, or red, green or blue; case-insensitive.
+    Raises InputError if the file has no such channel, or if its pages have different channels.
     """
     count, names, of = 0, dict[int, str](), -1
     for sample in pages:
@@ -38,7 +38,7 @@ def only(pages: Iterator[Sample], channel: str) -> Iterator[Sample]:
 
 
 def _of_colors(sample: Sample, channel: str) -> Sample:
-    """A channel of a page that is not one itself: its values as they are, without the profile of all three."""
+    """Extract a channel of a colour page: the unchanged values, without the RGB profile."""
     names = _COLORS if not sample.metadata.gray else ("grey",)
     known = {text: index for index, name in enumerate(names) for text in (str(index + 1), name)}
     if channel.casefold() not in known:

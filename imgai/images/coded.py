@@ -1,6 +1,7 @@
-"""Colour that a file tells otherwise than by an ICC profile, as an equal profile.
+"""Make ICC profiles from other descriptions of colour spaces in files.
 
-Code points of ITU-T H.273 (a cICP chunk of PNG, an nclx box of AVIF and HEIC), and PNG's gAMA and cHRM.
+Supported are code points of ITU-T H.273 (the cICP chunk of PNG, the nclx box of AVIF and HEIC), and PNG's gAMA and
+cHRM.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ _SRGB, _SRGB_CURVE, _PQ, _HLG = 1, 13, 16, 18
 _WHITES = {4: (0.310, 0.316), 11: (0.314, 0.351)}
 _REC709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), _SRGB_CURVE: icc.SRGB_CURVE, **dict.fromkeys((1, 6, 14, 15), _REC709)}
-_WHITE_NITS = 203  # ITU-R BT.2408: what white is in PQ
+_WHITE_NITS = 203  # luminance of diffuse white in PQ (ITU-R BT.2408)
 
 
 def is_hdr(transfer: int) -> bool:
-    """Whether a transfer function is of high dynamic range."""
+    """Whether a transfer function is for high dynamic range."""
     return transfer in (_PQ, _HLG)
 
 
 def profile(primaries: int, transfer: int) -> bytes | None:
-    """The profile of code points; None for sRGB, for what is not specified and for what is not known.
+    """Return the profile for code points; None for sRGB, unspecified and unknown code points.
 
-    Of high dynamic range, what is brighter than white is white in it.
+    For high dynamic range, values brighter than diffuse white are clipped to white.
     """
     if primaries == _SRGB and transfer in (1, 2, 6, _SRGB_CURVE):
         return None
@@ -48,7 +49,7 @@ def profile(primaries: int, transfer: int) -> bytes | None:
 
 
 def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None) -> bytes | None:
-    """The profile of a PNG's gAMA and cHRM, as they are stored; None where they are sRGB's, as libpng has it."""
+    """Return the profile for the stored gAMA and cHRM of a PNG; None if they equal sRGB by libpng's tolerance."""
     points = [value / 100_000 for value in chromaticities] if chromaticities else []
     white, colors = icc.D65, icc.SRGB_PRIMARIES
     if len(points) == 8 and min(points[1::2]) > 0:
@@ -65,7 +66,7 @@ def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None) -> bytes |
 
 
 def of_box(head: bytes) -> bytes | None:
-    """The profile of the first nclx box of an AVIF's beginning; None where there is none, or it is sRGB's."""
+    """Return the profile for the first nclx box in the head of an AVIF; None if there is none or it is sRGB."""
     at = head.find(b"colrnclx")
     if at < 0 or at + 12 > len(head):
         return None
@@ -84,5 +85,5 @@ def _hdr(transfer: int) -> np.ndarray:
 
 
 def adobe_rgb() -> bytes:
-    """The profile that cameras mean by the interoperability index R03 of EXIF (DCF 2.0)."""
+    """Return the profile for Adobe RGB, which cameras mark by the EXIF interoperability index R03 (DCF 2.0)."""
     return icc.build(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), (2.19921875,), name="Adobe RGB (1998) compatible")

@@ -1,4 +1,4 @@
-"""Any of Pillow's modes as RGB or grey pixels, with or without alpha."""
+"""Convert any Pillow mode to RGB or grey pixels, with or without alpha."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from PIL import Image, ImageCms
 
 
 def to_pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes | None]:
-    """Pixels, alpha and the ICC profile that they are in.
+    """Return pixels, alpha and their ICC profile.
 
-    CMYK and Lab are brought to sRGB, through the file's own profile where it has one; every other
-    picture keeps its values and its profile.
+    CMYK and Lab are converted to sRGB, through the file's profile if it has one; other pictures keep their values and
+    profile.
 
     Shape: pixels ``(H, W)`` for grey or ``(H, W, 3)``, uint8 or uint16; alpha ``(H, W)`` or None.
     """
@@ -37,18 +37,18 @@ def to_pixels(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, bytes 
 
 
 def extent(values: np.ndarray) -> tuple[float, float] | None:
-    """The least and the greatest of the numbers, NaN and infinities left out; None where they are all that there is."""
+    """Return the smallest and the largest finite number; None if there is none."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
     return (float(finite.min()), float(finite.max())) if finite.size else None
 
 
 def keeps_values(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers of this type are pixels as they are."""
+    """Whether numbers of this type are used as pixels without scaling."""
     return dtype in (np.uint8, np.uint16, np.bool_)
 
 
 def scale_of(dtype: np.dtype[Any], ends: tuple[float, float] | None) -> tuple[float, float]:
-    """The numbers that become 0 and the largest of the pixels, of numbers of that type; see `scaled`."""
+    """Return the numbers that map to 0 and full scale for numbers of that type; see `scaled`."""
     if keeps_values(dtype):
         return 0.0, float(1 if dtype == np.bool_ else np.iinfo(dtype).max)
     low, high = ends or (0.0, 1.0)
@@ -60,10 +60,10 @@ def scale_of(dtype: np.dtype[Any], ends: tuple[float, float] | None) -> tuple[fl
 
 
 def scaled(values: np.ndarray, ends: tuple[float, float] | None) -> np.ndarray:
-    """Numbers of any type as uint8 or uint16.
+    """Convert numbers of any type to uint8 or uint16.
 
-    Integers that fit in 16 bits and floats in [0, 1] keep their values; anything else (counts of a detector,
-    elevations) is stretched from `ends`, its least and greatest (see `extent`). What is not a number becomes the least.
+    Integers that fit in 16 bits and floats in [0, 1] keep their values; other numbers (detector counts, elevations) are
+    stretched from `ends` (see `extent`) to full scale. NaN becomes the smallest value.
     """
     if values.dtype in (np.uint8, np.uint16):
         return values
@@ -83,7 +83,7 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if icc:
         try:
             own = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        except OSError:  # a profile that cannot be read is as good as none
+        except OSError:  # an unreadable profile is ignored
             own = None
         if own is not None and (converted := _through(image, own, srgb)) is not None:
             return converted
@@ -93,5 +93,5 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 def _through(image: Image.Image, own: ImageCms.ImageCmsProfile, target: Any) -> Image.Image | None:
     try:
         return ImageCms.profileToProfile(image, own, ImageCms.ImageCmsProfile(target), outputMode="RGB")
-    except ImageCms.PyCMSError:  # the profile is for another colour space than the picture's
+    except ImageCms.PyCMSError:  # the profile is for a different colour space than the picture's
         return None

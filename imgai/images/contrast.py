@@ -1,7 +1,7 @@
-"""The range of values that a picture of microscopy uses, of the whole scale that its file could hold.
+"""Find the range of values that a microscopy picture uses.
 
-A camera writes 10 to 14 bits into 16, and an exposure uses a part of those: what is in such a picture is far darker
-than what networks are trained on.
+Cameras store 10 to 14 bits in 16, and an exposure uses a part of these, so that such pictures are far darker than the
+pictures that networks are trained on.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import numpy as np
 
 from imgai.images.range import Range
 
-_MOST = 4_000_000  # values that are looked at in one page
-_DARK = 0.01  # of all values, those that lie at or below the low end
-_BRIGHT = 0.999  # of the least values of blocks, those that lie at or below the high end
-_NOISE = 48.0  # the least width of a range, in standard deviations of the noise
-_APART = 4  # pixels between the values whose bend is looked at; noise is often blurred by the camera
-_LARGEST_STEP = 256  # of 8 bits in 16
+_MOST = 4_000_000  # maximum number of values sampled from a page
+_DARK = 0.01  # quantile of all values used as the low end
+_BRIGHT = 0.999  # quantile of the block minima used as the high end
+_NOISE = 48.0  # minimum width of a range, in standard deviations of the noise
+_APART = 4  # distance in pixels of the second difference that estimates noise, because cameras often blur noise
+_LARGEST_STEP = 256  # 8 bits stored in 16
 
 
 class Values:
-    """What is counted of the values of pages that share a scale, to find the range that they use."""
+    """Histograms of pages that share a scale, from which their range is computed."""
 
     def __init__(self, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> None:
         self._largest = int(np.iinfo(dtype).max)
@@ -29,7 +29,7 @@ class Values:
         self._bends = np.zeros(4 * self._largest + 1, np.int64)
 
     def add(self, pixels: np.ndarray) -> None:
-        """Count a page, of a large one evenly spaced pairs of rows. Shape: ``(C, H, W)`` uint8 or uint16"""
+        """Add a page; large pages are sampled in evenly spaced pairs of rows. Shape: ``(C, H, W)`` uint8 or uint16."""
         channels, height, width = pixels.shape
         pair = min(2, height)
         pairs = pixels[:, : height // pair * pair].reshape(channels, height // pair, pair, width)
@@ -43,17 +43,17 @@ class Values:
         _count(self._bends, np.abs(left - 2 * middle + right))
 
     def range(self) -> Range | None:
-        """The range, without single pixels that are stuck; None where all is of one value.
+        """Return the range, ignoring hot pixels; None if all values are equal.
 
-        It is at least as wide as some dozens of times the noise, so that of an empty picture it is not the noise
-        that is stretched. The high end is what few blocks of 2 x 2 pixels are wholly above, but where only noise lies
-        below that, it is the brightest of them: a lone object in a large field counts.
+        It is at least `_NOISE` times the noise, so that the noise of an empty picture is not stretched. The high end is
+        a quantile of the minima of 2 x 2 blocks; if only noise is below it, the largest minimum is used, so that a
+        single object in a large field counts.
         """
         if np.count_nonzero(self._all) < 2:
             return None
         low = _quantile(self._all, _DARK)
-        # What a quarter of a Gaussian's deviations lie below, and 1 + 4 + 1: up to three quarters may be edges. But at
-        # least half of a step of the values that there are.
+        # The lower quartile of a Gaussian's absolute deviations, and the variance 1 + 4 + 1 of a second difference; up
+        # to three quarters of the values may be edges. At least half a quantization step.
         noise = max(_quantile(self._bends, 0.25) / 0.3186 / math.sqrt(6), _step(self._all) / 2)
         high = float(_quantile(self._minima, _BRIGHT))
         if high - low <= _NOISE * noise:
@@ -69,15 +69,15 @@ def _count(histogram: np.ndarray, values: np.ndarray) -> None:
 
 
 def _quantile(histogram: np.ndarray, share: float) -> int:
-    """The least value that this share of all is at or below."""
+    """Return the smallest value that this fraction of all values does not exceed."""
     sums = np.cumsum(histogram)
     return int(np.searchsorted(sums, share * sums[-1])) if sums[-1] else 0
 
 
 def _step(histogram: np.ndarray) -> float:
-    """How far apart neighbouring values are: 16 where a camera's 12 bits were shifted or scaled into 16.
+    """Return the quantization step: 16 if 12 bits of a camera were shifted or scaled to 16.
 
-    1 for what no number of bits makes.
+    1 if the step does not correspond to a number of bits.
     """
     step = float(np.median(np.diff(np.flatnonzero(histogram))))
     power = 2.0 ** round(math.log2(step))

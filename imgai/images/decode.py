@@ -1,4 +1,4 @@
-"""Read a file's pictures: page by page, upright, with all that the file says of them."""
+"""Read the pages of a file: upright, with metadata."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from imgai.images.space import space_of
 from imgai.plugin import Header, Picture
 from imgai.sample import Metadata, Sample, Source
 
-for _library in ("imagecodecs", "tifffile"):  # what they log would be printed, of a picture that can be read
+for _library in ("imagecodecs", "tifffile"):  # silence log messages about readable pictures
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
@@ -38,16 +38,17 @@ def read(
     header: Header | None = None,
     ranges: Mapping[int, Range] = MappingProxyType({}),
 ) -> Iterator[Sample]:
-    """One sample for each page or frame, decoded as it is asked for.
+    """Yield a sample for each page or frame, decoded on demand.
 
-    least: a JPEG may be decoded smaller, if both of its sides stay at least this long (pixels); in the cosine
-        domain that costs less than decoding all and shrinking it. None: as it is.
-    header: what `probe` said of the file; None: it is asked here.
-    ranges: the range of values of each series of pages, as `ranges_of` finds it.
+    source: the path or the bytes of the file. origin: the source that samples get.
+    least: allows JPEGs to be decoded at a smaller size (by DCT scaling), with sides of at least this many pixels. None:
+        full size.
+    header: the result of `probe`; None: it is read here.
+    ranges: the range of values of each series of pages, from `ranges_of`.
 
-    The orientation is applied, 16 bits and grey are kept, palettes become RGB, CMYK becomes sRGB, an
-    animation's frames are whole pictures. Raises InputError, with the reason in one line, for a file
-    that is no picture, that is damaged anywhere, or that is larger than `max_pixels`.
+    The orientation is applied, 16 bits and grey are kept, palettes become RGB, CMYK becomes sRGB, and the frames of
+    animations are complete pictures. Raises InputError, with the reason in one line, if the file is not a picture, is
+    damaged, or has more than `max_pixels` pixels.
     """
     name = origin.name
     header = header or probe(source, name, max_pixels=max_pixels)
@@ -64,11 +65,11 @@ def read(
 
 
 def ranges_of(source: Path | bytes, header: Header, *, goes_on: Callable[[], bool] = lambda: True) -> dict[int, Range]:
-    """The range of values that each series of pages uses, by its number; of a file of one page nothing.
+    """Return the range of values of each series of pages, by its number; empty for a file with one page.
 
-    All pages are decoded for it, one at a time. What cannot be read ends it: who reads the pages again tells why.
+    Decodes all pages, one at a time. Stops at a page that cannot be read; reading the pages later reports the error.
 
-    goes_on: asked before each page; if it says no, that is all.
+    goes_on: called before each page; stops if it returns False.
     """
     if header.pages < 2:
         return {}
@@ -85,9 +86,9 @@ def ranges_of(source: Path | bytes, header: Header, *, goes_on: Callable[[], boo
 
 
 def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:
-    """The first page of a file as a network sees it. Raises UsageError for what `read` would refuse.
+    """Read the first page of a file as the input of a network. Raises UsageError where `read` raises InputError.
 
-    Shape: ``(1, 3, H, W)`` float32 in [0, 1]
+    Shape: ``(1, 3, H, W)`` float32 in [0, 1].
     """
     try:
         sample = next(read(path, Source(path, str(path)), max_pixels=max_pixels))
@@ -101,12 +102,12 @@ def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:
 
 
 def make_sample(pixels: np.ndarray, alpha: np.ndarray | None, source: Source, metadata: Metadata) -> Sample:
-    """A sample over these buffers, without a copy.
+    """Make a sample that shares these buffers.
 
     Shape: pixels ``(H, W)`` or ``(H, W, 3)``, alpha ``(H, W)`` or None; uint8 or uint16.
     """
     if not pixels.flags.writeable:
-        pixels = pixels.copy()  # torch wants buffers that it could write to, though nobody will
+        pixels = pixels.copy()  # torch requires writable buffers
     metadata = dataclasses.replace(metadata, full=metadata.full or pixels.shape[:2])
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))
     image = tensor.expand(3, -1, -1)[None] if tensor.ndim == 2 else tensor.permute(2, 0, 1)[None]

@@ -1,4 +1,4 @@
-"""Files that are no pictures and hold some: what they are, and how to get the pictures out of them."""
+"""Advice for files that contain pictures but are not pictures: PDFs, videos, archives, vector drawings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _FILMS = frozenset((".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".m
 
 
 def what_first(name: str, head: bytes = b"") -> tuple[str, str] | None:
-    """What a file is that holds pictures and is none, and what to do first; None if it is nothing of that kind.
+    """Return what such a file is and how to extract the pictures; None for other files.
 
-    head: its first bytes; without them, its name tells.
+    head: its first bytes; if empty, the name decides.
     """
     quoted, suffix = shlex.quote(name), PurePath(name).suffix.lower()
     if head.startswith(b"%PDF-") or (not head and suffix == ".pdf"):

@@ -1,6 +1,6 @@
-"""An EXIF block, changed in place where it would no longer be true of the picture that is written.
+"""Update entries of an EXIF block that no longer describe the written picture.
 
-In place, because what cameras note in a format of their own (MakerNote) often breaks when it is moved.
+Entries are changed in place, because proprietary data (MakerNote) often breaks when it is moved.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 PREFIX = b"Exif\0\0"
-"""JPEG has it before the block, PNG has not, WebP may."""
+"""The header before the block: always in JPEG, never in PNG, sometimes in WebP."""
 
 _WIDTH, _LENGTH, _EXIF, _PIXEL_X, _PIXEL_Y = 0x0100, 0x0101, 0x8769, 0xA002, 0xA003
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
@@ -17,9 +17,9 @@ _SHORT, _LONG = 3, 4
 
 
 def settled(exif: bytes, width: int, height: int) -> bytes:
-    """The block without its thumbnail, which shows the picture as it was, and with this size where it notes a size.
+    """Remove the thumbnail, which shows the old picture, and update the size if the block has one.
 
-    What cannot be read is left as it is.
+    A block that cannot be read is not changed.
     """
     prefix = PREFIX if exif.startswith(PREFIX) else b""
     block = bytearray(exif[len(prefix) :])
@@ -41,7 +41,7 @@ def settled(exif: bytes, width: int, height: int) -> bytes:
 
 
 def entries(block: bytes | bytearray, order: str, directory: int) -> Iterator[tuple[int, int]]:
-    """The tag of each entry of a directory, and where the entry begins."""
+    """Yield the tag and the offset of each entry of a directory."""
     whole = block[directory : directory + 2]
     count = struct.unpack(order + "H", whole)[0] if len(whole) == 2 else 0
     for at in range(directory + 2, min(directory + 2 + 12 * count, len(block) - 11), 12):
@@ -49,7 +49,7 @@ def entries(block: bytes | bytearray, order: str, directory: int) -> Iterator[tu
 
 
 def order_of(block: bytes | bytearray) -> str | None:
-    """The byte order, as `struct` has it; None for what is no EXIF."""
+    """Return the byte order as a `struct` prefix; None if the block is not EXIF."""
     return {b"II": "<", b"MM": ">"}.get(bytes(block[:2])) if len(block) >= 8 else None
 
 

@@ -1,4 +1,4 @@
-"""Which formats there are, and which a file is in: told by its content, never by its name."""
+"""The file formats, and detection of a file's format by its content, never by its name."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from imgai.plugin import Format
 from imgai.registry import load_registry
 
 TABLES = (".csv", ".jsonl", ".parquet")
-"""What the name of a table of labels may end in."""
+"""Suffixes of tables of labels."""
 
 DEFAULT_MAX_PIXELS = 200_000_000
-"""How many pixels a picture may have that is read."""
+"""The default maximum number of pixels of a picture."""
 
 HEAD = 132
-"""How many of a file's first bytes `sniff` looks at."""
+"""The number of bytes at the beginning of a file that `sniff` needs."""
 
 
 @cache
 def formats() -> dict[str, Format]:
-    """Every format by name: the host's and those of plugins, also those that are known and not read."""
+    """Return all formats by name, from the host and plugins, including those that are recognized but not read."""
     return load_registry().formats
 
 
 @cache
 def picture_suffixes() -> frozenset[str]:
-    """Every suffix that a picture's name may end with."""
+    """Return all suffixes of pictures."""
     return frozenset(suffix for format_ in formats().values() for suffix in format_.suffixes)
 
 
 @cache
 def writable() -> tuple[str, ...]:
-    """The names of the formats that are written."""
+    """Return the names of the formats that can be written."""
     return tuple(format_.name for format_ in formats().values() if format_.write)
 
 
 def sniff(head: bytes) -> str | None:
-    """The name of the format of a file that begins with `head`, or None if it is no picture.
+    """Return the name of the format of a file that begins with `head`; None if it is not a picture.
 
-    Camera RAW that begins as TIFF does is called TIFF; `detect` looks at more of the file.
+    Camera RAW files that begin like TIFF are reported as TIFF; `detect` reads more of the file.
     """
     found = sorted(_matching(head), key=lambda format_: bool(format_.check))
     return found[0].name if found else None
 
 
 def detect(source: Path | bytes, head: bytes) -> Format | None:
-    """The format of a file that begins with `head`, or None if it is no picture."""
+    """Return the format of a file that begins with `head`; None if it is not a picture."""
     for format_ in sorted(_matching(head), key=lambda format_: not format_.check):
         if not format_.check or function(format_.check)(source):
             return format_
@@ -58,7 +58,7 @@ def detect(source: Path | bytes, head: bytes) -> Format | None:
 
 
 def format_of_suffix(name: str) -> str | None:
-    """The format that a file's name, or a bare suffix or format name, asks for; None if it asks for none."""
+    """Return the format for a file name, a suffix or a format name; None if there is none."""
     wanted = name.upper().lstrip(".")
     if wanted in formats():
         return wanted
@@ -67,9 +67,9 @@ def format_of_suffix(name: str) -> str | None:
 
 
 def written_as(name: str, *, alpha: bool = False) -> str:
-    """The format in which a picture read in the format of that name is written when nothing else is asked for.
+    """Return the default output format for a picture read in a format.
 
-    alpha: whether it has alpha, which a format that stands in for another must not lose.
+    alpha: whether the picture has alpha, which a substitute format must be able to store.
     """
     format_ = formats()[name]
     if format_.write:
@@ -78,14 +78,14 @@ def written_as(name: str, *, alpha: bool = False) -> str:
 
 
 def function(name: str) -> Callable[..., Any]:
-    """The function that a declaration names as ``"package.module:function"``. Raises what importing it raises."""
+    """Import a function named as ``"package.module:function"``. Raises whatever the import raises."""
     module, _, attribute = name.partition(":")
     imported: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return imported
 
 
 def _matching(head: bytes) -> Iterator[Format]:
-    """The formats whose magic matches, the one that it matches most bytes of first; of equals the host's."""
+    """Yield the formats whose magic matches, longest match first; for equal lengths the host's first."""
     lengths = ((pattern.match(head), format_) for pattern, format_ in _patterns())
     found = [(match.end(), format_) for match, format_ in lengths if match]
     for _, format_ in sorted(found, key=lambda pair: -pair[0]):

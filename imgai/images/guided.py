@@ -1,9 +1,9 @@
-"""Bring a mask that was found on a smaller picture to the picture's size, by the picture's own lines.
+"""Upsample a mask to the size of the picture, guided by the picture's edges.
 
 The guided filter (He, Sun and Tang, "Guided Image Filtering", ECCV 2010) in its fast form (He and Sun, "Fast Guided
-Filter", 2015): around every pixel of the small picture the mask is a straight line of its lightness; the lines are
-enlarged, and the large picture's lightness is put in. A stroke of ink keeps the shape that it has in the large
-picture, where a mean of four values (imgai/images/upsample.py) makes thin strokes ragged.
+Filter", 2015): around every pixel of the small picture the mask is a linear function of lightness; the coefficients are
+upsampled and applied to the lightness of the large picture. Strokes of ink keep their shape, whereas joint bilateral
+upsampling (imgai/images/upsample.py) makes thin strokes ragged.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from imgai.images.depth import to_float
 
-_RADIUS = 1  # of the windows, in pixels of the small picture
-_SMOOTH = 1e-3  # what is flatter than the root of this, in lightness, is no line
-_BAND = 512  # rows at a time, so that no float copy of the whole picture is made
+_RADIUS = 1  # radius of the windows, in pixels of the small picture
+_SMOOTH = 1e-3  # regularization: variance of lightness below which a window is flat
+_BAND = 512  # rows at a time, to avoid a float copy of the whole picture
 
 
 def enlarged(mask: Tensor, small: Tensor, image: Tensor) -> Tensor:
-    """The mask at the picture's size, as uint8 (255 is 1.0).
+    """Upsample a mask to the size of the picture, as uint8 (255 is 1.0).
 
     Shape: mask ``(K, h, w)`` float in [0, 1]; small ``(3, h, w)`` float, the picture at the mask's size; image
     ``(1, 3, H, W)`` uint8, uint16 or float; returns ``(K, H, W)``.
@@ -35,7 +35,7 @@ def enlarged(mask: Tensor, small: Tensor, image: Tensor) -> Tensor:
     down = lines.shape[-2] / height
     for top in range(0, height, _BAND):
         rows = slice(top, min(top + _BAND, height))
-        # The rows of the small picture that this band lies between, and their places in the band.
+        # The rows of the small picture around this band, and their positions in it.
         at = ((torch.arange(rows.start, rows.stop, device=mask.device) + 0.5) * down - 0.5).clamp(
             0, lines.shape[-2] - 1
         )

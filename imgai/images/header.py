@@ -1,4 +1,4 @@
-"""Headers of files, read before any pixel is decoded; broken files and decompression bombs are refused here."""
+"""Read headers of files without decoding pixels; refuse broken files and decompression bombs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgai.plugin import Format, Header
 
 
 def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
-    """Read the header alone. Raises InputError for what is no picture or is larger than `max_pixels`."""
+    """Read the header only. Raises InputError for a file that is not a picture or has more than `max_pixels` pixels."""
     format_ = format_of(source, name)
     with reasons(name, format_):
         header: Header = function(format_.probe)(source)
@@ -25,7 +25,7 @@ def probe(source: Path | bytes, name: str, *, max_pixels: int) -> Header:
 
 
 def format_of(source: Path | bytes, name: str) -> Format:
-    """The format, told by the content. Raises InputError for an empty file and for what is not read."""
+    """Detect the format by content. Raises InputError for an empty file and for unsupported formats."""
     with reasons(name):
         if isinstance(source, bytes):
             head = source[:HEAD]
@@ -45,7 +45,7 @@ def format_of(source: Path | bytes, name: str) -> Format:
 
 
 def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
-    """Raise InputError if the picture is larger than what the run allows."""
+    """Raise InputError if the picture has more than `max_pixels` pixels."""
     if width * height > max_pixels:
         raise InputError(
             f"{name}: {width} x {height} pixels are more than --max-pixels {max_pixels:,}",
@@ -55,10 +55,10 @@ def check_pixels(width: int, height: int, name: str, max_pixels: int) -> None:
 
 @contextmanager
 def reasons(name: str, format_: Format | None = None) -> Iterator[None]:
-    """Turn exceptions of codecs and the file system into an InputError of one line. format_: None if not yet known."""
+    """Convert exceptions of codecs and the file system to an InputError of one line. format_: None if unknown."""
     try:
         with warnings.catch_warnings():
-            # A codec's warnings are about the file's metadata; what matters raises.
+            # Warnings of codecs are about metadata; serious problems raise.
             warnings.simplefilter("ignore")
             yield
     except InputError:
@@ -77,7 +77,7 @@ def reasons(name: str, format_: Format | None = None) -> Iterator[None]:
         if format_ is None or not format_.extra:
             raise
         raise _missing(name, format_) from error
-    except Exception as error:  # codecs raise whatever they like: struct.error, IndexError, their own kinds
+    except Exception as error:  # codecs raise various exceptions: struct.error, IndexError, their own classes
         if isinstance(error, OSError) and error.errno is not None and format_ is None:
             raise InputError(f"{name}: cannot be read: {os.strerror(error.errno)}") from error
         what = "" if format_ is None else f"{format_.name} "
@@ -85,7 +85,7 @@ def reasons(name: str, format_: Format | None = None) -> Iterator[None]:
 
 
 def _why(error: Exception) -> str:
-    if type(error).__name__ == "UnidentifiedImageError":  # Pillow's, whose text names its own objects
+    if type(error).__name__ == "UnidentifiedImageError":  # Pillow's message shows the repr of an internal object
         return "its header cannot be read"
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -23,7 +23,7 @@ HELD: dict[str, frozenset[str]] = {
 
 
 def told(metadata: Metadata) -> list[str]:
-    """The names of the metadata that a file has."""
+    """Return the names of the metadata that a file has."""
     there = {
         _PROFILE: metadata.icc,
         _EXIF: metadata.exif,

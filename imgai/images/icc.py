@@ -1,4 +1,4 @@
-"""ICC profiles of matrix and curves (ICC.1:2022, sections 7, 9 and 10): read, and made of primaries and a curve."""
+"""Read and build matrix/TRC ICC profiles (ICC.1:2022, sections 7, 9 and 10)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """From stored values in [0, 1] to light.
+    """A tone curve from stored values in [0, 1] to linear light.
 
-    parameters: g, a, b, c, d, e, f of (a x + b) ** g + e from d on, and c x + f below; or
-    table: light at equal steps, where it is no such function.
+    parameters: g, a, b, c, d, e, f of the function (a x + b) ** g + e for x >= d, else c x + f.
+    table: sampled linear light at equal steps, for other curves.
     """
 
     parameters: tuple[float, float, float, float, float, float, float] | None
@@ -30,14 +30,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """curves: one for grey, or three. matrix: from linear light to XYZ of D50, ``(3, 3)``; None for grey."""
+    """A matrix/TRC profile. curves: one for grey, or three. matrix: linear light to XYZ D50, ``(3, 3)``; None: grey."""
 
     curves: tuple[Curve, ...]
     matrix: np.ndarray | None
 
 
 def parse(content: bytes) -> Profile | None:
-    """A profile of a matrix and curves; None for any other, and for what cannot be read."""
+    """Parse a matrix/TRC profile; None for other types of profile and for invalid data."""
     try:
         return _parse(content)
     except (struct.error, IndexError, KeyError, ValueError):
@@ -51,9 +51,9 @@ def build(
     white: tuple[float, float] = D65,
     name: str = "RGB",
 ) -> bytes:
-    """A profile of primaries (x, y) and one curve for all three.
+    """Build a profile from primaries (x, y) and one curve for all three channels.
 
-    curve: the parameters of a parametric curve (g; g, a, b, c, d), or a table of light at equal steps.
+    curve: the parameters of a parametric curve (g; g, a, b, c, d), or a table of linear light at equal steps.
     """
     if isinstance(curve, np.ndarray):
         values = (curve.clip(0, 1) * 65535 + 0.5).astype(">u2")
@@ -82,7 +82,7 @@ def build(
 
 
 def to_xyz(primaries: tuple[tuple[float, float], ...], white: tuple[float, float] = D65) -> np.ndarray:
-    """From linear light of these primaries (x, y) to XYZ, adapted to D50 by Bradford's matrix. Shape: ``(3, 3)``"""
+    """Return the matrix from linear light of primaries (x, y) to XYZ, Bradford-adapted to D50. Shape: ``(3, 3)``."""
     columns = np.array([[x / y, 1, (1 - x - y) / y] for x, y in primaries]).T
     light = np.array([white[0] / white[1], 1, (1 - white[0] - white[1]) / white[1]])
     matrix = columns * np.linalg.solve(columns, light)
@@ -125,7 +125,7 @@ def _curve(data: bytes) -> Curve:
 
 
 def _parameters(kind: int, given: list[float]) -> tuple[float, float, float, float, float, float, float]:
-    """All seven, of a curve whose type has fewer (ICC.1:2022, table 68)."""
+    """Expand the parameters of any curve type to all seven (ICC.1:2022, table 68)."""
     g, a, b, c, d, e, f = [*given, *[0.0] * (7 - len(given))]
     if kind == 0:
         return g, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0

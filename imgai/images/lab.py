@@ -1,4 +1,4 @@
-"""CIE L*a*b* with 16 bits, which Pillow does not know, as sRGB."""
+"""Convert 16-bit CIE L*a*b*, which Pillow does not support, to sRGB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _XYZ_TO_SRGB = np.array(
 
 
 def lab16_to_srgb(values: np.ndarray) -> np.ndarray:
-    """As TIFF stores it (TIFF 6.0, section 23): L* from 0 to 65535, a* and b* signed, in 256ths.
+    """Convert the encoding of TIFF 6.0, section 23: L* from 0 to 65535, a* and b* signed, in 256ths.
 
     Shape: ``(H, W, 3)`` of 16 bits to ``(H, W, 3)`` uint16.
     """

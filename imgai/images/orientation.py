@@ -1,4 +1,4 @@
-"""The orientation that a camera notes in EXIF, or a program in XMP: applied once to the pixels, then reset."""
+"""The orientation in EXIF or XMP: applied once to the pixels, then reset."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _XMP = re.compile(rb"""(tiff:Orientation(?:\s*=\s*["']|>)\s*)(\d+)""")  # an att
 
 
 def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn and mirror as EXIF's tag 274 says (1 to 8; anything else is taken for 1).
+    """Rotate and mirror according to EXIF tag 274 (1 to 8; other values count as 1).
 
-    Shape: ``(H, W, ...)``; height and width change places for 5 to 8.
+    Shape: ``(H, W, ...)``; height and width are swapped for 5 to 8.
     """
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
-    # After the transposition: which of the axes run backwards.
+    # The axes to be reversed after the transposition.
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
     if orientation in (2, 3, 6, 7):
@@ -30,7 +30,7 @@ def apply(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def noted(exif: bytes | None, xmp: bytes | None) -> int:
-    """What EXIF says, or XMP where EXIF says nothing; 1 where it cannot be read."""
+    """Return the orientation in EXIF, else in XMP; 1 if it cannot be read."""
     block = (exif or b"").removeprefix(PREFIX)
     place = _place(block)
     if place is None:
@@ -42,13 +42,13 @@ def noted(exif: bytes | None, xmp: bytes | None) -> int:
 
 
 def noted_in_xmp(xmp: bytes | None) -> int:
-    """What XMP says; 1 if it says nothing."""
+    """Return the orientation in XMP; 1 if it has none."""
     match = _XMP.search(xmp or b"")
     return int(match[2]) if match else 1
 
 
 def reset(exif: bytes) -> bytes | None:
-    """The same EXIF block, begun as in JPEG, with orientation 1; None for what is no EXIF."""
+    """Return the EXIF block with orientation 1 and the header that JPEG uses; None if it is not EXIF."""
     block = bytearray(exif.removeprefix(PREFIX))
     if order_of(block) is None:
         return None
@@ -60,12 +60,12 @@ def reset(exif: bytes) -> bytes | None:
 
 
 def reset_in_xmp(xmp: bytes) -> bytes:
-    """The same XMP with orientation 1."""
+    """Return the XMP packet with orientation 1."""
     return _XMP.sub(rb"\g<1>1", xmp)
 
 
 def _place(block: bytes | bytearray) -> tuple[str, int] | None:
-    """The byte order, and where the entry of the orientation begins."""
+    """Return the byte order and the offset of the orientation entry."""
     order = order_of(block)
     if order is None:
         return None

@@ -16,8 +16,8 @@ def resize(image: Tensor, size: tuple[int, int], *, mode: str = "bilinear") -> T
 
     mode: ``bilinear`` or ``bicubic`` (Keys 1981, a = -0.5).
 
-    On a CPU a uint8 image is resized as uint8, several times as fast as in float; the result is within
-    one level (1/255) of that in float, which other devices use.
+    On a CPU a uint8 image is resized as uint8, which is several times as fast as in float; the result differs by at
+    most one level (1/255) from the float result on other devices.
 
     Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``.
     """
@@ -34,10 +34,10 @@ def resize(image: Tensor, size: tuple[int, int], *, mode: str = "bilinear") -> T
 
 
 def resize_finely(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as `resize` does with ``bilinear``, in float on every device: 8 bits are not rounded to 8 bits again.
+    """Resize like `resize` with ``bilinear``, but in float on every device, without rounding to 8 bits.
 
-    A network whose answer depends on fine differences (strokes of a style) then gives for 8 bits what it gives for 16.
-    Rows are narrowed a few at a time: as floats, a whole picture would take four times the memory.
+    For networks that are sensitive to small differences (style transfer): 8-bit and 16-bit inputs then give the same
+    result. Rows are processed in bands, because a float copy of the whole picture would take four times the memory.
 
     Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)`` float32 in [0, 1]
     """
@@ -55,10 +55,10 @@ def resize_finely(image: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def bicubic(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as `resize` does with ``bicubic``, and keep the dtype: floats of a large picture take four times the
-    memory of uint8, for half a level of precision.
+    """Resize like `resize` with ``bicubic``, but keep the dtype, which saves memory and costs half a level of
+    precision.
 
-    Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``
+    Shape: ``(1, C, H, W)`` uint8, uint16 or float to ``(1, C, *size)``.
     """
     if image.dtype == torch.uint8 and image.device.type == "cpu":
         return F.interpolate(image, size, mode="bicubic", antialias=True)

@@ -1,4 +1,4 @@
-"""The resolution of a TIFF's page, also where programs for microscopes keep it in the description."""
+"""The resolution of a TIFF page, from its tags or from the description that microscopy programs write."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _INCHES = {
     "microns": 1 / 25_400,
     "nm": 1 / 25_400_000,
 }
-"""Units of length as ImageJ and OME call them, in inches."""
+"""Units of length in ImageJ and OME, in inches."""
 _IMAGEJ_UNIT = re.compile(r"^unit=(.*)$", re.MULTILINE)
 _OME_SIZE = re.compile(r'PhysicalSize([XY])="([0-9.eE+-]+)"')
 _OME_UNIT = re.compile(r'PhysicalSize([XY])Unit="([^"]*)"')
 
 
 def of(page: Any) -> tuple[float, float] | None:
-    """Dots per inch, across and down. None without a resolution, or where its unit is no length."""
+    """Return dots per inch, horizontal and vertical. None without a resolution, or if its unit is not a length."""
     description = str(getattr(page, "description", "") or "")
     across, down = (getattr(page.tags.get(name), "value", None) for name in ("XResolution", "YResolution"))
     unit = _PER_INCH.get(int(getattr(page.tags.get("ResolutionUnit"), "value", 2)))
@@ -32,30 +32,30 @@ def of(page: Any) -> tuple[float, float] | None:
         unit = 1 / inches
     if unit is not None and across and down and across[1] and down[1]:
         x, y = across[0] / across[1] * unit, down[0] / down[1] * unit
-        if x > 1 and y > 1:  # 1 is what a page without a resolution says
+        if x > 1 and y > 1:  # 1 is the default of pages without a resolution
             return x, y
     return _of_ome(description)
 
 
 def is_measured(description: str) -> bool:
-    """Whether a description tells what a pixel measures: of ImageJ with a unit of length, or of OME."""
+    """Whether a description states the pixel size: ImageJ with a unit of length, or OME."""
     return bool(description.startswith("ImageJ=") and imagej_unit(description)) or _of_ome(description) is not None
 
 
 def imagej_unit(description: str) -> float | None:
-    """The unit of an ImageJ description, in inches; None if it names none that is a length."""
+    """Return the unit of an ImageJ description in inches; None if it has none or it is not a length."""
     match = _IMAGEJ_UNIT.search(description)
     return _INCHES.get(match[1].strip()) if match else None
 
 
 def is_layout(description: str) -> bool:
-    """Whether a description tells of the file's own pages: of ImageJ, OME or tifffile."""
+    """Whether a description describes the pages of the file: ImageJ, OME or tifffile."""
     start = description.lstrip()
     return start.startswith(("ImageJ=", '{"shape"')) or (start.startswith("<?xml") and "<OME" in start)
 
 
 def is_fixed(description: str) -> bool:
-    """Whether a description tells of the size of the file's pages, as ImageJ's does not."""
+    """Whether a description also states the size of the pages, unlike ImageJ's."""
     return is_layout(description) and not description.startswith("ImageJ=")
 
 

@@ -1,4 +1,4 @@
-"""Metadata reduced to rights: published pictures need not say where they were taken."""
+"""Reduce metadata to rights, so that published pictures do not reveal where they were taken."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 
 def kept(metadata: Metadata, which: str) -> Metadata:
-    """The metadata to write: "all"; "rights": creator, copyright and terms of use; or "none".
+    """Return the metadata to write: "all"; "rights": creator, copyright and terms of use; or "none".
 
-    The colour profile, the resolution and the timing of animations are always kept: they say what the pixels mean.
+    The colour profile, the resolution and the timing of animations are always kept, because they define the pixels.
     """
     if which == "all":
         return metadata
@@ -56,7 +56,7 @@ def _exif(block: bytes | None) -> bytes | None:
             for tag in _EXIF_TAGS:
                 if value := given.get(tag):
                     made[tag] = value
-    except Exception:  # a damaged block: Pillow raises whatever it stumbles over
+    except Exception:  # Pillow raises various exceptions for damaged blocks
         return None
     return PREFIX + made.tobytes().removeprefix(PREFIX) if len(made) else None
 
@@ -66,7 +66,7 @@ def _iptc(records: bytes | None) -> bytes | None:
 
 
 def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The application records of IPTC IIM, with their numbers; from what is damaged on, none."""
+    """Yield the IPTC IIM application records with their numbers; stops at damaged data."""
     at = 0
     while at + 5 <= len(content) and content[at] == 0x1C:
         _, record, number, length = struct.unpack_from(">BBBH", content, at)
@@ -79,7 +79,7 @@ def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _xmp(packet: bytes | None) -> bytes | None:
-    """A new packet of the entries about rights; None where there are none, or where it cannot be read."""
+    """Return a new packet with the entries about rights; None if there are none or the packet cannot be read."""
     if packet is None or b"<!ENTITY" in packet:
         return None
     try:
@@ -106,7 +106,7 @@ def _xmp(packet: bytes | None) -> bytes | None:
 
 
 def _values(root: ElementTree.Element, name: str) -> Iterator[str]:
-    """The texts of a property, written as an element, as its items, or as an attribute."""
+    """Yield the texts of a property, which may be an element, its items, or an attribute."""
     prefix, _, local = name.partition(":")
     tag = f"{{{_NAMESPACES[prefix]}}}{local}"
     for element in root.iter():

@@ -1,4 +1,4 @@
-"""The resolution of a sheet of paper: what the file says, or what a sheet of the usual size would have."""
+"""The resolution of a scanned page: as stated in the file, or estimated for an A4 sheet."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from imgai.images.write import metadata_of
 from imgai.sample import Sample
 
 _LEAST = 100.0
-"""Dots per inch. 72 and 96 stand in files whose maker did not know; nobody scans text at that."""
+"""Dots per inch. Lower values such as 72 and 96 are defaults of programs, not resolutions of scans."""
 _INCHES = 11.7
-"""The longer side of A4; of Letter it is 11."""
+"""The longer side of A4 in inches; that of Letter is 11."""
 
 
 def stated_dpi(sample: Sample) -> tuple[float, float] | None:
-    """Dots per inch across and down of the picture as it is now, where its file says so, or who asked for the run."""
+    """Return horizontal and vertical dots per inch of the current image, if the file or the user states it."""
     dpi = metadata_of(sample).dpi
     return dpi if dpi is not None and min(dpi) >= _LEAST else None
 
 
 def sheet_dpi(height: int, width: int) -> float:
-    """Dots per inch of a picture that shows a whole sheet of A4."""
+    """Return the dots per inch of a picture that shows a whole A4 sheet."""
     return max(height, width) / _INCHES
 
 
 def size_at(sample: Sample, dpi: float) -> tuple[int, int]:
-    """The size of the picture (H, W) at a resolution: the size that it has where it is near to it.
+    """Return the size (H, W) of the picture at a resolution; the current size if the difference is small.
 
-    Where nobody says its resolution, the picture is taken for a sheet of A4, and never enlarged: it may be a part.
+    Without a stated resolution, an A4 sheet is assumed, and the picture is never enlarged, since it may be a part.
     """
     height, width = sample.height, sample.width
     stated = stated_dpi(sample)
@@ -39,6 +39,6 @@ def size_at(sample: Sample, dpi: float) -> tuple[int, int]:
 
 
 _NEAR = 1.3
-"""What differs by less is left as it is."""
+"""The relative difference below which the size is not changed."""
 _MOST = 2.0
-"""Small pictures are enlarged by no more: it would cost, and show nothing."""
+"""The maximum scale factor for small pictures."""

@@ -1,4 +1,4 @@
-"""A small view of a sample, in sRGB and 8 bits, for people to look at on a screen."""
+"""Small 8-bit sRGB views of a sample for the screen."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from imgai.sample import Sample
 
 
 def shrunk(sample: Sample, longest: int) -> Image.Image:
-    """The sample with a longer side of at most `longest` pixels; RGB, or RGBA where it has alpha."""
+    """Return the sample with a longer side of at most `longest` pixels; RGB, or RGBA if it has alpha."""
     factor = min(1.0, longest / max(sample.height, sample.width))
     size = max(1, round(sample.height * factor)), max(1, round(sample.width * factor))
     return _view(sample, resize(sample.image, size), None if sample.alpha is None else resize(sample.alpha, size))
 
 
 def part(sample: Sample, middle: tuple[float, float], side: int) -> Image.Image:
-    """A square crop of the sample at full size, cut at the edges. middle: y and x as fractions of the sides."""
+    """Return a square crop at full resolution, clipped at the edges. middle: y and x as fractions of the sides."""
     spans = []
     for place, length in zip(middle, (sample.height, sample.width), strict=True):
         begin = max(0, min(length - side, round(place * length - side / 2)))
@@ -32,10 +32,10 @@ def part(sample: Sample, middle: tuple[float, float], side: int) -> Image.Image:
 
 
 def busiest(image: Image.Image, side: float) -> tuple[float, float]:
-    """The centre, y and x as fractions, of the square with the most detail. side: of the square, as a fraction."""
+    """Return the centre (y, x as fractions) of the square with the most detail. side: its side, as a fraction."""
     grey = np.asarray(image.convert("L"), np.float32)
     change = np.abs(np.diff(grey, axis=0))[:, :-1] + np.abs(np.diff(grey, axis=1))[:-1] if min(grey.shape) > 1 else grey
-    # Strong edges alone are few; a square root lets texture count too.
+    # The square root gives texture more weight compared with a few strong edges.
     sums = np.pad(np.sqrt(change), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
     height, width = change.shape
     tall, wide = (max(1, min(length, round(side * max(height, width)))) for length in (height, width))

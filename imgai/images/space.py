@@ -1,6 +1,6 @@
-"""Between the colours of a file and sRGB, which networks see.
+"""Conversion between the colour space of a file and sRGB, in which networks work.
 
-What lies outside of sRGB is cut for the network alone: its change is added to what the file holds.
+Colours outside of sRGB are clipped only for the network; its change is added to the values of the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NEAR = 1.5 / 255  # a space that nowhere differs by more is taken for sRGB
 
 
 class ColorSpace:
-    """A space of matrix and curves, or of one curve for grey."""
+    """A matrix/TRC colour space, or a single curve for grey."""
 
     def __init__(self, profile: icc.Profile) -> None:
         self._curves = profile.curves
@@ -34,14 +34,14 @@ class ColorSpace:
         self._from_srgb = torch.from_numpy(np.linalg.inv(to_srgb)).to(torch.float32)
 
     def to_srgb(self, image: Tensor) -> Tensor:
-        """What a network sees. Shape: ``(1, C, H, W)`` uint8, uint16 or float to uint16; C is 3, or 1 of grey"""
+        """Convert to sRGB for a network. Shape: ``(1, C, H, W)`` uint8, uint16 or float to uint16; C is 3 or 1."""
         parts = [quantize(self._extended(rows), 16) for rows in _rows(image)]
         return torch.cat(parts, dim=-2)
 
     def changed(self, image: Tensor, seen: Tensor, made: Tensor, depth: int | None = None) -> Tensor:
-        """An image with the change that a network made of what it saw; what it did not change keeps its values.
+        """Apply the change made by a network to an image. Unchanged pixels keep their values.
 
-        depth: of what is given, in bits; None: float32 in [0, 1].
+        depth: bits of the result; None: float32 in [0, 1].
 
         Shape: image ``(1, C, H, W)`` in this space, seen ``(1, C, H, W)`` and made ``(1, C, H', W')`` in sRGB, to
         made's shape.
@@ -67,7 +67,7 @@ class ColorSpace:
         return torch.where(same, to_float(image), self._from_extended(made if beyond is None else made + beyond))
 
     def _beyond(self, image: Tensor) -> Tensor | None:
-        """By how much sRGB lies below 0 and above 1; None if nowhere. Shape: ``(1, C, h, w)`` to float32"""
+        """Return the excess of sRGB values below 0 or above 1; None if none. Shape: ``(1, C, h, w)`` to float32."""
         light = self._in_srgb(image)
         if float(light.min()) >= -_STEP and float(light.max()) <= 1 + _STEP:
             return None
@@ -75,11 +75,11 @@ class ColorSpace:
         return extended - extended.clamp(0, 1)
 
     def _extended(self, image: Tensor) -> Tensor:
-        """sRGB that goes on below 0 and above 1. Shape: ``(1, C, h, w)`` to float32"""
+        """Convert to extended sRGB, which includes values below 0 and above 1. Shape: ``(1, C, h, w)`` to float32."""
         return _signed("linear_rgb_to_rgb", self._in_srgb(image))
 
     def _in_srgb(self, image: Tensor) -> Tensor:
-        """Linear light of sRGB's primaries. Shape: ``(1, C, h, w)`` to float32"""
+        """Convert to linear light with sRGB primaries. Shape: ``(1, C, h, w)`` to float32."""
         light = torch.cat([_light(curve, plane) for curve, plane in self._planes(image)], dim=1)
         return self._mixed(light, self._to_srgb)
 
@@ -97,7 +97,7 @@ class ColorSpace:
 
 
 class TableSpace:
-    """A space that lcms knows and a matrix does not: in 8 bits, through the profile's own tables."""
+    """A table-based colour space, converted by lcms in 8 bits."""
 
     def __init__(self, content: bytes) -> None:
         own = ImageCms.ImageCmsProfile(io.BytesIO(content))
@@ -105,15 +105,15 @@ class TableSpace:
         self._there = ImageCms.buildTransform(own, srgb, "RGB", "RGB")
         try:
             self._back: ImageCms.ImageCmsTransform | None = ImageCms.buildTransform(srgb, own, "RGB", "RGB")
-        except ImageCms.PyCMSError:  # a scanner's profile, which leads one way
+        except ImageCms.PyCMSError:  # profiles of scanners have no inverse
             self._back = None
 
     def to_srgb(self, image: Tensor) -> Tensor:
-        """As `ColorSpace.to_srgb` does."""
+        """See `ColorSpace.to_srgb`."""
         return quantize(to_float(_through(self._there, image)), 16)
 
     def changed(self, image: Tensor, seen: Tensor, made: Tensor, depth: int | None = None) -> Tensor:
-        """As `ColorSpace.changed` does: the difference that the change makes in this space."""
+        """See `ColorSpace.changed`. The difference is computed in this space."""
         size = (int(made.shape[-2]), int(made.shape[-1]))
         before, shown = (resize(each, size, mode="bicubic") for each in (image, seen))
         if self._back is not None:
@@ -124,7 +124,7 @@ class TableSpace:
 
 @lru_cache(maxsize=32)
 def space_of(content: bytes | None, channels: int = 3) -> ColorSpace | TableSpace | None:
-    """The space of a profile; None for sRGB, for no profile, and for one that is for other channels than these."""
+    """Return the space of a profile; None for sRGB, for no profile, and if the number of channels differs."""
     if content is None:
         return None
     profile = icc.parse(content)
@@ -133,7 +133,7 @@ def space_of(content: bytes | None, channels: int = 3) -> ColorSpace | TableSpac
             return None
         try:
             space: ColorSpace | TableSpace = TableSpace(content)
-        except (OSError, ImageCms.PyCMSError):  # a profile that cannot be read is as good as none
+        except (OSError, ImageCms.PyCMSError):  # an unreadable profile is ignored
             return None
     elif len(profile.curves) == 1 and channels == 3:
         return None
@@ -154,7 +154,7 @@ def _rows(image: Tensor) -> tuple[Tensor, ...]:
 
 
 def _light(curve: icc.Curve, plane: Tensor) -> Tensor:
-    """Linear light of stored values, through a table where there are few of them."""
+    """Convert stored values to linear light, through a lookup table for integers."""
     if plane.is_floating_point():
         return _curved(curve, plane)
     count = 256 if plane.dtype == torch.uint8 else 65536
@@ -172,9 +172,9 @@ def _curved(curve: icc.Curve, values: Tensor) -> Tensor:
 
 
 def _stored(curve: icc.Curve, light: Tensor) -> Tensor:
-    """The stored values of linear light in [0, 1]: `_curved` the other way round."""
+    """Convert linear light in [0, 1] to stored values, the inverse of `_curved`."""
     if curve.table is not None:
-        # Equal steps of the square root: dark values, where curves are steep this way round, have more of them.
+        # Equal steps of the square root put more samples at dark values, where the inverse curve is steep.
         roots = np.linspace(0, 1, 65536)
         steps = np.linspace(0, 1, len(curve.table))
         return _interpolated(light.sqrt(), torch.from_numpy(np.interp(roots**2, curve.table, steps)))

@@ -1,4 +1,4 @@
-"""Write samples as one file, keeping what the format can hold."""
+"""Write samples to one file, with everything that the format can store."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from imgai.sample import Sample
 def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, quality: int | None = None) -> None:
     """Write the pages or frames of one file.
 
-    ICC profile, EXIF, XMP and resolution go with the picture as the format allows. Where a format holds no alpha, the
-    picture is laid over white; where it holds no 16 bits, it gets the nearest 8-bit values. Raises UsageError for
-    several pages in a format that holds one, InputError for a picture with longer sides than the format knows.
+    ICC profile, EXIF, XMP and resolution are written if the format supports them. Without alpha support, the picture is
+    composited over white; without 16-bit support, values are rounded to 8 bits. Raises UsageError for several pages in
+    a format that holds one, InputError for a picture with sides longer than the format allows.
 
     file: a real file opened for writing in binary mode.
-    format_: the name of a `Format` that is written.
+    format_: the name of a `Format` that can be written.
     quality: 1 to 100, for JPEG, WebP and AVIF.
     """
     if format_ not in writable():
@@ -41,7 +41,7 @@ def write_image(samples: Iterable[Sample], file: BinaryIO, format_: str, *, qual
 
 
 def check_size(format_: Format, height: int, width: int, name: str) -> None:
-    """Raise InputError for a picture with longer sides than a format holds."""
+    """Raise InputError for a picture with sides longer than the format allows."""
     if format_.longest is not None and max(height, width) > format_.longest:
         raise InputError(
             f"{name}: {format_.name} holds at most {format_.longest} pixels along a side, not {width}x{height}",
@@ -50,7 +50,7 @@ def check_size(format_: Format, height: int, width: int, name: str) -> None:
 
 
 def to_pixels(sample: Sample) -> np.ndarray:
-    """The image and its alpha as one array of the sample's depth.
+    """Return the image and its alpha as one array of the sample's depth.
 
     Shape: ``(H, W)``, ``(H, W, 2)``, ``(H, W, 3)`` or ``(H, W, 4)``, uint8 or uint16.
     """
@@ -58,7 +58,7 @@ def to_pixels(sample: Sample) -> np.ndarray:
 
 
 def to_picture(sample: Sample) -> Picture:
-    """The sample at its depth, as a format's ``write`` takes it."""
+    """Convert a sample to the argument of a format's ``write``."""
     metadata = metadata_of(sample)
     image = sample.image[0, :1] if metadata.gray else sample.image[0]
     pixels = _values(image, metadata.depth)
@@ -67,7 +67,7 @@ def to_picture(sample: Sample) -> Picture:
 
 
 def metadata_of(sample: Sample) -> Metadata:
-    """The metadata as it is true of the picture at the size that it has now."""
+    """Return the metadata, adapted to the current size of the picture."""
     metadata, size = sample.metadata, (sample.height, sample.width)
     if metadata.full in (None, size):
         return metadata
@@ -84,7 +84,7 @@ def _values(channels: Tensor, depth: int) -> np.ndarray:
 
 
 def _pictures(first: Sample, rest: Iterator[Sample], format_: Format) -> Iterator[Picture]:
-    """The samples as the format holds them, made as they are asked for."""
+    """Yield the samples in the form that the format can store, on demand."""
     yield _as_held(first, format_)
     for sample in rest:
         yield _as_held(sample, format_)
@@ -98,7 +98,7 @@ def _as_held(sample: Sample, format_: Format) -> Picture:
 
 
 def _over_white(picture: Picture) -> Picture:
-    """The picture as it looks on white paper."""
+    """Composite the picture over white."""
     if picture.alpha is None:
         return picture
     white = np.iinfo(picture.pixels.dtype).max

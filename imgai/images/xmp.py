@@ -1,4 +1,4 @@
-"""An XMP packet, without what it says of bytes that are not written along: a video, a gain map, a further packet."""
+"""Remove entries from an XMP packet that refer to data which is not copied: a video, a gain map, extended XMP."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from bisect import bisect_right
 from collections import defaultdict
 
 _PREFIXES = rb"(?:GCamera|Container|Item|hdrgm|GDepth|GImage|GAudio|Device|MiCamera)"
-# A packet may hold anything at any length, so no pattern looks at a byte more than a few times: white space is taken
-# from its start and as a whole, and a tag ends where another begins.
+# Packets are untrusted and may be long, so the patterns run in linear time: they match white space possessively, and a
+# tag ends where the next one begins.
 _ATTRIBUTE = re.compile(
     rb"(?<!\s)\s++(?:" + _PREFIXES + rb":[\w.-]+|xmpNote:HasExtendedXMP)\s*+=\s*+(?:\"[^\"]*\"|'[^']*')"
 )
@@ -19,7 +19,7 @@ _END = re.compile(rb"</([\w.:-]+)\s*+>")
 
 
 def cleaned(xmp: bytes) -> tuple[bytes, bool]:
-    """The packet without these entries, and whether there were any. Rights, captions and all else stay."""
+    """Return the packet without these entries, and whether there were any. Everything else is kept."""
     kept, attributes = _ATTRIBUTE.subn(b"", xmp)
     ends: defaultdict[bytes, list[int]] = defaultdict(list)
     for end in _END.finditer(kept):
@@ -28,7 +28,7 @@ def cleaned(xmp: bytes) -> tuple[bytes, bool]:
     done = 0
     for start in _START.finditer(kept):
         if start.start() < done:
-            continue  # inside an element that goes
+            continue  # inside an element that is removed
         after = start.end()
         if not start[2].endswith(b"/"):
             following = bisect_right(ends[start[1]], after)

@@ -1,7 +1,7 @@
-"""What each `Output` means to the host, one file an output.
+"""How the host processes each `Output`, one file per output.
 
-A file holds the class that a sample carries and an `OutputType`: the shape that is right, how tiles become one,
-how it follows a change of the image's size, the bytes that it takes and its line in the record.
+A file defines the class of the result in a sample and an `OutputType`: its valid shapes, how tiles are merged, how it
+is resized with the image, its memory, and its fields in the record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OutputType", "StepContext", "View", "output_of", "resized"]
 
-# Imported when used: a command that predicts nothing imports no torch.
+# Imported on first use, so that commands that predict nothing do not import torch.
 _TYPES = {
     Output.IMAGE: "imgai.outputs.image:ImageOutput",
     Output.MASK: "imgai.outputs.mask:MaskOutput",
@@ -32,21 +32,21 @@ _TYPES = {
 
 @cache
 def output_of(output: Output) -> OutputType:
-    """What the host does with what models of this output return."""
+    """Return the `OutputType` of an output."""
     module, _, name = _TYPES[output].partition(":")
     instance: OutputType = getattr(importlib.import_module(module), name)()
     return instance
 
 
 def resized(sample: Sample, before: tuple[int, int], after: tuple[int, int]) -> Sample:
-    """The sample, whose image had one size (H, W) and has another now, with all that earlier steps found following."""
+    """Resize all results of earlier steps after the image was resized from one size (H, W) to another."""
     for output in _TYPES if before != after else ():
         sample = output_of(output).resized(sample, before, after)
     return _with_given(sample, after) if sample.given and before != after else sample
 
 
 def _with_given(sample: Sample, size: tuple[int, int]) -> Sample:
-    """The sample with the masks of later steps at another size (H, W)."""
+    """Resize the masks for later steps to another size (H, W)."""
     from torch.nn.functional import interpolate
 
     given = {

@@ -1,4 +1,4 @@
-"""BOXES: objects ``(B, M, 6)``, each a box, a score and a class, kept beside the image."""
+"""BOXES: ``(B, M, 6)``, for each object a box, a score and a class. The image is unchanged."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 SAME = 0.5
-"""Boxes of one class, found in several tiles, whose intersection over union is larger are one object."""
-_COVERED = 0.7  # a box that a tile's edge cuts, and that a larger one covers by this much, is a piece of that object
-_EDGE = 0.01  # how near to a tile's edge, as a part of the tile, a box counts as cut by it
-_BEYOND = 0.1  # a box that ends farther outside of its tile, as a part of the tile, was seen by other means, and whole
-_ALONG = 0.7  # two pieces of which an edge is cut are one object where they share this much of their extent along it
-_FARTHEST = 32  # a box of a tile may be one of the whole image, this many sides of the tile away; farther are pixels
-_NEAR = 1.0  # how far outside of what was seen a box may reach, for tests: detectors guess at what is cut off
-_SURE = 0.25  # boxes that are less sure are not compared by tests
+"""The intersection over union above which boxes of one class from different tiles are one object."""
+_COVERED = 0.7  # a box cut by a tile's edge is a piece of a larger box that covers this fraction of it
+_EDGE = 0.01  # distance to a tile's edge, as a fraction of the tile, within which a box counts as cut
+_BEYOND = 0.1  # a box that extends farther beyond its tile, as a fraction of the tile, is complete
+_ALONG = 0.7  # two cut pieces are one object if their extents along the edge overlap by this fraction
+_FARTHEST = 32  # coordinates beyond this many tile sides are taken for pixels instead of fractions
+_NEAR = 1.0  # how far a box may extend beyond the input, for tests: detectors extrapolate cut objects
+_SURE = 0.25  # tests do not compare boxes with lower scores
 _X0, _Y0, _X1, _Y1, _SCORE, _CLASS = range(6)
 
 
 @dataclass(slots=True)
 class Boxes:
-    """What a BOXES step found, the highest score first.
+    """The result of a BOXES step, highest score first.
 
     values: ``(M, 6)`` float32 on the CPU: x0, y0, x1, y1 in pixels of the image (0 is the left edge of the first
         pixel), the score in (0, 1], the index of the class.
@@ -43,11 +43,11 @@ class Boxes:
     labels: tuple[str, ...]
 
     def above(self, threshold: float) -> Boxes:
-        """Those whose score is at or above the threshold."""
+        """Return the boxes with a score at or above the threshold."""
         return Boxes(self.values[self.values[:, _SCORE] >= threshold], self.labels)
 
     def counted(self, counting: Counting, height: int, width: int) -> Boxes:
-        """Those that count as objects of a picture of height by width pixels."""
+        """Return the boxes that count as objects of a picture of height by width pixels."""
         boxes = self.above(counting.threshold)
         x0, y0, x1, y1 = boxes.values[:, :_SCORE].unbind(dim=1)
         kept = (x1 - x0) * (y1 - y0) >= counting.min_size
@@ -56,14 +56,14 @@ class Boxes:
         return Boxes(boxes.values[kept], self.labels)
 
     def counts(self, threshold: float = 0.0) -> dict[str, int]:
-        """How many there are of each class with a score at or above the threshold; no class without any."""
+        """Count the boxes of each class at or above the threshold. Classes without boxes are left out."""
         classes = self.above(threshold).values[:, _CLASS].to(torch.int64)
         counts = torch.bincount(classes, minlength=len(self.labels)).tolist()
         return {label: count for label, count in zip(self.labels, counts, strict=True) if count}
 
 
 class BoxesOutput(OutputType):
-    """A list of objects; it follows the image's size. Within a step, fractions; on a sample, pixels."""
+    """A list of objects: fractions within a step, pixels in a sample, scaled when the image is resized."""
 
     dense: ClassVar[bool] = False
     field: ClassVar[str] = "boxes"
@@ -140,17 +140,17 @@ class BoxesOutput(OutputType):
         return ""
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
-        """For each sure box, how far the nearest of its class is from being the same."""
+        """Return for each box with a high score the difference to the nearest box of its class."""
         mine, theirs = one.boxes[name].values, other.boxes[name].values
         missed = [_missed(mine, theirs), _missed(theirs, mine)]
         return torch.cat([*missed, mine.new_zeros(1)])
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, int]:
-        """How many there are of each class."""
+        """Return the number of boxes of each class."""
         return sample.boxes[name].counted(counting, sample.height, sample.width).counts()
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """``objects``: how many there are of each class, of all pages together."""
+        """``objects``: the number of boxes of each class on all pages."""
         total: dict[str, int] = {}
         for counts in notes:
             for label, count in counts.items():
@@ -159,7 +159,7 @@ class BoxesOutput(OutputType):
 
 
 def _found(answer: Tensor) -> Tensor:
-    """The rows that are boxes. Shape: ``(M, 6)`` to ``(N, 6)`` float32 on the CPU, a copy."""
+    """Drop padding rows. Shape: ``(M, 6)`` to ``(N, 6)`` float32 on the CPU, a copy."""
     rows = answer.to("cpu", torch.float32)
     return rows[rows[:, _SCORE] > 0].clone()
 
@@ -169,7 +169,7 @@ def _scaled(values: Tensor, down: float, across: float) -> Tensor:
 
 
 def _kept_within(boxes: Tensor) -> Tensor:
-    """Boxes in fractions of the image, cut at its edges; those whose middle lies in bars or padding are left out."""
+    """Clip boxes to the image, and drop those whose centre is in letterbox bars or padding."""
     x, y = (boxes[:, _X0] + boxes[:, _X1]) / 2, (boxes[:, _Y0] + boxes[:, _Y1]) / 2
     boxes = boxes[(x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)]
     boxes[:, :4] = boxes[:, :4].clamp(0, 1)
@@ -177,9 +177,9 @@ def _kept_within(boxes: Tensor) -> Tensor:
 
 
 def _cut(boxes: Tensor, place: Place) -> Tensor:
-    """Which edges of a tile, that lie inside of the image, each of its boxes reaches: left, top, right, bottom.
+    """Return which inner edges of a tile each box touches: left, top, right, bottom.
 
-    Shape: ``(M, 6)`` to ``(M, 4)`` bool
+    Shape: ``(M, 6)`` to ``(M, 4)`` bool.
     """
     top, left, height, width = place
     inner = torch.tensor([left > 0, top > 0, left + width < 1, top + height < 1])
@@ -188,20 +188,20 @@ def _cut(boxes: Tensor, place: Place) -> Tensor:
 
 
 def _merged(boxes: Tensor, cuts: Tensor, tiles: Tensor) -> Tensor:
-    """The boxes of all tiles, each object once.
+    """Merge the boxes of all tiles, so that each object has one box.
 
-    A piece of an object that a tile's edge cuts has a smaller union with the whole than non-maximum suppression asks
-    for, and may have the higher score; it goes first. Pieces of an object that no tile holds whole are joined.
+    A piece of an object cut by a tile's edge overlaps the complete box too little for non-maximum suppression, and may
+    have a higher score, so pieces are removed first. Pieces of an object that no tile contains completely are joined.
 
     Shape: boxes ``(M, 6)``; cuts ``(M, 4)`` as `_cut` returns them; tiles ``(M, 4)``: x0, y0, x1, y1 of each box's own
     """
-    from kornia.geometry.bbox import nms  # takes a second to import
+    from kornia.geometry.bbox import nms  # imported here because it takes a second
 
     whole = ~cuts.any(dim=1)
     alive = _without_pieces(boxes, ~whole, whole)
     boxes, cut = _with_pieces_joined(boxes[alive], cuts[alive], tiles[alive])
     boxes = boxes[_without_pieces(boxes, cut, torch.ones_like(cut))]
-    # Boxes of different classes are moved apart, so that they do not suppress each other.
+    # Boxes of different classes are offset, so that they do not suppress each other.
     apart = boxes[:, :4] + boxes[:, _CLASS, None] * 16
     kept: Tensor = nms(apart, boxes[:, _SCORE], SAME)
     return boxes[kept]

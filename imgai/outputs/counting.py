@@ -1,6 +1,6 @@
-"""What counts as an object: of masks what is numbered, of boxes what is listed.
+"""Which objects of a mask or boxes are counted.
 
-NumPy is imported when it is used: a record is named by this before anything is loaded.
+NumPy is imported on first use, because records refer to this module before anything is loaded.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     import numpy as np
 
 SPECK, UNSURE, FEW_PARTS = 0.01, 0.95, 0.1
-"""A speck has less than this share of the largest part, and its mask is nowhere above this value. Where the largest
-part has less than a tenth of all, as the letters of a page have, there are none."""
+"""A speck is smaller than this fraction of the largest part, and its mask is nowhere above this value. If the largest
+part is less than a tenth of the total, as with the letters of a page, no part is a speck."""
 _BAND = 1 << 22  # pixels at a time: bincount copies what it is given to 64 bits
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What is asked of objects, by the options of the kinds that are written.
+    """Which objects are counted, from the options of the kinds that are written.
 
-    threshold: the least value of a mask, or score of a box. min_size: the least area in pixels; 0: all but specks.
-    exclude_edges: those that touch an edge of the picture are left out.
+    threshold: the minimum value of a mask, or score of a box. min_size: the minimum area in pixels; 0: all but specks.
+    exclude_edges: leave out objects that touch an edge of the picture.
     numbered: whether a kind that numbers the objects of a mask is written; only then are they counted.
     """
 
@@ -33,7 +33,7 @@ class Counting:
 
 
 def counting_of(params: Any, default: Counting = Counting()) -> Counting:
-    """What the options of a kind ask of objects; what it has no option for is as in `default`."""
+    """Make a `Counting` from the options of a kind; values without an option are taken from `default`."""
     return Counting(
         getattr(params, "threshold", default.threshold),
         getattr(params, "min_size", default.min_size),
@@ -43,7 +43,7 @@ def counting_of(params: Any, default: Counting = Counting()) -> Counting:
 
 
 def areas_of(numbered: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """The pixels of each number, or the sum of their weights. Shape: ``(H, W)`` int32 to ``(N + 1,)`` float64."""
+    """Return the area of each object, or the sum of weights. Shape: ``(H, W)`` int32 to ``(N + 1,)`` float64."""
     import numpy as np
 
     if weights is None and numbered.size:
@@ -60,8 +60,7 @@ def areas_of(numbered: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
 
 
 def _runs(numbered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where runs of one number begin, row after row, how long they are, and of which number: many times fewer than
-    pixels."""
+    """Return the start, length and object number of horizontal runs, of which there are far fewer than pixels."""
     import numpy as np
 
     flat = numbered.ravel()
@@ -70,7 +69,7 @@ def _runs(numbered: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def surely(numbered: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The parts of a mask without its specks, as a clean cut-out is without them; numbered anew from 1.
+    """Remove the specks of a mask, as a clean cut-out does, and renumber from 1.
 
     Shape: numbered ``(H, W)`` int32, kept; values ``(H, W)`` uint8.
     """
@@ -85,7 +84,7 @@ def surely(numbered: np.ndarray, values: np.ndarray) -> np.ndarray:
     small[0] = False
     if not small.any() or largest < FEW_PARTS * areas[1:].sum():
         return numbered
-    # The highest value of every run of these, and with it whether its part is surely one.
+    # The maximum of every run decides whether its part is certain.
     runs = np.flatnonzero(small[numbers])
     ends = np.stack((starts[runs], starts[runs] + lengths[runs]), 1).ravel()
     ends = ends[:-1] if ends[-1] == values.size else ends
@@ -100,7 +99,7 @@ def surely(numbered: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def selected(numbered: np.ndarray, counting: Counting) -> np.ndarray:
-    """The objects that count, numbered anew from 1 in their order. Shape: ``(H, W)`` int32, kept."""
+    """Select the objects that count, and renumber from 1 in the same order. Shape: ``(H, W)`` int32, unchanged."""
     if not (counting.min_size > 1 or counting.exclude_edges) or not numbered.size:
         return numbered
     import numpy as np

@@ -1,4 +1,4 @@
-"""DATA: what JSON can hold, a dict for each image, kept beside the image."""
+"""DATA: a JSON-able dict for each image. The image is unchanged."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 Follow = Callable[[float, float], tuple[float, float]]
-"""Where a point goes."""
+"""Maps a point to another coordinate system."""
 
 _LONGEST = 200  # characters of a text in the record
 
 
 @dataclass(slots=True)
 class Data:
-    """What a DATA step found.
+    """The result of a DATA step.
 
-    value: what JSON can hold. ``box``, ``points`` and ``polygon`` in it, at any depth, are in pixels of the image.
+    value: JSON-able. ``box``, ``points`` and ``polygon`` in it, at any depth, are in pixels of the image.
     """
 
     value: dict[str, Any]
 
 
 class DataOutput(OutputType):
-    """A dict; the places in it follow the image's size."""
+    """A dict; coordinates in it are scaled when the image is resized."""
 
     tiled: ClassVar[bool] = False
     dense: ClassVar[bool] = False
@@ -59,10 +59,10 @@ class DataOutput(OutputType):
         return ""
 
     def finite(self, returned: Any) -> list[bool]:
-        return [True] * len(returned)  # JSON without NaN was asked for
+        return [True] * len(returned)  # `problem` has refused NaN
 
     def whole(self, answer: Any, view: View, sample: Sample, step: StepContext) -> Any:
-        """The dict with places as fractions of the image."""
+        """Convert coordinates to fractions of the image."""
         return followed(answer, view.on_image)
 
     def add(self, sample: Sample, result: Any, step: StepContext) -> Sample:
@@ -78,28 +78,28 @@ class DataOutput(OutputType):
         return dataclasses.replace(sample, data=data)
 
     def violation(self, sample: Sample, step: StepContext, size: tuple[int, int]) -> str:
-        return ""  # `problem` and `add` leave nothing to break
+        return ""  # `problem` and `add` have checked everything
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
-        """Each number's relative difference; 1 for anything else that is not the same."""
+        """Return the relative difference of each number, and 1 for other values that are not equal."""
         return torch.tensor([0.0, *_differences(one.data[name].value, other.data[name].value)])
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
-        """The texts and numbers at the top of the dict."""
+        """Return the texts and numbers at the top level of the dict."""
         short = {
             key: each[:_LONGEST] if isinstance(each, str) else each for key, each in sample.data[name].value.items()
         }
         return {key: each for key, each in short.items() if each is None or isinstance(each, (str, int, float, bool))}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """``data``: texts and numbers, of several pages a list."""
+        """``data``: texts and numbers; a list if there are several pages."""
         return {"data": notes[0] if len(notes) == 1 else list(notes)}
 
 
 def followed(value: Any, follow: Follow) -> Any:
-    """A copy in which every ``box``, ``points`` and ``polygon`` has gone where `follow` takes its points.
+    """Return a copy with the coordinates of every ``box``, ``points`` and ``polygon`` mapped by `follow`.
 
-    Raises ValueError for one that is no list of numbers, or of lists that begin with x and y.
+    Raises ValueError if one is not a list of numbers, or of lists that begin with x and y.
     """
     if isinstance(value, dict):
         return {
@@ -119,7 +119,7 @@ def _box(box: Any, follow: Follow) -> list[float]:
 
 
 def _points(points: Any, follow: Follow) -> list[list[Any]]:
-    """What follows x and y (a score, say) stays."""
+    """Values after x and y (a score, for example) are kept."""
     try:
         return [[*follow(float(x), float(y)), *rest] for x, y, *rest in points]
     except (TypeError, ValueError):

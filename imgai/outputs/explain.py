@@ -1,4 +1,4 @@
-"""Where an image speaks for an answer, or where the answer wavers: heat maps of what a network saw."""
+"""Saliency and uncertainty maps of a network's answer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from imgai.outputs.base import StepContext
 
-_PATCH = 6  # parts of a side that a grey patch covers
-_AT_ONCE = 8  # images in one call of the network
-_STEPS = 24  # of the way from grey to the image
-_SMOOTH = 15  # parts of a side over which the gradients of pixels are averaged
+_PATCH = 6  # a grey patch covers this fraction (1/6) of a side
+_AT_ONCE = 8  # images per call of the network
+_STEPS = 24  # steps of the integral from grey to the image
+_SMOOTH = 15  # gradients are averaged over this fraction (1/15) of a side
 _SHRUNK = 0.7
 
 
 def heat(step: StepContext, image: Tensor, index: int) -> Tensor:
-    """A map by the step's method. Shape: image ``(1, 3, h, w)`` as the network saw it, to ``(y, x)`` float32 from 0 on.
+    """Compute a map by the step's method.
 
-    gradcam: the model's own. occlusion: by how much the score falls when a part is covered in grey (Zeiler and Fergus,
-    2014). integrated-gradients: Sundararajan et al. 2017, averaged over small parts. uncertainty: how much gradcam's
-    map changes when the image is mirrored, or shrunk and enlarged; 1 is as much as can be.
+    gradcam: the model's own. occlusion: the drop of the score when a patch is covered in grey (Zeiler and Fergus,
+    2014). integrated-gradients: Sundararajan et al. 2017, averaged over small patches. uncertainty: how much the
+    gradcam map changes when the image is mirrored or rescaled; at most 1.
+
+    Shape: image ``(1, 3, h, w)``, the input of the network, to ``(y, x)`` float32, at least 0.
     """
     if step.explain_by == "uncertainty":
         maps = torch.stack([_scaled(each) for each in _varied(step, image, index)])
@@ -33,7 +35,7 @@ def heat(step: StepContext, image: Tensor, index: int) -> Tensor:
 
 
 def _gradcam(step: StepContext, image: Tensor, index: int) -> Tensor:
-    assert step.predictor.explain is not None  # it was asked for when the model was loaded
+    assert step.predictor.explain is not None  # checked when the model was loaded
     return step.predictor.explain(step.predictor.preprocess(image), index)[0].detach().float().cpu()
 
 
@@ -76,7 +78,7 @@ def _integrated(step: StepContext, image: Tensor, index: int) -> Tensor:
 
 
 def _score(step: StepContext, index: int, image: Tensor) -> Callable[[Tensor], Tensor]:
-    """The score of a label for images as the network sees them; grey is grey before it is normalised."""
+    """Return a function for the score of a label. Its argument is unnormalized, so that grey patches stay grey."""
     predictor = step.predictor
 
     def score(images: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ def _score(step: StepContext, index: int, image: Tensor) -> Callable[[Tensor], T
 
 
 def _scaled(values: Tensor) -> Tensor:
-    """What speaks for it, with 1 where it does so most."""
+    """Clamp to positive values and scale the maximum to 1."""
     values = values.detach().float().cpu().clamp_min(0)
     return values / values.max().clamp_min(1e-12)
 
@@ -98,4 +100,4 @@ _METHODS: dict[str, Callable[[StepContext, Tensor, int], Tensor]] = {
     "integrated-gradients": _integrated,
 }
 NEEDS_CAPTUM = ("occlusion", "integrated-gradients")
-"""Methods that captum computes."""
+"""Methods implemented by captum."""

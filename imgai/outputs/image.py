@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _CHANNELS = 4  # three of the image, one of its alpha
 _FLOAT = 4  # bytes
 _OVERSHOOT = 0.4
-"""How far beyond [0, 1] an answer may go before it is bounded: sharp edges overshoot."""
+"""The tolerance for values beyond [0, 1] before clamping; networks overshoot at sharp edges."""
 
 
 class ImageOutput(OutputType):
-    """The image changes, and its alpha with it."""
+    """The result replaces the image; alpha is resized with it."""
 
     bfloat16_levels: ClassVar[float] = 0.25
 
@@ -57,7 +57,7 @@ class ImageOutput(OutputType):
         return self.kept(resize(view.without_bars(answer)[None], size)[0], sample, step)
 
     def kept(self, rows: Tensor, sample: Sample, step: StepContext) -> Tensor:
-        """Of a grey image a single channel; at the depth of the file if the step is the last."""
+        """As the base class; one channel for grey images, and the depth of the file if the step is the last."""
         rows = rows.mean(dim=0, keepdim=True) if sample.metadata.gray else rows
         return quantize(rows, sample.metadata.depth) if step.quantized else rows
 
@@ -79,7 +79,7 @@ class ImageOutput(OutputType):
         return not_floating(returned) or out_of_range(returned, _OVERSHOOT)
 
     def reversed_channels(self, image: Tensor, returned: Any) -> bool:
-        """Red of the answer follows blue of the image, and blue red, where neither follows itself."""
+        """Whether red correlates with blue of the input and vice versa, more than each with itself."""
         answer = resize(returned.float(), (int(image.shape[-2]), int(image.shape[-1])))
         both = torch.cat([image[0, :3], answer[0]]).flatten(1)
         alike = torch.corrcoef(both + torch.linspace(0, 1e-4, both.shape[1]))[:3, 3:]
@@ -90,19 +90,19 @@ class ImageOutput(OutputType):
         return (one.image - other.image).abs()
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any] | None:
-        """Of a step that is given a mask: its file, and the part of the image that it covers."""
+        """For a step with a mask: the mask's file, and the fraction of the image that it covers."""
         mask = sample.given.get(name)
         if mask is None:
             return None
         return {"path": None if mask.path is None else str(mask.path), "part": float(mask.values.float().mean())}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """Of several pages the mean part."""
+        """As the base class; the fraction is the mean over all pages."""
         part = sum(note["part"] for note in notes) / len(notes)
         return {"mask": {"path": notes[0]["path"], "part": round(part, 6)}}
 
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
-        """The new image in float, or, of the last step, at the depth of the file."""
+        """Add the new image in float, or at the depth of the file for the last step."""
         if spec.task.inputs:  # the mask, what is unknown, and a copy of the image without what is masked
             page.size += (2 + 3 * page.depth) * page.height * page.width
         each = _CHANNELS * (page.depth if last else _FLOAT)

@@ -1,4 +1,4 @@
-"""MAP: a value of any range for each pixel ``(B, 1, H, W)``, kept beside the image."""
+"""MAP: ``(B, 1, H, W)``, a value of any range for each pixel. The image is unchanged."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 _FAR = 50
-"""A map whose largest value is that many times smaller than the declared range has another unit. For tests."""
+"""If the largest value is this many times smaller than the declared range, the unit is wrong. For tests."""
 _FLOAT = 4  # bytes
 
 
 @dataclass(slots=True)
 class Map:
-    """What a MAP step found, at the size of the image.
+    """The result of a MAP step, at the size of the image.
 
     values: ``(1, H, W)`` float32 on the CPU.
-    unit: what the values count ("m"); None: relative.
-    range: the least and the largest value that the model gives; None: unknown.
+    unit: the unit of the values ("m"); None: relative.
+    range: the smallest and the largest possible value; None: unknown.
     """
 
     values: Tensor
@@ -40,7 +40,7 @@ class Map:
 
 
 class MapOutput(OutputType):
-    """Held in float32; it follows the image's size, its values do not change with that."""
+    """Stored in float32 and resized with the image; values are not rescaled."""
 
     field: ClassVar[str] = "maps"
 
@@ -101,20 +101,20 @@ class MapOutput(OutputType):
         return ""
 
     def difference(self, one: Sample, other: Sample, name: str) -> Tensor:
-        """As parts of the declared range, or of the values' own."""
+        """As the base class, relative to the declared range, or to that of the values."""
         mine, theirs = one.maps[name].values, other.maps[name].values
         low, high = one.maps[name].range or (float(theirs.min()), float(theirs.max()))
         return (mine - theirs).abs() / max(high - low, 1e-6)
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
-        """The least, the largest and the mean value."""
+        """Return the minimum, the maximum and the mean."""
         map_ = sample.maps[name]
         values = map_.values
         numbers = {"minimum": float(values.min()), "maximum": float(values.max()), "mean": float(values.mean())}
         return {**numbers, "unit": map_.unit}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """``map``: the least, the largest and the mean value of all pages, and the unit."""
+        """``map``: the minimum, the maximum and the mean of all pages, and the unit."""
         numbers = {
             "minimum": min(note["minimum"] for note in notes),
             "maximum": max(note["maximum"] for note in notes),

@@ -1,4 +1,4 @@
-"""MASK: K classes ``(B, K + auxiliary, H, W)`` in [0, 1], kept beside the image."""
+"""MASK: ``(B, K + auxiliary, H, W)`` in [0, 1] for K classes. The image is unchanged."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
 
 _HEAT = 768
-"""Pixels along the longer side of a map of how much a mask wavers."""
+"""The longer side of an uncertainty map in pixels."""
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 
 @dataclass(slots=True)
 class Mask:
-    """What a MASK step found, at the size of the image.
+    """The result of a MASK step, at the size of the image.
 
     values: ``(K + auxiliary, H, W)`` uint8 on the CPU; 255 is 1.0.
     labels: the names of the K classes.
-    instances: the model's `Predictor.instances`, which tells touching objects apart; None: connected components.
-    heat: where the image speaks for the class `explained`, or where the mask wavers, ``(y, x)`` float32 in [0, 1], of
-        the whole image.
+    instances: the model's `Predictor.instances`, which separates touching objects; None: connected components.
+    heat: a saliency map for the class `explained`, or an uncertainty map, ``(y, x)`` float32 in [0, 1], for the whole
+        image.
     """
 
     values: Tensor
@@ -49,7 +49,7 @@ class Mask:
     )
 
     def __getstate__(self) -> tuple[Any, ...]:
-        """Without the numbers, which are larger than the mask and follow from it."""
+        """Leave out the object numbers, which are larger than the mask and can be computed from it."""
         return self.values, self.labels, self.instances, self.heat, self.explained
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -57,22 +57,21 @@ class Mask:
         self._numbered = {}
 
     def inside(self, index: int, threshold: float) -> np.ndarray:
-        """Where one class is at or above the threshold. Shape: ``(H, W)`` bool.
+        """Return where a class is at or above the threshold. Shape: ``(H, W)`` bool.
 
-        With several classes a pixel may belong to more than one, as the model says.
+        With several classes a pixel may belong to more than one.
         """
-        # A value of 0 is never inside, so that a threshold of 0 means "anything at all".
+        # A value of 0 is never inside, so that a threshold of 0 means any value above 0.
         return np.asarray(self.values[index].numpy() >= max(1, round(threshold * 255)))
 
     def objects(self, threshold: float, min_size: int = 0, exclude_edges: bool = False) -> list[tuple[str, np.ndarray]]:
-        """For each class its name and its objects, numbered from 1; 0 is the background.
+        """Return the name and the objects of each class, numbered from 1; 0 is the background.
 
-        A model that tells objects apart gives one such map, under its first class's name. Otherwise pixels that
-        touch, corners included, are one object. They are numbered once, and every kind is given the same numbers:
-        do not write into them.
+        A model with `Predictor.instances` gives a single map, under the name of its first class. Otherwise objects are
+        8-connected components. The result is cached and shared by all kinds: do not write into it.
 
-        min_size: leave out objects of fewer pixels; 0 leaves out specks that the model is not sure of, beside something
-        large (see `surely`), 1 nothing at all. exclude_edges: leave out those that touch an edge of the image.
+        min_size: leave out objects with fewer pixels; 0: leave out specks that the model is not sure of (see `surely`);
+        1: leave out none. exclude_edges: leave out objects that touch an edge of the image.
 
         Shape: ``(H, W)`` int32 each.
         """
@@ -101,7 +100,7 @@ class Mask:
         return found
 
     def areas(self, threshold: float) -> dict[str, float]:
-        """For each class the part of the image that it covers, 0 to 1."""
+        """Return the fraction of the image that each class covers, 0 to 1."""
         return {label: round(float(self.inside(index, threshold).mean()), 6) for index, label in enumerate(self.labels)}
 
 
@@ -114,7 +113,7 @@ def _distinct(numbers: np.ndarray) -> int:
 
 
 class MaskOutput(OutputType):
-    """Held in 8 bits on the CPU, row by row as tiles are finished."""
+    """Stored in 8 bits on the CPU, row by row as tiles are finished."""
 
     field: ClassVar[str] = "masks"
     varies: ClassVar[bool] = True
@@ -195,18 +194,18 @@ class MaskOutput(OutputType):
         page.size += channels * page.height * page.width
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, Any]:
-        """The area of each class, and how many objects where they are numbered anyway."""
+        """Return the area of each class, and the number of objects if a kind numbers them anyway."""
         mask = sample.masks[name]
         areas = {"classes": mask.areas(counting.threshold)}
         if not counting.numbered:
             return areas
         objects = mask.objects(counting.threshold, counting.min_size, counting.exclude_edges)
-        # Numbers that a model gives may have gaps.
+        # Numbers assigned by a model may have gaps.
         count = _largest if mask.instances is None else _distinct
         return areas | {"objects": {label: count(numbers) for label, numbers in objects}}
 
     def line(self, notes: Sequence[Any]) -> dict[str, Any]:
-        """``classes``: the area of each; of several pages the mean. ``objects``: the number of each; the sum."""
+        """``classes``: the area of each class, the mean over pages. ``objects``: their number, the sum over pages."""
         by_label: dict[str, list[float]] = {}
         total: dict[str, int] = {}
         for note in notes:
@@ -223,7 +222,7 @@ class MaskOutput(OutputType):
 
 
 def _explained(values: Tensor, answer: Tensor, view: View, step: StepContext) -> tuple[Tensor, Tensor, int]:
-    """The mask with a map of where the image speaks for a class, that asked for or the one that covers most."""
+    """Add the saliency map of the requested class, or of the class that covers the largest area."""
     from imgai.outputs.explain import heat
 
     labels = step.model.labels or ()

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 KEPT = 20
-"""How many labels a record keeps: as many as --top may ask for."""
+"""The number of labels in a record, which is the maximum of --top."""
 
 
 @dataclass(slots=True)
 class Scores:
-    """What a SCORES step found.
+    """The result of a SCORES step.
 
     values: ``(K,)`` float32 summing to 1, on the CPU; labels: K names.
     ids: the labels' names in a vocabulary, K, or None.
-    heat: where the image speaks for the label `explained`, ``(y, x)`` float32 in [0, 1], of the part
-        of the image that was seen: `seen` is its top, left, height and width in pixels.
+    heat: a saliency map for the label `explained`, ``(y, x)`` float32 in [0, 1], for the part of the image that the
+        network saw: `seen` is its top, left, height and width in pixels.
     """
 
     values: Tensor
@@ -40,7 +40,7 @@ class Scores:
 
 
 class ScoresOutput(OutputType):
-    """A few numbers; they do not follow the image's size."""
+    """A vector of scores, which does not depend on the size of the image."""
 
     field: ClassVar[str] = "scores"
     tiled: ClassVar[bool] = False
@@ -64,7 +64,7 @@ class ScoresOutput(OutputType):
         import torch
 
         model = step.model
-        values = answer.to("cpu", torch.float32, copy=True)  # a row of a batch would keep the whole batch
+        values = answer.to("cpu", torch.float32, copy=True)  # a view would keep the whole batch in memory
         scores = Scores(values, model.labels or (), model.label_ids)
         return scores if step.explain is None else _explained(scores, view, step)
 
@@ -98,7 +98,7 @@ class ScoresOutput(OutputType):
 
 
 def best(pages: Sequence[Scores]) -> dict[str, float]:
-    """The labels with the highest scores, the highest first; of several pages, by the mean."""
+    """Return the labels with the highest scores, highest first, using the mean over pages."""
     if not pages:
         return {}
     import torch
@@ -110,7 +110,7 @@ def best(pages: Sequence[Scores]) -> dict[str, float]:
 
 
 def _explained(scores: Scores, view: View, step: StepContext) -> Scores:
-    """The scores with a map of where the image speaks for a label."""
+    """Add the saliency map for a label."""
     from imgai.outputs.explain import heat
 
     index = scores.labels.index(step.explain) if step.explain else int(scores.values.argmax())

@@ -1,4 +1,4 @@
-"""Words about a model's answer that has the wrong shape."""
+"""Error messages about a model's answer of the wrong shape or type."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
 
 
 def not_a_tensor(returned: object) -> str:
-    """What is wrong with an answer that is no tensor."""
+    """Return the message for an answer that is not a tensor."""
     return f"it returned {type(returned).__name__}, not a tensor"
 
 
 def wrong_shape(shape: tuple[int, ...], images: Tensor, expected: tuple[int, ...], advice: str = "") -> str:
-    """What is wrong with the shape of an answer to a batch of images, and what to declare instead."""
+    """Return the message for an answer of the wrong shape, with advice."""
     words = f"it returned {shape} for {tuple(images.shape)}, where {expected} is due"
     return f"{words}; {advice}" if advice else words
 
 
 def not_floating(returned: Tensor) -> str:
-    """What is wrong with the type of an answer's numbers; empty for floating point."""
+    """Return the message for an answer that is not floating point; empty if it is."""
     if returned.is_floating_point():
         return ""
     kind = str(returned.dtype).removeprefix("torch.")
@@ -29,7 +29,7 @@ def not_floating(returned: Tensor) -> str:
 
 
 def out_of_range(returned: Tensor, slack: float) -> str:
-    """What is wrong with an answer that is to lie in [0, 1], and how to bring it there; empty within the slack."""
+    """Return the message for an answer outside of [0, 1], with advice; empty if it is within the slack."""
     low, high = float(returned.min()), float(returned.max())
     if low >= -slack and high <= 1 + slack:
         return ""
