@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -55,14 +56,30 @@ class LocalStore:
         shutil.copyfile(self.root / key, path)
 
     def put_new(self, key: str, content: bytes) -> bool:
-        """See `Store`. Who reads it at this very moment may find it empty."""
+        """See `Store`. It is whole when it appears; where there are no hard links, a kill may leave it empty."""
         path = self.root / key
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE
+        if os.path.lexists(path):
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file, half = hidden.create(path.parent)
         try:
-            descriptor = os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return self.put_new(key, content)
+            with file:
+                file.write(content)
+            os.link(half, path)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            return self._put_new(path, content)
+        finally:
+            half.unlink(missing_ok=True)
+            hidden.forget(half)
+        return True
+
+    def _put_new(self, path: Path, content: bytes) -> bool:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o666)
         except FileExistsError:
             return False
         try:

@@ -221,12 +221,13 @@ def test_many_pages_are_read_in_linear_time() -> None:
 
     contents = [tiff(*np.zeros((count, 16, 16), np.uint8)) for count in (100, 400)]
     samples(contents[0])
-    took = []
-    for content in contents:
-        begun = time.process_time()
-        samples(content)
-        took.append(time.process_time() - begun)
-    assert took[1] < 8 * took[0]
+    took: tuple[list[float], list[float]] = ([], [])
+    for _ in range(5):
+        for content, times in zip(contents, took, strict=True):
+            begun = time.thread_time()
+            samples(content)
+            times.append(time.thread_time() - begun)
+    assert min(took[1]) < 8 * min(took[0])
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.nrw"])

@@ -31,6 +31,6 @@ def test_an_element_that_never_ends_stays() -> None:
     [b" ", b"<GCamera:a>", b"<GCamera:a ", b" GCamera:a=", b' GCamera:a="', b"</GCamera:a>", b" GCamera:a ", b"<"],
 )
 def test_a_packet_of_a_megabyte_takes_no_time(piece: bytes) -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     cleaned(piece * (1_000_000 // len(piece)))
-    assert time.process_time() - begun < 5
+    assert time.thread_time() - begun < 5  # a hundred times what it takes; with the square of the length, hours

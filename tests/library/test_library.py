@@ -88,10 +88,12 @@ def test_importing_imgai_is_quick_and_brings_nothing_heavy(run_python: Callable[
         taken = time.process_time() - before
         imgai.load("segment", model="subject")
         heavy = {"torch", "kornia", "scipy", "skimage"} & set(sys.modules)
-        print(taken, sorted(heavy))
+        before = time.process_time()
+        import asyncio, email.message, http.client, unittest.mock, xml.dom.minidom  # a yardstick
+        print(taken / (time.process_time() - before), sorted(heavy))
     """
     answers = [run_python(program).stdout.split(" ", 1) for _ in range(3)]
-    assert min(float(taken) for taken, _ in answers) < 0.06
+    assert min(float(share) for share, _ in answers) < 1
     assert {heavy.strip() for _, heavy in answers} == {"[]"}
 
 
@@ -280,7 +282,7 @@ def test_the_testing_module_has_the_same_load() -> None:
 
 
 def test_a_call_costs_next_to_nothing_beside_its_steps() -> None:
-    # The steps of real models take from 20 ms; what a call adds to them must stay far under a tenth of that.
+    # The steps of real models take from 20 ms, those of this one 0.15 ms; a call must add far less than a tenth.
     spec = StepSpec(fake.BRIGHTEN, fake.DOUBLE)
     chain = imgai.Chain(Asked((spec,), OutputOptions(), {}, Registry([])), CPU, 10**8)
     tile = np.zeros((16, 16, 3), np.uint8)
@@ -295,7 +297,7 @@ def test_a_call_costs_next_to_nothing_beside_its_steps() -> None:
         for sample in samples(tile, 10**8):
             steps(sample)
         alone.append(time.perf_counter() - begun)
-    assert min(ours) - min(alone) < 0.0005
+    assert min(ours) < 4 * min(alone)
 
 
 def chain_of(task: Task, model: Model) -> imgai.Chain:

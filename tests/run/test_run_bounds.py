@@ -57,8 +57,8 @@ def test_memory_does_not_grow_with_the_folder(tmp_path: Path, make_picture: Any)
     pytest.importorskip("resource")
     few = peak(many(tmp_path / "few", 150, make_picture), tmp_path / "out-few")
     more = peak(many(tmp_path / "more", 400, make_picture), tmp_path / "out-more")
-    # 250 pictures more, each 2.9 MB when doubled in float: were they kept, 700 MB.
-    assert more < 1.25 * few
+    # 250 pictures more, each 2.9 MB when doubled in float: were they kept, 700 MB. What else varies is a tenth of it.
+    assert more - few < 300_000
 
 
 def test_a_run_gives_torch_its_threads_back(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
@@ -81,7 +81,6 @@ def test_a_few_pictures_are_shared_evenly_among_cores(
 ) -> None:
     """Eight pictures in batches of four may leave a core without work for half of the time."""
     import threading
-    import time
 
     import torch
 
@@ -89,9 +88,11 @@ def test_a_few_pictures_are_shared_evenly_among_cores(
     from imgai.testing import fake
 
     taken: list[tuple[int, int]] = []
+    both = threading.Barrier(2, timeout=60)  # no thread goes on before the other has a picture, too
 
     def network(image: torch.Tensor) -> torch.Tensor:
-        time.sleep(0.1 * len(image))
+        if len(image) == 1:
+            both.wait()
         taken.append((threading.get_ident(), len(image)))
         return image[:, :1]
 
@@ -106,7 +107,7 @@ def test_a_few_pictures_are_shared_evenly_among_cores(
         torch.set_num_threads(before)
     threads = [thread for thread, _ in taken]
     assert [size for _, size in taken] == [1] * 8
-    assert sorted(threads.count(thread) for thread in set(threads)) in ([4, 4], [3, 5])
+    assert [threads.count(thread) for thread in set(threads)] == [4, 4]
 
 
 def test_wrong_usage_is_told_before_torch_is_loaded(tmp_path: Path) -> None:

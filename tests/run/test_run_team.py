@@ -142,7 +142,7 @@ def test_an_input_that_another_run_is_at_is_waited_for(twelve: Path, tmp_path: P
     assert thread.is_alive()
     assert "3.png" not in names(out)
     claims.release("deep/3")
-    thread.join(10)
+    thread.join()
     assert run.summary.done == 12
 
 
@@ -177,6 +177,27 @@ class Two:
         worker._beaten -= LOST + 60
         path = self.store.root / worker._key
         os.utime(path, (path.stat().st_mtime - LOST - 60,) * 2)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_claim_says_whose_it_is_as_soon_as_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """A run that is killed at that moment would else leave one of nobody, which others wait for."""
+    real, seen = os.link, []
+
+    def link(half: Path, path: Path) -> None:
+        if not links:
+            raise PermissionError(1, "this file system has no hard links")
+        seen.append((path.exists(), half.read_bytes()))
+        real(half, path)
+
+    monkeypatch.setattr(os, "link", link)
+    store = LocalStore(tmp_path)
+    assert store.put_new("claims/a", b"mine")
+    assert not store.put_new("claims/a", b"another's")
+    assert seen == [(False, b"mine")] * links
+    assert {path.name: path.read_bytes() for path in (tmp_path / "claims").iterdir()} == {"a": b"mine"}
 
 
 def test_a_run_that_stood_still_has_lost_its_claim(tmp_path: Path) -> None:
