@@ -40,7 +40,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    told = Server()
+    told, gone_on = Server(), threading.Event()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -49,6 +49,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             how = self.path.strip("/").split("/")[-1]
             begin = int(self.headers.get("Range", "bytes=0-")[6:-1])
             told.asked.append((self.path, begin))
+            if begin:
+                gone_on.set()
             if how == "redirects":
                 return self.send(302, b"", Location="/good")
             if how == "away":
@@ -84,7 +86,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             if stop < len(part):
                 self.wfile.flush()
                 if how == "stalls":
-                    time.sleep(1.5)
+                    gone_on.wait()
                 self.close_connection = True
             return None
 
@@ -99,11 +101,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             pass
 
     monkeypatch.setattr("imgai.predict.fetch._WAIT", 0.01)
-    monkeypatch.setattr("imgai.predict.fetch._TIMEOUT", 0.5)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         told.url = f"http://127.0.0.1:{running.server_port}"
         yield told
+        gone_on.set()
         running.shutdown()
 
 
@@ -118,7 +120,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         ("lies", [0, "quarter", 0]),
     ],
 )
-def test_a_file_comes_in_the_end(server: Server, tmp_path: Path, how: str, begins: list[object]) -> None:
+def test_a_file_comes_in_the_end(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, begins: list[object]
+) -> None:
+    if how == "stalls":
+        monkeypatch.setattr("imgai.predict.fetch._TIMEOUT", 2)
     seen: list[tuple[int, int]] = []
     path = fetch(
         server.wanted(how), tmp_path / "deep" / "model.safetensors", lambda came, size: seen.append((came, size))

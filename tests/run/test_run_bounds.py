@@ -88,7 +88,7 @@ def test_a_few_pictures_are_shared_evenly_among_cores(
     from imgai.testing import fake
 
     taken: list[tuple[int, int]] = []
-    both = threading.Barrier(2, timeout=60)  # no thread goes on before the other has a picture, too
+    both = threading.Barrier(2, timeout=200)  # no thread goes on before the other has a picture, too
 
     def network(image: torch.Tensor) -> torch.Tensor:
         if len(image) == 1:

@@ -142,10 +142,8 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path: Path, start: Any
         make_picture(tmp_path / "in" / f"{number:02d}.png", size=(60, 60), seed=number)
     arguments = (tmp_path / "in", "--out", tmp_path / "out", "--slow", "0.1", "--batch", "1")
     process = start(*arguments)
-    deadline = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("*.png"))) < 3:
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -32,7 +32,7 @@ ENDS = {
     "cuda": ("raise AssertionError('Torch not compiled with CUDA enabled')", "runs on CUDA devices alone"),
     "driver": ("raise RuntimeError('Found no NVIDIA driver on your system')", "runs on CUDA devices alone"),
     "returns-none": ("return None", "not a tensor"),
-    "wrong-shape": ("return image[:, :1]", "where (1, 3, 30, 40) is due"),
+    "wrong-shape": ("return image[:, :1]", ", 3, 30, 40) is due"),
 }
 """What ends a run, as no picture would escape it."""
 LOADS = {

@@ -54,7 +54,7 @@ class Browser:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(120)
         os.close(self._write)
         os.close(self._read)
 
@@ -101,7 +101,7 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def until(self, script: str, seconds: float = 20) -> None:
+    def until(self, script: str, seconds: float = 120) -> None:
         """Wait for an expression to hold."""
         end = time.monotonic() + seconds
         while not self.run(f"Boolean({script})"):
