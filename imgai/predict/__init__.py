@@ -1,1 +1,1 @@
-"""Declared models become steps and chains, and pictures go through them. torch is imported below here."""
+"""Load declared models as steps and chains, and run them. Modules of this package import torch unless they say so."""

@@ -1,4 +1,4 @@
-"""Read the masks that steps are given beside a picture, page by page."""
+"""Read the masks for steps, page by page."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from imgai.predict.spec import StepSpec
 from imgai.sample import GivenMask, Sample, Source
 
 _INSIDE = 0.5
-"""The least value of a masked pixel."""
+"""The minimum value of a masked pixel."""
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
 def with_masks(
     pages: Iterator[Sample], specs: Sequence[StepSpec], origin: Source, *, max_pixels: int
 ) -> Iterator[Sample]:
-    """The pages of a picture, each with the masks of the steps, of the files that the specs name.
+    """Yield the pages of a picture with the masks for the steps, read from the files named in the specs.
 
-    Raises InputError for a mask that is missing or damaged, of another size than the picture or another number of
-    pages, and for one in which something is brighter than black and nothing is white.
+    Raises InputError for a mask that is missing, damaged, or of a different size or number of pages than the picture,
+    and for a mask that has grey pixels but no white ones.
     """
     masks: dict[str, MaskPages] = {}
     grow = {spec.name: spec.mask.grow for spec in specs}
@@ -39,7 +39,7 @@ def with_masks(
 
 
 def beside(pages: Iterable[Sample], masks: Mapping[str, MaskPages]) -> Iterator[Sample]:
-    """The pages of a picture, each with its masks, by the names of the steps. Raises as `with_masks` does."""
+    """Yield the pages of a picture with masks, given by the names of the steps. Raises the errors of `with_masks`."""
     for sample in pages:
         sample.given |= {step: mask.next(sample) for step, mask in masks.items()}
         yield sample
@@ -47,7 +47,7 @@ def beside(pages: Iterable[Sample], masks: Mapping[str, MaskPages]) -> Iterator[
 
 @dataclass(slots=True)
 class MaskPages:
-    """The pages of one mask: one for all pages of a picture, or as many as it has.
+    """The pages of a mask: one for all pages of the picture, or one for each.
 
     pages: what is masked is white, in grey; what is transparent counts as black. grow: in pixels.
     """
@@ -57,7 +57,7 @@ class MaskPages:
     _one: GivenMask | None = None
 
     def next(self, sample: Sample) -> GivenMask:
-        """The mask of the next page of a picture."""
+        """Return the mask for the next page of a picture."""
         if self._one is not None:
             return self._of_size(self._one, sample)
         mask, count = next(self.pages, None), sample.source.pages
@@ -81,7 +81,7 @@ class MaskPages:
 
 
 def grown(mask: Tensor, by: int) -> Tensor:
-    """A mask with all that lies up to so many pixels from it, along both axes. Shape: ``(1, 1, H, W)`` bool, kept"""
+    """Dilate a mask by a number of pixels along both axes. Shape: ``(1, 1, H, W)`` bool, unchanged."""
     if by == 0:
         return mask
     values = F.max_pool2d(mask.float(), (2 * by + 1, 1), 1, (by, 0))
@@ -89,7 +89,7 @@ def grown(mask: Tensor, by: int) -> Tensor:
 
 
 def _white(mask: Sample) -> Tensor:
-    """What is masked. Shape: ``(1, 1, H, W)`` bool"""
+    """Return the masked pixels. Shape: ``(1, 1, H, W)`` bool."""
     values = to_float(mask.image[:, :1] if mask.metadata.gray else mask.image).mean(1, keepdim=True)
     if mask.alpha is not None:
         values *= to_float(mask.alpha)

@@ -1,4 +1,4 @@
-"""``--normalize``: which range of values a network of microscopy is shown, as it was asked for. Imports no torch."""
+"""The value of ``--normalize``. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Normalize = str | tuple[float, float]
 
 
 def normalize_of(text: str) -> Normalize:
-    """``auto``, ``none`` or ``LOW,HIGH``. Raises UsageError for anything else."""
+    """Parse ``auto``, ``none`` or ``LOW,HIGH``. Raises UsageError for anything else."""
     if text in (AUTO, NONE):
         return text
     try:

@@ -1,4 +1,4 @@
-"""Which mask belongs to which picture. Imports no torch."""
+"""Find the mask of each picture. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _LIKELY = (".png", ".tif", ".tiff", ".webp", ".bmp", ".jpg")
 
 
 def mask_files(specs: Sequence[StepSpec], name: str, path: Path | None = None) -> dict[str, Path]:
-    """The mask of a picture for each step that is told of one, by the name of the step.
+    """Return the mask file of a picture for each step with ``--mask``, by the name of the step.
 
     name: of the picture, relative to what named it, with ``/``. path: its file.
 
-    Raises InputError where there is none, and where it would be the picture itself.
+    Raises InputError if there is none, or if it would be the picture itself.
     """
     told = {spec.name: spec.mask.mask for spec in specs if spec.mask.mask is not None}
     return {step: mask_file(named, name, path) for step, named in told.items()}
 
 
 def mask_file(named: Path, name: str, path: Path | None = None) -> Path:
-    """The mask of a picture: the file that was named, or the one in a folder that mirrors the pictures.
+    """Return the mask of a picture: the named file, or a file in a folder that mirrors the pictures.
 
-    In the folder, ``a/b.jpg`` has its mask in ``a/b.jpg``, ``a/b.png`` or another picture called ``b``, or in what a
-    run calls it where it cannot be ``b``: ``a/b.jpg.png`` or ``a/b-mask.png``. Raises InputError.
+    In the folder, the mask of ``a/b.jpg`` is ``a/b.jpg``, ``a/b.png`` or another picture named ``b``, or has a name that
+    runs use to avoid a clash: ``a/b.jpg.png`` or ``a/b-mask.png``. Raises InputError.
     """
     if not named.is_dir():
         return _not_itself(named, name, path)

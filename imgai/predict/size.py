@@ -1,4 +1,4 @@
-"""The size that a picture is to have."""
+"""The requested output size of a picture."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from imgai.options import LARGEST, SizeOptions
 
 @dataclass(frozen=True, slots=True)
 class Size(SizeOptions):
-    """The size that is asked for; the image's shape is kept.
+    """The requested size; the aspect ratio is kept.
 
-    Raises UsageError where no size is given, and where two of them contradict each other.
+    Raises UsageError if no size is given, or if two contradict each other.
     """
 
     def __post_init__(self) -> None:
@@ -26,7 +26,7 @@ class Size(SizeOptions):
             raise UsageError("a picture has at least one pixel", "give sizes above 0")
 
     def factor(self, height: int, width: int) -> float:
-        """By how much the sides of a picture of that size (pixels) grow; under 1 they shrink."""
+        """Return the scale factor for the sides of a picture of that size (pixels)."""
         if self.scale is not None:
             return self.scale
         if self.megapixels is not None:
@@ -37,7 +37,7 @@ class Size(SizeOptions):
         )
 
     def target(self, height: int, width: int, name: str) -> tuple[int, int]:
-        """Height and width (pixels) that a picture of that size is brought to.
+        """Return the output height and width (pixels) for a picture of that size.
 
         Raises InputError, which names the picture, for a factor above 8.
         """
@@ -51,5 +51,5 @@ class Size(SizeOptions):
 
     @property
     def most(self) -> float:
-        """The largest factor that any picture may need."""
+        """Return the largest factor that any picture may need."""
         return self.scale or LARGEST

@@ -30,7 +30,7 @@ _WITHOUT_CUDA = (
     "CUDA driver version is insufficient",
     "Attempting to deserialize object on a CUDA device",
 )
-"""What torch says where CUDA is asked for and is not there."""
+"""Messages of torch if CUDA is requested but not available."""
 
 
 class Step:
@@ -130,7 +130,7 @@ class Step:
         try:
             with torch.inference_mode():
                 work.notes = work.predictor.survey(work.overview().to(self.device))
-        except BaseException as error:  # one image that the plugin cannot look at must not end the run
+        except BaseException as error:  # a failure for one image must not end the run
             if isinstance(error, PluginError) or is_interrupt(error):
                 raise
             if needs_cuda(error, self.device):
@@ -151,7 +151,7 @@ class Step:
             open_.popleft()
 
     def _predict(self, items: list[Item]) -> None:
-        """Predict a batch, and hand each item's output to the work it belongs to."""
+        """Predict a batch, and pass each item's output to its work."""
         for item, answer in zip(items, self._outputs(items), strict=True):
             if item.work.error is not None:
                 continue
@@ -161,12 +161,12 @@ class Step:
                 item.work.add(item, answer)
 
     def _outputs(self, items: list[Item]) -> list[Any]:
-        """For each item the model's answer, or the exception that it ended in."""
+        """Return the model's answer for each item, or the exception that it raised."""
         try:
             return list(self._forward(items))
         except PluginError:
             raise
-        except BaseException as error:  # a network that exits fails as one that raises
+        except BaseException as error:  # a network that calls sys.exit is treated like one that raises
             if is_interrupt(error):
                 raise
             if needs_cuda(error, self.device):
@@ -174,9 +174,9 @@ class Step:
             if not _out_of_memory(error):
                 if len(items) == 1:
                     return [failed(items[0].work, error)]
-                # Predict each alone, to learn which of them fails.
+                # Predict each item separately to find out which one fails.
                 return [answer for item in items for answer in self._outputs([item])]
-        # Outside of `except`, so that the traceback no longer holds the tensors of what failed.
+        # Outside of `except`, so that the traceback no longer keeps the tensors of the failed batch alive.
         _give_back(self.device)
         if len(items) > 1:
             half = len(items) // 2
@@ -185,7 +185,7 @@ class Step:
         return [self._in_smaller_tiles(items[0])]
 
     def _in_smaller_tiles(self, item: Item) -> Any:
-        """Predict one tile as an image of its own, in tiles of half its side, and keep to that side."""
+        """Predict one tile in tiles of half its side, and use that side from now on."""
         side = max(item.pixels.shape[-2:])
         model = item.work.model
         least = max(_SMALLEST_TILE, model.minimum, model.multiple_of)
@@ -197,10 +197,10 @@ class Step:
             )
         self.tile = min(self.tile, side // 2)
         if item.work.predictor.survey is not None and item.work.notes is None:
-            self._survey(item.work)  # the image was one tile until now
+            self._survey(item.work)  # no survey was made, because the image was a single tile until now
             if item.work.error is not None:
                 return item.work.error
-        whole = Item(item.work, item.pixels)  # parts of it are placed within this tile
+        whole = Item(item.work, item.pixels)  # positions of its parts are relative to this tile
         height, width = item.pixels.shape[-2:]
         grid = make_grid(model, height, width, self.tile)
         rows: list[Tensor] = []
@@ -263,7 +263,7 @@ def _alike(item: Item, other: Item) -> bool:
 
 
 def _float32(raw: Any) -> Any:
-    """What a network returned, a tensor or a tuple or dict of them, as float32."""
+    """Convert a network's output, a tensor or a tuple or dict of tensors, to float32."""
     if isinstance(raw, Tensor):
         return raw.float() if raw.is_floating_point() else raw
     if isinstance(raw, (tuple, list)):
@@ -272,7 +272,7 @@ def _float32(raw: Any) -> Any:
 
 
 def needs_cuda(error: BaseException, device: torch.device) -> bool:
-    """Whether a network failed as it asked for CUDA, on another device than that: it would fail for every picture."""
+    """Whether a network failed because it requires CUDA on another device, so that it would fail for every picture."""
     text = words_of(error)
     return (
         device.type != "cuda"

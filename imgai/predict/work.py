@@ -32,7 +32,7 @@ _BAR = 114 / 255
 
 @dataclass(slots=True)
 class Item:
-    """One input of a network: a tile of a sample, or all of it.
+    """One input of a network: a tile of a sample, or the whole image.
 
     pixels: ``(3, h, w)``; window: None for the whole.
     place: top, left, height and width as fractions of the image's sides.
@@ -44,7 +44,7 @@ class Item:
     place: Place = (0.0, 0.0, 1.0, 1.0)
 
     def part(self, pixels: Tensor, window: Window) -> Item:
-        """A tile of this item. pixels: ``(3, h, w)``, which may reach beyond it."""
+        """Make a tile of this item. pixels: ``(3, h, w)``, which may extend beyond it."""
         top, left, height, width = self.place
         down, across = height / self.pixels.shape[-2], width / self.pixels.shape[-1]
         size = (pixels.shape[-2] * down, pixels.shape[-1] * across)
@@ -74,11 +74,11 @@ class Work:
         self._result: Any = None
 
     def items(self) -> Iterator[Item]:
-        """The work items, cut lazily."""
+        """Yield the work items; tiles are cut on demand."""
         raise NotImplementedError
 
     def add(self, item: Item, answer: Any) -> None:
-        """Take the model's answer to one item, as `OutputType.parts` gives it."""
+        """Add the model's answer for one item, an element of `OutputType.parts`."""
         raise NotImplementedError
 
     @property
@@ -95,12 +95,12 @@ class Work:
         return self._result is not None
 
     def result(self) -> Sample:
-        """The sample with the model's output; outputs of earlier steps are resized with the image."""
+        """Return the sample with the model's output; outputs of earlier steps are resized with the image."""
         assert self._result is not None
         before = (self.sample.height, self.sample.width)
         sample = self.output.add(self.sample, self._result, self.step)
         sample = self._colors.back(sample, quantized=self.step.quantized)
-        if self._range is not None:  # the stretched image was for the network alone
+        if self._range is not None:  # the stretched image was only for the network
             ranges = {**sample.ranges, self.step.name: self._range}
             given = self._given
             sample = dataclasses.replace(sample, image=given.image, metadata=given.metadata, ranges=ranges)
@@ -108,7 +108,7 @@ class Work:
         return resized(sample, before, size)
 
     def overview(self) -> Tensor:
-        """All that items are cut from, at the size of the model's overview. Shape: ``(1, 3, h, w)`` in [0, 1]"""
+        """Return the image resized to the model's `overview`, for the survey. Shape: ``(1, 3, h, w)`` in [0, 1]."""
         size, image = self.model.overview, self._image
         height, width = int(image.shape[-2]), int(image.shape[-1])
         if size is None:
@@ -118,7 +118,7 @@ class Work:
         return resize(image, size)
 
     def _seen(self) -> Tensor:
-        """The image for the network, the colours below transparent pixels filled in."""
+        """Return the image for the network, with colours bled into transparent pixels."""
         sample = self.sample
         if sample.alpha is not None:
             return bleed(sample.image, sample.alpha)
@@ -130,7 +130,7 @@ class WholeWork(Work):
 
     def __init__(self, sample: Sample, output: OutputType, step: StepContext, device: torch.device) -> None:
         super().__init__(sample, output, step)
-        self._image = self._image.to(device, non_blocking=True)  # 8 bits cross to the device, not floats
+        self._image = self._image.to(device, non_blocking=True)  # transferred in 8 bits, converted on the device
 
     def items(self) -> Iterator[Item]:
         self._view = view_of(self._image, self.model)
