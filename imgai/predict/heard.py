@@ -1,4 +1,4 @@
-"""How far a picture is within a step, told to whoever runs the step in this very thread."""
+"""Progress within a step, reported to the caller in the same thread."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from contextvars import ContextVar
 from imgai.sample import Source
 
 Heard = Callable[[Source, str, int, int], None]
-"""Is told of a picture, the task and model, and how many work items of how many are done."""
+"""A callback: source, task and model, number of finished work items, number of work items."""
 
 hears: ContextVar[Heard | None] = ContextVar("hears", default=None)

@@ -1,4 +1,4 @@
-"""From the options of a machine to what a step runs on."""
+"""Placement of steps: device, precision, batch, tile and backend."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgai.predict.device import choose_precision
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What one loaded step runs on.
+    """Where and how a loaded step runs.
 
     precision: the dtype that the network computes in.
     batch: the most work items in one call of the network; None: by the kind of device.
@@ -35,9 +35,9 @@ CPU = Placement(torch.device("cpu"))
 
 
 def place(machine: Machine, device: torch.device, models: Iterable[Model]) -> Placement:
-    """What a step of these models runs on, on one of the machine's devices.
+    """Choose the placement of a step of these models on one of the machine's devices.
 
-    Raises DeviceError for a precision that the device does not have, UsageError for an unknown backend.
+    Raises DeviceError for a precision that the device does not support, UsageError for an unknown backend.
     """
     models = tuple(models)
     bfloat16 = all(model.bfloat16 for model in models)

@@ -1,4 +1,4 @@
-"""A sample's way through a model that is given a mask: what lies in it is made, and nothing else changes."""
+"""The work of a model that takes a mask: only masked pixels change."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _MOST = {torch.uint8: 255, torch.uint16: 65535}
 
 
 def masked(sample: Sample, output: OutputType, step: StepContext, tile: int) -> TiledWork | Sample | Failure:
-    """The work on a sample; the sample itself where nothing of it is masked, a Failure where all is, or no mask is.
+    """Return the work for a sample; the sample if its mask is empty; a Failure if there is no mask or it covers
+    everything.
 
-    The mask is what the sample was given for the step, else its pixels that are more than half transparent; it is
+    The mask is the one given for the step, else the pixels that are more than half transparent; the result is
     opaque then.
     """
     name, given = sample.source.name, sample.given.get(step.name)
@@ -43,17 +44,17 @@ def masked(sample: Sample, output: OutputType, step: StepContext, tile: int) -> 
 
 
 class MaskedWork(TiledWork):
-    """Tiles with masked pixels alone are predicted; what comes back is taken inside of the mask."""
+    """Only tiles with masked pixels are predicted, and only masked pixels are taken from the answer."""
 
     def __init__(self, sample: Sample, mask: Tensor, output: OutputType, step: StepContext, tile: int) -> None:
         """mask: ``(1, 1, H, W)`` bool, True where the model works."""
         self._whole = sample
         self._mask = mask = mask.to(sample.image.device)
-        # What is wholly transparent holds black or anything, so it is as unknown to the network as what is masked.
+        # The colour of transparent pixels is undefined, so they are masked for the network too.
         self._unknown = mask if sample.alpha is None else mask | (sample.alpha.to(mask.device) == 0)
         planes = _planes(sample.image)
         image = _bits(planes).masked_fill(self._unknown, 0).view(planes.dtype).expand(-1, 3, -1, -1)
-        # Black before the colours are converted, so that what the mask hides has no part in the answer.
+        # Set to black before colour conversion, so that masked pixels cannot influence the answer.
         super().__init__(dataclasses.replace(sample, image=image, alpha=None), output, step, tile)
 
     def _needed(self) -> list[Window]:
@@ -78,10 +79,10 @@ class MaskedWork(TiledWork):
 
 
 def _planes(image: Tensor) -> Tensor:
-    """The one channel of an image that repeats it, else all."""
+    """Return the single channel of a repeated grey image, else all channels."""
     return image[:, :1] if image.stride(1) == 0 else image
 
 
 def _bits(planes: Tensor) -> Tensor:
-    """What has 16 bits as a type that more operations know."""
+    """Convert uint16 to a dtype that more operations support."""
     return planes.view(torch.int16) if planes.dtype == torch.uint16 else planes

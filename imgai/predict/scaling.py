@@ -1,4 +1,4 @@
-"""Bring pictures to a size: enlarge by the networks of a family, then resize to the exact size."""
+"""Resize pictures: upscale by the networks of a family, then resize to the exact size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Scaling:
         self.batch = max((step.batch for step in self.passes), default=1)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Bring one sample to its size. Raises the error if that failed."""
+        """Resize one sample. Raises the error if it fails."""
         result = next(self.stream([sample]))
         if isinstance(result, Failure):
             raise result.error
@@ -54,7 +54,7 @@ class Scaling:
         return result
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
-        """Bring samples to their sizes, in order and as they come; see `Step.stream`."""
+        """Resize samples in order, as they arrive; see `Step.stream`."""
         stream: Iterable[Sample | Failure | None] = self._aimed(samples)
         for step in self.passes:
             stream = step.stream(stream)
@@ -74,7 +74,7 @@ class Scaling:
                 yield dataclasses.replace(sample, target=target)
 
     def _choose(self, sample: Sample) -> int | None:
-        """Which member takes a sample; None if it is large enough."""
+        """Return the index of the member for a sample; None if it is large enough."""
         assert sample.target is not None
         needed = max(sample.target[0] / sample.height, sample.target[1] / sample.width)
         if needed <= 1:

@@ -1,4 +1,4 @@
-"""What was asked for, before anything is loaded. Imports no torch."""
+"""Specifications of steps, before anything is loaded. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from imgai.predict.size import Size
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
-    """A kind that is to be written, and the values of its options."""
+    """A kind to write, with the values of its options."""
 
     kind: Kind
     params: Any = field(default_factory=NoParams)
 
     @property
     def name(self) -> str:
-        """As ``--as`` has it."""
+        """The name in ``--as``."""
         return self.kind.name
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """What is written of a step before the last: the step's name and the kinds."""
+    """Outputs to write for a step before the last: the step's name and the kinds."""
 
     name: str
     kinds: tuple[KindSpec, ...]
@@ -79,16 +79,16 @@ class StepSpec:
 
     @property
     def all_models(self) -> tuple[Model, ...]:
-        """Every model that may be needed, and all that these are made of."""
+        """Every model that may be needed, and the models that these use."""
         return (*self.models, *(model for used in self.uses.values() for model in used.all_models))
 
     @property
     def normalizes(self) -> bool:
-        """Whether the network may be shown a range of the values."""
+        """Whether a range of values may be stretched for the network."""
         return self.model.normalize is not None and self.normalize != NONE
 
     @property
     def model_name(self) -> str:
-        """The model with its variant, or the family, as people ask for it."""
+        """The name of the model with its variant, or of the family, as on the command line."""
         variant = getattr(self.model_params, self.model.variant, "") if self.model.variant else ""
         return (self.model.family if self.members else None) or self.model.name + (f"/{variant}" if variant else "")

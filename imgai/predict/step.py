@@ -66,20 +66,20 @@ class Step:
         self._output = output_of(task.output)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Predict one sample. Raises the error if that failed."""
+        """Predict one sample. Raises the error if it fails."""
         result = next(self.stream([sample]))
         if isinstance(result, Failure):
             raise result.error
-        assert result is not None  # None comes of None alone
+        assert result is not None  # None is returned only for None
         return result
 
     def stream(self, samples: Iterable[Sample | Failure | None]) -> Iterator[Sample | Failure | None]:
         """Predict samples in order, work items of several of them in one batch.
 
-        Samples are asked for as they are needed and given back as they are done, so that memory
-        holds a batch of work items and the samples they belong to. A failure passes through. None
-        means that no sample is at hand: what is pending is predicted without waiting for a full
-        batch, and None passes on.
+        Samples are requested when needed and returned when finished, so that memory
+        holds a batch of work items and the samples they belong to. A `Failure` is passed on. None
+        means that no sample is available: pending items are predicted without waiting for a full
+        batch, and None is passed on.
         """
         open_: deque[Work | Sample | Failure] = deque()
         pending: list[Item] = []

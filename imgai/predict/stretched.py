@@ -1,4 +1,4 @@
-"""A sample as a network of microscopy sees it: the range of values that is used, stretched."""
+"""Stretch the range of values of a sample for a microscopy model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _ROWS = 256  # at once: as floats, a whole picture would take several times the 
 
 
 def stretched(sample: Sample, step: StepContext) -> tuple[Sample, Range | None]:
-    """What the step is to see of a sample, and the range that was stretched; the sample itself, and None, if none was.
+    """Return the sample for the network and the stretched range; the unchanged sample and None if nothing was
+    stretched.
 
-    The range is that of the file's pages, where it is known and no step has changed the image since; else the image's.
+    The range is that of the file's pages if it is known and the image is unedited, else that of the image.
     """
     if step.model.normalize is None or step.normalize == NONE:
         return sample, None

@@ -1,4 +1,4 @@
-"""A step that says how sure it is: each picture is predicted again, mirrored and at other sizes."""
+"""Uncertainty of a step: each picture is also predicted mirrored and at other sizes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Uncertain:
         self.device, self.batch = step.device, step.batch
 
     def __call__(self, sample: Sample) -> Sample:
-        """Predict one sample. Raises what went wrong."""
+        """Predict one sample. Raises the error if it fails."""
         result = next(self.stream([sample]))
         if isinstance(result, Failure):
             raise result.error

@@ -1,4 +1,4 @@
-"""Find the file of a model's weights, fetch it if it is elsewhere, and verify it."""
+"""Find, download and verify the weights of a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from imgai.predict.foreign.content import identity
 
 
 def find(weights: Weights) -> Path:
-    """The verified file. Raises PluginError if it is missing, cannot be fetched or is not the one declared."""
+    """Return the verified file. Raises PluginError if it is missing, cannot be downloaded or does not match."""
     path = location(weights)
     if path is None:
         return bring(weights)
@@ -35,12 +35,12 @@ def find(weights: Weights) -> Path:
 
 
 def bring(weights: Weights, tell: Tell = lambda came, size: None) -> Path:
-    """Fetch a file that is elsewhere. tell: hears how far it has come. Raises PluginError as `find` does."""
+    """Download a file. tell: is called with the progress. Raises the errors of `find`."""
     return fetch(Wanted(weights.file, weights.sha256, weights.size), _cached(weights), tell)
 
 
 def location(weights: Weights) -> Path | None:
-    """Where the file is, unverified; None if it must be fetched first. Never touches the network."""
+    """Return the unverified path; None if it must be downloaded first. Does not access the network."""
     if _is_local(weights.file):
         return Path(urllib.request.url2pathname(urllib.parse.urlsplit(weights.file).path))
     if _is_address(weights.file):
@@ -59,7 +59,7 @@ def location(weights: Weights) -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``IMGAI_CACHE``, or the user's cache folder."""
+    """Return the cache folder for weights: ``IMGAI_CACHE``, or a folder in the user's cache folder."""
     import platformdirs
 
     asked = os.environ.get("IMGAI_CACHE")

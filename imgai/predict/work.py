@@ -164,11 +164,11 @@ class TiledWork(Work):
             yield whole.part(self._tile(window), window)
 
     def _needed(self) -> list[Window]:
-        """The tiles that are predicted, row by row."""
+        """Yield the tiles to predict, row by row."""
         return list(self._grid.windows())
 
     def _tile(self, window: Window) -> Tensor:
-        """What the network is given of a tile. Shape: ``(C, h, w)``"""
+        """Return the network's input for a tile. Shape: ``(C, h, w)``."""
         return self._grid.cut(self._image[0], window)
 
     def result(self) -> Sample:
@@ -180,11 +180,11 @@ class TiledWork(Work):
         elif self.model.dpi is not None and tuple(self._result.shape[-2:]) != size:
             small = to_float(self._image[0]).to(self._result.device)
             self._result = enlarged(to_float(self._result), small, self._seen())
-        self._blender = None  # it refers to this work: without it the image is freed at once, not by the collector
+        self._blender = None  # breaks a reference cycle, so that the image is freed at once
         return super().result()
 
     def _enlarged(self, image: Tensor, size: tuple[int, int]) -> Tensor:
-        """An image that was made small, at the sample's size, with the share of its detail that is to be kept."""
+        """Upsample a result to the size of the sample, and add the fraction `detail` of the lost detail."""
         channels, depth = image.shape[0], self.sample.metadata.depth
         made, lost = bicubic(image[None], size)[0], None
         if self.predictor.detail:
@@ -223,7 +223,7 @@ class TiledWork(Work):
         rows = self.output.kept(rows, self.sample, self.step)
         if self._result is None:
             height = self._grid.height * self.model.scale
-            # Zeros where tiles are left out: nothing is taken from there.
+            # Tiles that are not predicted are zero; the mask excludes them.
             left_out = len(self._windows) < len(self._grid)
             made = rows.new_zeros if left_out else rows.new_empty
             self._result = made((rows.shape[0], height, rows.shape[2]))
@@ -231,7 +231,7 @@ class TiledWork(Work):
 
 
 def view_of(image: Tensor, model: Model) -> View:
-    """An image as a model with one input size sees it. Shape: ``(1, 3, H, W)``."""
+    """Resize an image to the input size of a model. Shape: ``(1, 3, H, W)``."""
     size, (height, width) = model.input_size, (int(side) for side in image.shape[-2:])
     assert size is not None
     if model.fit == "letterbox":
@@ -244,7 +244,7 @@ def view_of(image: Tensor, model: Model) -> View:
 
 
 def _letterboxed(image: Tensor, size: tuple[int, int]) -> View:
-    """An image in its own shape, with bars that fill it up to the size."""
+    """Resize an image with its aspect ratio, and pad it with bars to the size."""
     height, width = (int(side) for side in image.shape[-2:])
     factor = min(size[0] / height, size[1] / width)
     inner = max(1, min(size[0], round(height * factor))), max(1, min(size[1], round(width * factor)))
@@ -252,27 +252,27 @@ def _letterboxed(image: Tensor, size: tuple[int, int]) -> View:
     small = resize(image, inner)[0]
     filled = small.new_full((3, *size), _BAR)
     filled[:, above : above + inner[0], before : before + inner[1]] = small
-    down, across = height / inner[0], width / inner[1]  # pixels of the image for one of the network's
+    down, across = height / inner[0], width / inner[1]  # pixels of the image per pixel of the network's input
     return View(image, filled, -above * down, -before * across, size[0] * down, size[1] * across)
 
 
 def fitted(height: int, width: int, longest: int, fraction: float = 1.0) -> tuple[int, int]:
-    """A size of the same shape, at most `fraction` of it, whose longer side is at most `longest`; never larger."""
+    """Return the size scaled by at most `fraction`, with a longer side of at most `longest`."""
     factor = min(1.0, fraction, longest / max(height, width))
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 
 def central(height: int, width: int, crop: float) -> tuple[int, int, int, int]:
-    """The central square of a part of the shorter side: top, left, height, width.
+    """Return the central square whose side is a fraction of the shorter side: top, left, height, width.
 
-    To the pixel as the preprocessing of TensorFlow's EfficientNets cuts it.
+    Rounded like the preprocessing of TensorFlow's EfficientNets.
     """
     side = max(1, int(crop * min(height, width)))
     return (height - side + 1) // 2, (width - side + 1) // 2, side, side
 
 
 def make_grid(model: Model, height: int, width: int, tile: int) -> Grid:
-    """The tiles of an image, as the model declares them but for the tile's side."""
+    """Return the tiling of an image as the model declares it, with another tile side."""
     return Grid(
         height,
         width,
@@ -284,6 +284,6 @@ def make_grid(model: Model, height: int, width: int, tile: int) -> Grid:
 
 
 def failed(work: Work, error: BaseException) -> InputError:
-    """An exception of a plugin's network, as the failure of one input."""
+    """Convert an exception of a plugin's network to the error of one input."""
     text = words_of(error) or type(error).__name__
     return InputError(f"{work.sample.source.name}: the model {work.model.name} failed: {type(error).__name__}: {text}")

@@ -1,4 +1,4 @@
-"""Models that are fetched by name, and files that got a name: what there is, where it is, what may be done with it."""
+"""Models that can be downloaded by name, and imported model files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from imgai.predict.foreign.content import identity
 
 _TABLE = Path(__file__).parents[1] / "zoo.toml"
 _SAID = {"url", "sha256", "size", "license", "architecture", "scale", "author", "source"}
-"""What a list says of a model."""
+"""The keys of a model in a list."""
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PERMISSIVE = {
     *("Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Unlicense", "WTFPL", "Zlib"),
@@ -30,7 +30,7 @@ _SHARED = {"CC-BY-SA-3.0", "CC-BY-SA-4.0", "GPL-2.0", "GPL-3.0", "AGPL-3.0", "LG
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model that can be fetched, or that was imported.
+    """A model that can be downloaded, or that was imported.
 
     task, name: as commands have them. url: empty for an imported one. sha256, size: of the file.
     license: SPDX, or empty if unknown. source: who says so.
@@ -50,17 +50,17 @@ class Entry:
 
     @property
     def permissive(self) -> bool:
-        """Whether its licence lets everybody use it for everything, with no more than a notice."""
+        """Whether its licence is permissive: any use, with attribution at most."""
         return self.license in _PERMISSIVE
 
     @property
     def accepted(self) -> bool:
-        """Whether it may be fetched without a word: neither for some uses alone, nor under unknown terms."""
+        """Whether it may be downloaded without a warning: its licence is known and not restricted to some uses."""
         return self.permissive or self.license in _SHARED
 
     @property
     def path(self) -> Path:
-        """Where its file is, or would be."""
+        """The path of its file, which may not exist yet."""
         if self.file:
             return _folder() / self.file
         suffix = Path(self.url.partition("?")[0]).suffix.lower()
@@ -68,7 +68,7 @@ class Entry:
 
 
 def entries(task: str | None = None) -> list[Entry]:
-    """Everything that there is, of one task or of all: imported, synchronised, and imgai's own list."""
+    """Return all models of one task or of all tasks: imported, synchronised, and from imgai's own list."""
     found: dict[tuple[str, str], Entry] = {}
     for entry in (*_kept("imported"), *_kept("openmodeldb"), *_listed()):
         if task is None or entry.task == task:
@@ -77,7 +77,7 @@ def entries(task: str | None = None) -> list[Entry]:
 
 
 def entry(name: str) -> Entry:
-    """The one of that name, ``NAME`` or ``TASK/NAME``. Raises UsageError with the nearest name."""
+    """Return the model of that name, ``NAME`` or ``TASK/NAME``. Raises UsageError with the closest name."""
     import difflib
 
     task, slash, last = name.rpartition("/")
@@ -94,9 +94,9 @@ def entry(name: str) -> Entry:
 
 
 def path_of(task: str, name: str) -> Path | None:
-    """The file of the model of that name, None if there is no such model.
+    """Return the file of the model of that name; None if there is no such model.
 
-    Raises UsageError for one that is to be fetched first.
+    Raises UsageError for a model that has to be downloaded first.
     """
     found = next((each for each in entries(task) if each.name == name), None)
     if found is None:
@@ -108,19 +108,19 @@ def path_of(task: str, name: str) -> Path | None:
 
 
 def bring(wanted: Entry, tell: Tell = lambda came, size: None) -> Path:
-    """Fetch a model's file, unless it is there. Raises PluginError if that cannot be."""
+    """Download a model's file unless it exists. Raises PluginError if that fails."""
     if not wanted.url:
         raise PluginError(f"{wanted.name} was imported, and its file {wanted.path} is gone", "import it again")
     return fetch(Wanted(wanted.url, wanted.sha256, wanted.size), wanted.path, tell)
 
 
 def is_sound(fetched: Entry) -> bool:
-    """Whether the file is the one that was published."""
+    """Whether the file has the published checksum."""
     return fetched.path.stat().st_size == fetched.size and identity(fetched.path) == fetched.sha256
 
 
 def take(file: Path, name: str, task: str, license: str = "") -> Entry:
-    """Keep a copy of a file under a name, with what has to be beside it. Raises UsageError for a name that is taken."""
+    """Copy a model file and its companion files under a name. Raises UsageError if the name is in use."""
     from imgai.predict.foreign.content import files_of
 
     if not _NAME.fullmatch(name):
@@ -137,7 +137,7 @@ def take(file: Path, name: str, task: str, license: str = "") -> Entry:
 
 
 def remove(gone: Entry) -> int:
-    """Delete a model's files. Returns how many bytes that frees."""
+    """Delete a model's files. Returns the number of bytes freed."""
     from imgai.predict.foreign.content import files_of
 
     freed = 0
@@ -151,10 +151,10 @@ def remove(gone: Entry) -> int:
 
 
 def synchronise(content: bytes, tasks: Iterable[str]) -> tuple[int, int]:
-    """Take the models of a catalogue in OpenModelDB's schema. Returns how many, and how many were left out.
+    """Import a catalogue in OpenModelDB's schema. Returns the number of models, and of those left out.
 
     content: JSON, a model by its id. Left out are those without an address or a digest, those whose task is not
-    known, and those that are not of this scheme. Raises PluginError for what is no such catalogue.
+    known, and those that are not of this scheme. Raises PluginError for an invalid catalogue.
     """
     try:
         catalogue = json.loads(content)
@@ -171,7 +171,7 @@ def synchronise(content: bytes, tasks: Iterable[str]) -> tuple[int, int]:
 
 
 def _read(id_: str, model: Any) -> Entry | None:
-    """A model of OpenModelDB; None if it cannot be fetched and checked."""
+    """Convert a model of OpenModelDB; None if it cannot be downloaded and verified."""
     try:
         scale = int(model["scale"])
         usable = [each for each in model["resources"] if each["type"] in ("pth", "safetensors", "onnx")]
@@ -200,7 +200,7 @@ def _read(id_: str, model: Any) -> Entry | None:
 
 
 def read_list(path: Path) -> list[Entry]:
-    """The models of a list, ``[task.name]`` each, as ``imgai/zoo.toml`` is written.
+    """Read a list of models in the format of ``imgai/zoo.toml``, with a table ``[task.name]`` for each.
 
     Raises PluginError, in one line, for a list that cannot be read, and for a model without an https address, a digest,
     a size, or a source: who published them.
@@ -214,7 +214,7 @@ def read_list(path: Path) -> list[Entry]:
 
 
 def troubles() -> list[str]:
-    """Why the lists of some plugins are not read, a line each."""
+    """Return an error message for each list of a plugin that cannot be read."""
     found = []
     for path in _lists():
         try:
@@ -225,7 +225,7 @@ def troubles() -> list[str]:
 
 
 def _stated(path: Path, task: str, name: str, values: Any) -> Entry:
-    """A model as a list states it."""
+    """Convert the entry of a list to a model."""
     if not _NAME.fullmatch(name) or not isinstance(values, dict):
         raise PluginError(f"{path}: {task}.{name} is no model", "[task.name], in lower-case words joined by dashes")
     for key in ("url", "sha256", "size", "source", *values):
@@ -247,12 +247,12 @@ def _is_right(key: str, value: object) -> bool:
 
 
 def _listed() -> Iterator[Entry]:
-    """The models of imgai's own list, then those of the plugins' lists that can be read."""
+    """Yield the models of imgai's own list, then those of plugins' valid lists."""
     for path in _lists():
         try:
             yield from read_list(path)
         except PluginError:
-            continue  # `troubles` tells
+            continue  # reported by `troubles`
 
 
 def _lists() -> Iterator[Path]:
@@ -271,7 +271,7 @@ def _folder() -> Path:
 
 
 def _kept(name: str) -> list[Entry]:
-    """The entries of a list in the cache; none if it is not there or damaged."""
+    """Return the entries of a cached list; none if it does not exist or is damaged."""
     known = {field.name for field in fields(Entry)}
     try:
         held = json.loads((_folder() / f"{name}.json").read_text(encoding="utf-8"))

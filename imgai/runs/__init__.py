@@ -1,4 +1,4 @@
-"""A chain over many files."""
+"""Run a chain over many files."""
 
 from imgai.runs.options import OutputOptions, RunOptions, Summary
 from imgai.runs.run import Run, run

@@ -1,4 +1,4 @@
-"""The pictures of a report: kept for each input until the run ends, then written as one page and one sheet."""
+"""The pictures of a report: stored for each input until the end of the run, then written as a page and a sheet."""
 
 from __future__ import annotations
 

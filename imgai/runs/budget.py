@@ -1,4 +1,4 @@
-"""A budget in bytes for what is in flight."""
+"""A memory budget for decoded images in flight."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from threading import Condition
 
 
 class Budget:
-    """Bytes are taken before decoding and given back after writing. What is larger than the budget is done alone."""
+    """Bytes are reserved before decoding and released after writing. A larger image is processed alone."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -15,7 +15,7 @@ class Budget:
         self._closed = False
 
     def take(self, size: int) -> bool:
-        """Wait until the bytes are free, and take them. False, and nothing is taken, if the budget was closed."""
+        """Wait for the bytes and reserve them. Returns False, without reserving, if the budget was closed."""
         with self._change:
             self._change.wait_for(lambda: self._closed or self._taken == 0 or self._taken + size <= self.limit)
             if self._closed:
@@ -24,12 +24,12 @@ class Budget:
             return True
 
     def add(self, size: int) -> None:
-        """Take more for what is there already, without waiting; those who come later wait for it."""
+        """Reserve more bytes for an image in flight without waiting; later callers wait for them."""
         with self._change:
             self._taken += size
 
     def give_back(self, size: int) -> None:
-        """Make room again."""
+        """Release bytes."""
         with self._change:
             self._taken -= size
             self._change.notify_all()

@@ -1,4 +1,4 @@
-"""Who does an input, where several runs write into one output folder at once: the run that put its claim first.
+"""Claims of concurrent runs over one output folder: the run that puts the first claim processes the input.
 
 A claim is a small file beside the records, put only if there is none. The claim of a run that is gone is never removed
 by others, since two of them might remove each other's new one; it is overruled by one of the next generation, of which

@@ -1,4 +1,4 @@
-"""Write a file completely or not at all: under a temporary name in the same folder, then renamed."""
+"""Write files atomically: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DiskFull(InputError):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file that is in its place: bytes, the hash of its content, and its times of change in nanoseconds.
+    """A written file: size in bytes, hash of its content, and times in nanoseconds.
 
     time: of its content, which programs can set. ctime: of all that the file system knows of it, which they cannot; 0
     where it is not known.
@@ -80,7 +80,7 @@ def _ctime(path: Path) -> int:
 
 
 def _rename_exclusively(half: Path, path: Path) -> None:
-    """Raises FileExistsError if there is such a file, whoever made it and when."""
+    """Rename without replacing. Raises FileExistsError if the file exists, even if it was created just now."""
     try:
         os.link(half, path)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""Which files a run may write to: no input, and no file that is not its own."""
+"""Protect files from being overwritten: inputs, and files that the run has not made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lock on an open file that holds between processes and, where the file system can, between hosts."""
+"""A lock on an open file between processes and, if the file system supports it, between hosts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PATIENCE = 5.0  # seconds; longer only a process holds it that stands still
 
 @contextlib.contextmanager
 def alone(file: BinaryIO) -> Iterator[None]:
-    """Hold the lock. Where the file system has none, or a process that stands still has it, go on without."""
+    """Hold the lock. Continues without it if the file system has no locks or a stopped process holds it."""
     held = fcntl is not None and _lock(file)
     try:
         yield

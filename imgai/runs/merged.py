@@ -1,4 +1,4 @@
-"""What is made of all inputs together: parts are kept for each input beside the records, and merged at the end."""
+"""Kinds with one file per run: the part of each input is stored beside the records and merged at the end."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from imgai.runs.records import Records
 
 
 def of_run(kinds: Sequence[KindSpec]) -> list[KindSpec]:
-    """The kinds that are one file of the whole run."""
+    """Return the kinds with one file per run."""
     return [each for each in kinds if each.kind.once == "run"]
 
 
 def merged_path(out: Path, kind: KindSpec) -> Path:
-    """The one file of a kind of the run."""
+    """Return the path of the file of a kind."""
     return out / f"{kind.kind.stem or kind.name}{kind.kind.suffixes[0]}"
 
 
@@ -34,7 +34,7 @@ def has_parts(each: Plan, kinds: Sequence[KindSpec], records: Records) -> bool:
 
 
 def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
-    """Keep what the kinds of the run made of one input's pages."""
+    """Store the parts of one input's pages."""
     try:
         for kind in of_run(kinds):
             path = _part_path(records, job.plan, kind)
@@ -66,7 +66,7 @@ def write_merged(
 
 
 def _parts(plans: Sequence[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What was kept of every page, with the name of the page."""
+    """Yield the stored part of every page, with the name of the page."""
     names = _names(plans)
     for each, name in zip(plans, names, strict=True):
         for page in read_part(_part_path(records, each, kind)) or ():  # none: it failed, and was told

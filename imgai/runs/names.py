@@ -1,4 +1,4 @@
-"""Where each input's outputs go: the output folder mirrors the inputs' tree, and no two inputs share an output."""
+"""Paths of outputs: the output folder mirrors the input tree, and no two inputs share an output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--name``: what the files that are made of a picture are called."""
+"""``--name``: the pattern for names of output files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run needs: the size at which a picture is decoded, and the bytes that it takes in memory."""
+"""Requirements of a run: the size at which pictures are decoded, and their memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the records of an output folder add up to, and who is at work in it."""
+"""Summary of the records of an output folder, and of the runs at work in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--part 2/8``: which of the inputs are one worker's, so that several share a run without knowing of each other."""
+"""``--part 2/8``: the part of the inputs for one worker. Workers need no knowledge of each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from imgai.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One of `count` parts, counted from 1. An input is of the part that its name's hash says, wherever it lies."""
+    """One of `count` parts, numbered from 1. The hash of an input's name determines its part."""
 
     number: int
     count: int

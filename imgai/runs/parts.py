@@ -1,4 +1,4 @@
-"""What is kept of each input beside the records until something is made of all inputs together."""
+"""Intermediate results of each input, stored beside the records until the results of all inputs are merged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def path_of(folder: Path, key: str) -> Path:
 
 
 def write_part(path: Path, value: Any) -> None:
-    """Keep what JSON can hold. Raises InputError if it cannot be written."""
+    """Store a JSON-able value. Raises InputError if it cannot be written."""
     commit(path, partial(_write, json.dumps(value).encode()))
 
 
@@ -29,7 +29,7 @@ def _write(content: bytes, file: BinaryIO) -> None:
 
 
 def read_part(path: Path) -> Any:
-    """What was kept; None if it is not there or damaged."""
+    """Return the stored value; None if it does not exist or is damaged."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:

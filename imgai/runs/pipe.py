@@ -1,4 +1,4 @@
-"""Standard input and output as pictures, or as tar streams of pictures, one member a file.
+"""Pictures, or tar streams of pictures, on standard input and output.
 
 Both commands of a pipe are at work at once: a member is read when there is room for it, and written when it is done.
 """

@@ -1,4 +1,4 @@
-"""The record: one JSON object about one input; docs/runs.md describes its fields."""
+"""The record of an input: one JSON object. docs/runs.md describes its fields."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SCHEMAS = (1, 2)
 
 
 class Key(NamedTuple):
-    """What a record is about: an input, by its whole path, and what was run over it."""
+    """The key of a record: the full path of the input, and the name of the run."""
 
     path: str
     run: str
@@ -147,7 +147,7 @@ def record_of_page(
 
 
 def counting_by(kinds: Sequence[KindSpec]) -> Counting:
-    """What the record counts: what the files show."""
+    """Return which objects the record counts: the same as in the files."""
     asked = [counting_of(each.params) for each in kinds if hasattr(each.params, "threshold")]
     return next((each for each in asked if each.numbered), asked[0] if asked else Counting())
 

@@ -1,4 +1,4 @@
-"""The records of an output folder: what a run writes about each input, and what the next run learns from it."""
+"""The records of an output folder: a run writes one for each input, and later runs read them."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ class Records:
 
     @property
     def shown(self) -> str:
-        """Where they are, for people."""
+        """Their location, for messages."""
         return str(self.path)
 
     def load(self) -> None:
-        """Read what earlier runs wrote. An incomplete line of a killed run is skipped; what is no file is set aside."""
+        """Read the records. Skips the incomplete line of a killed run; anything that is not a file is moved away."""
         if not self.keep:
             return
         try:
@@ -113,7 +113,7 @@ class Records:
             self._loaded = True
 
     def refresh(self) -> None:
-        """Read what other runs have appended meanwhile, if they have."""
+        """Read the records that other runs have appended in the meantime."""
         if self.keep and _size(self.path) != self._seen:
             self.load()
 
@@ -135,7 +135,7 @@ class Records:
             self._open(os.O_RDWR | os.O_APPEND | os.O_CREAT).close()
 
     def unchanged(self, key: Key, digest: str) -> bool:
-        """Whether an input was done with this very digest and all its outputs are there still."""
+        """Whether an input was processed with this digest and all of its outputs still exist."""
         known = self._known.get(key)
         if known is None or known[0] != digest:
             return False
@@ -146,7 +146,7 @@ class Records:
         return key in self._empty
 
     def is_done(self, key: Key) -> bool:
-        """Whether an input was done, with whichever settings, and all its outputs are there still."""
+        """Whether an input was processed with any settings and all of its outputs still exist."""
         known = self._known.get(key)
         return known is not None and known[0] != "" and self.unchanged(key, known[0])
 
@@ -157,7 +157,7 @@ class Records:
         return outputs
 
     def made(self) -> set[str]:
-        """The real paths of all that earlier runs wrote."""
+        """The real paths of all outputs of earlier runs."""
         out = os.path.realpath(self.out)
         paths = {*self._claims, *self._begun}
         return {os.path.join(out, os.fsdecode(os.fsencode(path))) for path in paths}  # noqa: PTH118
@@ -230,7 +230,7 @@ class Records:
         self._append(begun_record(key, shown, output, kind))
 
     def append(self, record: dict[str, Any]) -> None:
-        """Write a record at the end, in one piece. Raises OSError."""
+        """Append a record in a single write. Raises OSError."""
         if self._rows is not None:
             self._rows[record["path"]] = _cells(record)
         self._append(record)
@@ -352,7 +352,7 @@ class Records:
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file, of limited length; the last only if it is complete."""
+    """Yield the lines of a file up to a maximum length; the last one only if it is complete."""
     while line := file.readline(_LONGEST):
         if not line.endswith(b"\n"):
             if len(line) < _LONGEST:

@@ -1,4 +1,4 @@
-"""Inputs that lie in stores: listed as they come, kept in few bytes each, and planned one by one."""
+"""Inputs in stores: listed incrementally, stored compactly, and planned one by one."""
 
 from __future__ import annotations
 

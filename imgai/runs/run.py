@@ -186,7 +186,7 @@ class Run:
             raise UsageError(f"--name {name}: all pictures would be called the same", "put {stem} into it")
 
     def _pipe(self, stack: contextlib.ExitStack) -> None:
-        """Send what is made to standard output, by way of a folder."""
+        """Write outputs to standard output, through a temporary folder."""
         options = self.options
         if options.json:
             raise UsageError("--json and --out - both want standard output", "leave out one of them")
@@ -208,7 +208,7 @@ class Run:
         return self.stdin.is_tar() if name == STDIN else not Path(name).is_file()
 
     def _place(self, stack: contextlib.ExitStack) -> None:
-        """Find where outputs and records go."""
+        """Determine the location of outputs and records."""
         table, out = self.options.outputs.table, self.options.out
         address = address_of(table if table is not None else out)
         if address is not None and (path := local_path(address)) is not None:
@@ -230,7 +230,7 @@ class Run:
         self.destination = Destination(Records(self.out, table=table_name, keep=keep, tell=self.console.warn))
 
     def _planned(self, stack: contextlib.ExitStack) -> _Work:
-        """The inputs that are to be done, and those that an earlier run has done."""
+        """Find the inputs, and which of them an earlier run has processed."""
         options = self.options
         if STDIN in options.inputs and options.outputs.sort_into is not None:
             words = "--sort-into copies files, and a picture on - has no name"
@@ -251,7 +251,7 @@ class Run:
         return self._plan(inputs)
 
     def _plan(self, inputs: list[Input]) -> _Work:
-        """Plan all at once."""
+        """Plan the outputs of all inputs."""
         options = self.options
         self._tell_unread()
         if not inputs and self._accept is None:
@@ -366,7 +366,7 @@ class Run:
         return jobs, skipped
 
     def _job(self, place: int) -> Job:
-        """A job that says whether an earlier run has done it."""
+        """Make a job, marked if an earlier run has processed its input."""
         each = self.plans[place]
         try:
             base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
@@ -504,7 +504,7 @@ class Run:
         return turns
 
     def _work(self, stack: contextlib.ExitStack, jobs: Iterable[Job], count: int | None) -> Iterator[dict[str, Any]]:
-        """Do the jobs. Raises what no further input would escape."""
+        """Process the jobs. Raises errors that would affect every further input."""
         from imgai.predict.device import threads_kept, tune_allocator
 
         tune_allocator()
@@ -590,7 +590,7 @@ class Run:
             listener.advanced(job, step, done, count)
 
     def _hear(self, event: str, *about: Any) -> None:
-        """Tell every listener of an event."""
+        """Notify every listener of an event."""
         for listener in list(self._listeners):
             try:
                 getattr(listener, event)(*about)

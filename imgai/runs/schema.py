@@ -1,4 +1,4 @@
-"""What stands in records, as types; and the JSON Schema that follows from them (draft 2020-12)."""
+"""The types of records, and the JSON Schema generated from them (draft 2020-12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do while something runs."""
+"""Handle Ctrl-C and SIGTERM during a run."""
 
 from __future__ import annotations
 

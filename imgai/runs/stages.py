@@ -136,7 +136,7 @@ class Stages:
         return threads
 
     def stop(self) -> int:
-        """Begin no further input, and drop those that no network has seen; how many are left to finish."""
+        """Stop: drop inputs that no network has processed. Returns the number of inputs left to finish."""
         self._dropping = True
         self._begin_no_more()
         self._budget.close()
@@ -144,12 +144,12 @@ class Stages:
             return len(self._seen)
 
     def _begin_no_more(self) -> None:
-        """What is under way is finished."""
+        """Begin no further input; those in progress are finished."""
         self._stop.set()
         self._stdin.stop()
 
     def finished(self) -> Iterator[Job]:
-        """Every job once it is done or has failed, until no more come. May be called again to go on."""
+        """Yield every job when it is finished or has failed. May be called again to continue."""
         while not self._ended:
             try:
                 job = self._finished.get(timeout=0.5)  # with a timeout, so that signal handlers run
@@ -161,7 +161,7 @@ class Stages:
                 yield job
 
     def _follow(self, decoders: list[Thread], predictors: list[Thread], encoders: list[Thread]) -> None:
-        """When one kind of thread has ended tell the next that nothing more comes."""
+        """When all threads of a stage have ended, send the end marker to the next stage."""
         for threads, following, count in (
             (decoders, self._decoded, len(predictors)),
             (predictors, self._found, len(encoders)),
@@ -198,7 +198,7 @@ class Stages:
                 self._stop.wait(_LOOK)
 
     def _begin(self, job: Job) -> bool:
-        """Do a job, unless another run does; whether there is nothing left to do of it."""
+        """Process a job unless another run does. Returns whether nothing is left to do for it."""
         if job.before:
             self._finished.put(job)
             return True
@@ -268,7 +268,7 @@ class Stages:
             self._finish(job)
 
     def _pages(self, content: Path | bytes, origin: Source, header: Header) -> Iterator[Sample]:
-        """The pages of an input, with the range of values that they share, where a network is shown one."""
+        """Yield the pages of an input, with the shared range of values if a network needs one."""
         wanted = any(spec.normalizes and spec.normalize == AUTO for spec in self._specs)
         ranges = ranges_of(content, header, goes_on=lambda: not self._dropping) if wanted else {}
         most = self._options.max_pixels
@@ -278,9 +278,9 @@ class Stages:
         return with_masks(pages, self._specs, origin, max_pixels=most) if self._masked else pages
 
     def _samples(self) -> Iterator[Sample | Failure | None]:
-        """What is decoded; None whenever nothing is, so that no work item waits for one that may not come.
+        """Yield decoded samples, and None if none is available, so that pending work items do not wait.
 
-        None also after as many as one core is to take at once.
+        Also yields None after as many samples as one core takes at once.
         """
         taken = 0
         while True:
@@ -349,7 +349,7 @@ class Stages:
                 self._finish(job)
 
     def _finish(self, job: Job) -> None:
-        """Nothing more comes of an input: write what is written once of it, and hand it out."""
+        """Finish an input: write its per-input files, and pass it on."""
         try:
             if job.error is None and not job.dropped:
                 self._writer.finish(job)
@@ -367,11 +367,11 @@ class Stages:
 
 
 def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
-    """On a CPU and for several pictures: the chain once for each core, each on one thread.
+    """On a CPU and for several pictures, return one chain per core, each on one thread.
 
-    Threads inside of an operation wait for each other after every layer, and while the others decode and
-    encode, or anything else runs, they wait long; a picture for each core waits for nothing. A step keeps
-    nothing of a stream, so one may be used by several threads.
+    Threads within an operation synchronize after every layer, and while other threads decode and
+    encode, they wait for a long time; one picture per core needs no synchronization. A step has
+    no state of a stream, so several threads may share it.
     """
     cores = torch.get_num_threads()
     if len(chains) > 1 or chains[0].steps[0].device.type != "cpu" or min(jobs, cores) < 2:

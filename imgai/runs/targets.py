@@ -1,4 +1,4 @@
-"""The files that will be written for an input, as far as can be told before it is read."""
+"""Predict the output files of an input before it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell the labels of a run: a table in a file, a table or a summary on the terminal."""
+"""Output of labels: a table in a file, and a table or a summary on the terminal."""
 
 from __future__ import annotations
 

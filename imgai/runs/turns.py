@@ -1,4 +1,4 @@
-"""Whose turn an input is, where several runs write into one output folder at once."""
+"""Decide which of several concurrent runs over one output folder processes an input."""
 
 from __future__ import annotations
 

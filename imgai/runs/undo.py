@@ -1,4 +1,4 @@
-"""Take away what runs made in an output folder, as far as it is still as it was written."""
+"""Remove the outputs of runs from a folder, except files that have changed since."""
 
 from __future__ import annotations
 

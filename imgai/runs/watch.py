@@ -21,9 +21,9 @@ from imgai.runs.scan import Input
 from imgai.runs.signals import on_signal
 
 SETTLED = 1.0
-"""Seconds without a change after which a file is taken for whole."""
+"""Seconds without a change after which a file is considered complete."""
 LOOK = 500
-"""Milliseconds after which folders are looked at again: one may have gone, or come back."""
+"""The interval in milliseconds after which folders are scanned again, because one may have been replaced."""
 
 
 def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> int:

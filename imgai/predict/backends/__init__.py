@@ -1,4 +1,4 @@
-"""What runs a network: its tensors in, its tensors out. preprocess and postprocess stay in torch."""
+"""Backends that run networks. preprocess and postprocess always run in torch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _MODULES = {
     "onnx": ("imgai.predict.backends.onnx:OnnxBackend", "onnxruntime"),
     "openvino": ("imgai.predict.backends.onnx:OpenVinoBackend", "openvino"),
 }
-"""Where each is, and the library that it needs."""
+"""The class of each backend, and the library that it needs."""
 _TABLE = Path(__file__).with_name("fastest.toml")
 
 
 def choose_backend(asked: str = "auto", models: Iterable[Model] = (), device: str = "cpu") -> Backend:
-    """The backend of that name; "auto" is the fastest that is known for the models and installed.
+    """Return a backend by name; "auto" is the fastest installed backend for the models.
 
     device: the type of the device. Raises UsageError for one that there is not, or whose library is missing.
     """

@@ -1,4 +1,4 @@
-"""What every backend is."""
+"""The interface of backends."""
 
 from __future__ import annotations
 

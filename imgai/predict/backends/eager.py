@@ -1,4 +1,4 @@
-"""torch itself, as it is and compiled."""
+"""torch, eager and compiled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of torch as a graph of ONNX, checked against the network itself."""
+"""Export a torch network to an ONNX graph, and compare the two."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from imgai.predict.work import view_of
 
 _TILE = 128
 _MOST = 128
-"""Pictures that are looked at."""
+"""The maximum number of pictures."""
 
 
 def seen(paths: Sequence[Path], model: Model, max_pixels: int) -> Iterator[Tensor]:

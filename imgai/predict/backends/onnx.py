@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO: networks are exported when they meet their first tensors, and kept in the cache."""
+"""ONNX Runtime and OpenVINO. Networks are exported at the first call, and cached."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class GraphBackend(Backend):
         """Make a graph ready to be called on a device. Raises PluginError for a device that it does not run on."""
 
     def take(self, network: OnnxNetwork, device: torch.device) -> None:
-        """Run a graph that came as a file; ONNX Runtime does already."""
+        """Run a graph from a file with this backend; a no-op for ONNX Runtime, which runs it already."""
 
     def prepare(self, model: Model, network: Callable[..., Any], device: torch.device) -> Run:
         eager = TORCH.prepare(model, network, device)

@@ -1,8 +1,8 @@
-"""Models in files of people's own: from a path to a declared `Model`.
+"""Models in users' own files: from a path to a declared `Model`.
 
-`declare` is the one place where a path becomes a model. It recognises the file by its content and asks the reader of
-that kind of file: `community` (state dicts, by spandrel) or `onnx` (graphs). What that finds is
-kept in the cache, by the file's digest.
+`declare` is the only place where a path becomes a model. It detects the type of the file and calls the reader for
+it: `community` (state dicts, through spandrel) or `onnx` (graphs). The result is
+cached by the file's digest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TICKS = 100_000_000
 
 
 def declare(path: Path, task: Task, ours: Model) -> Model:
-    """The model that a file holds, for a task.
+    """Declare the model in a file for a task.
 
     ours: the task's default model, of a family the one with the largest scale.
 

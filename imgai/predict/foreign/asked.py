@@ -1,4 +1,4 @@
-"""The params of tasks around a network that knows nothing of them."""
+"""Apply the params of tasks (`strength`, `tta`) to third-party networks."""
 
 from __future__ import annotations
 

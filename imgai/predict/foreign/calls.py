@@ -1,4 +1,4 @@
-"""How a graph of ONNX is to be called, by what it declares and, where that is not enough, by how it answers."""
+"""Determine how to call an ONNX graph, from its declaration and, if necessary, from its answers."""
 
 from __future__ import annotations
 

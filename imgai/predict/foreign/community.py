@@ -1,7 +1,7 @@
-"""Models of other people by their state dicts: what is inside is recognised, built and called by spandrel.
+"""Third-party models from state dicts, which spandrel recognizes, builds and calls.
 
-spandrel (https://github.com/chaiNNer-org/spandrel, MIT) knows some forty architectures. It is given a state dict that
-was read here, never a file.
+spandrel (https://github.com/chaiNNer-org/spandrel, MIT) supports some forty architectures. It is given a state dict
+that was read here, never a file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TRAIN = "imgai.predict.foreign.learning:train"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found of a file.
+    """Facts about the network in a file.
 
     scale: of the network; shrink: by what its answer is resized, 1 for most.
     channels: of pictures that it takes, 1 or 3. tiles: whether parts of a picture may be taken by themselves.
@@ -107,7 +107,7 @@ def is_foreign(model: Model) -> bool:
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load the model of a file.
+    """Load the model in a file.
 
     Shape: ``(B, 3, h, w)`` in [0, 1] to ``(B, 3, h * scale, w * scale)``, around [0, 1]
 
@@ -123,7 +123,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def _facts(path: Path, base: Model) -> Facts:
-    """What is known of the file, found once for each content of it."""
+    """Return the facts about a file; they are determined once per content."""
     assert base.weights is not None
     return Facts(**kept(base.weights.sha256, _VERSION, lambda: dataclasses.asdict(_found(path))))
 
@@ -228,9 +228,9 @@ def _spandrel() -> Any:
 
 @contextlib.contextmanager
 def _without_torchvision() -> Iterator[None]:
-    """Have three names of torchvision stand there while spandrel is imported.
+    """Provide stubs for three names of torchvision while spandrel is imported.
 
-    Two of its architectures import them, models for faces and for holes, which are not run here. torchvision itself
+    Two architectures import them (face restoration and inpainting), which are not used here. torchvision itself
     cannot be imported beside a torch of another build.
     """
     names = ["torchvision", "torchvision.transforms", "torchvision.transforms.functional"]

@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes; and what it is identified by. Imports no torch."""
+"""Detect the type of a model file by its first bytes, and hash it. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NCNN = b"7767517"
 
 
 class Content(Enum):
-    """A kind of file that models come in."""
+    """A type of model file."""
 
     ZIP = "an archive of torch"
     PICKLE = "a pickle"
@@ -20,7 +20,7 @@ class Content(Enum):
 
 
 def content_of(path: Path) -> Content | None:
-    """The kind of a file; None if it is none that is read. Raises OSError."""
+    """Return the type of a file; None if it is not supported. Raises OSError."""
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(b"PK\x03\x04"):
@@ -29,7 +29,7 @@ def content_of(path: Path) -> Content | None:
         return Content.PICKLE
     if head.split(b"\n", 1)[0].strip() == _NCNN:
         return Content.NCNN
-    if path.suffix.lower() == ".onnx":  # a message of Protocol Buffers has no mark of its own
+    if path.suffix.lower() == ".onnx":  # Protocol Buffers have no magic number
         return Content.ONNX
     if head[8:9] == b"{" or path.suffix.lower() == ".safetensors":
         return Content.SAFETENSORS
@@ -37,7 +37,7 @@ def content_of(path: Path) -> Content | None:
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files that a model consists of: that of the path, and what has to be beside it."""
+    """Return the files of a model: the path, and companion files beside it."""
     if path.suffix.lower() == ".param":
         return path, path.with_suffix(".bin")
     if path.suffix.lower() == ".onnx" and path.with_suffix(".toml").is_file():

@@ -1,4 +1,4 @@
-"""From what detectors say of their cells to boxes, for two ways of saying it that many share.
+"""Decode the outputs of two common detector heads to boxes.
 
 YOLOX (Ge et al. 2021, arXiv:2107.08430) and NanoDet-Plus (https://github.com/RangiLyu/nanodet, Apache-2.0).
 """

@@ -1,4 +1,4 @@
-"""What was found of a file by running it, kept in the cache by the file's digest."""
+"""Cache facts about model files that were determined by running them, by the file's digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``imgai train --from PATH``: a network of somebody else's file goes on learning."""
+"""``imgai train --from PATH``: fine-tune the network in a third-party file."""
 
 from __future__ import annotations
 

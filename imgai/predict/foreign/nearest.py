@@ -1,4 +1,4 @@
-"""Which known architecture the names of a state dict are nearest to."""
+"""Find the architecture whose keys are most similar to those of a state dict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of other people as the host calls one."""
+"""Adapt a network built by spandrel to the interface of the host."""
 
 from __future__ import annotations
 

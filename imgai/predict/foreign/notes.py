@@ -1,4 +1,4 @@
-"""``model.toml`` beside ``model.onnx``: what the graph does not say of a network."""
+"""``model.toml`` beside ``model.onnx``: properties of a network that the graph does not contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network needs that its file does not say, found by running it on small pictures."""
+"""Determine requirements of a network (minimum size, overlap) by running it on small pictures."""
 
 from __future__ import annotations
 

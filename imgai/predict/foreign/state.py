@@ -1,6 +1,6 @@
-"""State dicts out of files: tensors by name, and nothing else is taken from a file.
+"""Read state dicts from files: only tensors by name are read.
 
-Nothing in a file is run: pickles are read with ``weights_only=True``. Memory is bounded by the size of the file.
+No code in a file is executed: pickles are read with ``weights_only=True``. Memory is bounded by the size of the file.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _harmless() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _one_line(path: Path) -> Iterator[None]:
-    """Whatever a library says of a file becomes one line, and a PluginError."""
+    """Convert exceptions of libraries to a PluginError of one line."""
     try:
         yield
     except (PluginError, KeyboardInterrupt):
