@@ -1,8 +1,9 @@
 """A hundred calls of a loaded chain against the rate of a folder, one picture at a time, alternating in one process.
 
 The chain is `denoise`; the pictures are JPEGs of 320 x 240. Both sides read each file, predict and write a JPEG:
-``imgai.run(..., batch=1, threads=1)`` and ``chain(path).save(path)``. Wall-clock time a picture is compared. The time
-of the run is taken from its first record to its last, so that loading the model is not counted.
+``imgai.run(..., batch=1, threads=1)`` and ``chain(path).save(path)``. Wall-clock time a picture is compared; processor
+time too, since other programs on the same cores disturb the clock. The time of the run is taken from its first record
+to its last, so that loading the model is not counted.
 
 A run takes as many pictures at once as there are cores, which a single call cannot. So that both predict one picture at
 a time, the network has one thread and the process is measured twice: held to one core, where nothing overlaps, and on
@@ -31,13 +32,14 @@ def measure(scratch: Path, count: int = 100, rounds: int = 5) -> dict[str, float
         environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1"}
         lines = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
         rows = [tuple(map(float, line.split())) for line in lines]
-        figures[f"{cores}: calls / run"] = statistics.median(calls / run for run, calls in rows)
-        figures[f"{cores}: milliseconds of run"] = 1000 * statistics.median(run for run, _ in rows)
+        figures[f"{cores}: calls / run"] = statistics.median(row[1] / row[0] for row in rows)
+        figures[f"{cores}: the same, processor"] = statistics.median(row[3] / row[2] for row in rows)
+        figures[f"{cores}: milliseconds of run"] = 1000 * statistics.median(row[0] for row in rows)
     return figures
 
 
 def _measure_here(pictures: Path, out: Path, rounds: int, *, one_core: bool) -> None:
-    """Print, for each round, the seconds a picture of the run and those of the calls."""
+    """Print, for each round, the seconds per picture: run and calls by the clock, run and calls by processor time."""
     if one_core and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # before torch counts the cores
     import imgai
@@ -49,15 +51,20 @@ def _measure_here(pictures: Path, out: Path, rounds: int, *, one_core: bool) -> 
         chain(path)
     (out / "calls").mkdir(parents=True, exist_ok=True)
     for _ in range(rounds):
-        ends = [
-            time.perf_counter()
-            for _ in imgai.run("denoise", pictures, out=out / "run", machine=machine, threads=1, force=True)
-        ]
-        run = (ends[-1] - ends[0]) / (len(ends) - 1)
-        start = time.perf_counter()
+        ends = [_now() for _ in imgai.run("denoise", pictures, out=out / "run", machine=machine, threads=1, force=True)]
+        start = _now()
         for path in paths:
             chain(path).save(out / "calls" / path.name)
-        print(run, (time.perf_counter() - start) / len(paths), flush=True)
+        end = _now()
+        for clock in (0, 1):
+            run = (ends[-1][clock] - ends[0][clock]) / (len(ends) - 1)
+            print(run, (end[clock] - start[clock]) / len(paths), end=" ")
+        print(flush=True)
+
+
+def _now() -> tuple[float, float]:
+    """Wall-clock time and processor time in seconds."""
+    return time.perf_counter(), time.process_time()
 
 
 if __name__ == "__main__":
