@@ -1,4 +1,4 @@
-"""What ``imgai`` says that was called with nothing: four commands to begin with, and all that there are."""
+"""The message of ``imgai`` without arguments: four examples and the list of commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEAST, _MOST = 40, 100  # columns
 
 
 def first_words(group: Any) -> str:
-    """The words for a person who has typed nothing yet. group: of all commands."""
+    """Return the message. group: the group of all commands."""
     width = min(_MOST, max(_LEAST, shutil.get_terminal_size().columns))
     lines = [f"imgai {__version__}, the command-line image toolkit. To begin with:", ""]
     column = max(len(command) for command, _ in BEGIN) + 2

@@ -1,4 +1,4 @@
-"""``imgai chain``: several steps over the same inputs, in one go."""
+"""``imgai chain``: several steps in one run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _options() -> list[Option]:
 
 
 def _with_format(step: Asked, given: Given, registry: Registry) -> Asked:
-    """The last step with the format that was given outside of the quotes."""
+    """Add the format that was given outside of the quotes to the last step."""
     wanted = {each.name: given.values[each.name] for each in options_of(ChainFormat) if each.name in given.values}
     if not wanted:
         return step

@@ -45,7 +45,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 def compare(
     texts: tuple[str, ...], given: Given, registry: Registry, settings: Settings, *, report: Path, contact: Path | None
 ) -> int:
-    """Show what each of these chains makes of the inputs."""
+    """Run each chain on the inputs and write the report."""
     from imgai.runs.variants import Variant, side_by_side
 
     variants = []

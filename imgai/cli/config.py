@@ -1,4 +1,4 @@
-"""``imgai config``: each setting, and where it comes from."""
+"""``imgai config``: show settings and their sources."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     def config(
         json_: Annotated[bool, typer.Option("--json", help="Print a list on stdout.")] = False,
     ) -> None:
-        """Show the settings of every task, those of single tasks that something sets, and where each comes from."""
+        """Show the settings of all tasks, those set for single tasks, and the source of each."""
         listed = rows(registry, settings)
         if json_:
             typer.echo(json.dumps([{name: row[name] for name in _COLUMNS} for row in listed], indent=2))

@@ -47,7 +47,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
     @app.command("doctor")
     def doctor(json_: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False) -> None:
-        """Check this installation: versions, devices with memory, codecs, missing extras and how to get them."""
+        """Check this installation: versions, devices with memory, codecs, and how to install missing extras."""
         facts = examine(registry)
         if json_:
             typer.echo(json.dumps(facts))

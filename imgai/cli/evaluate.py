@@ -1,4 +1,4 @@
-"""``imgai evaluate``: how good a task's models are, on pictures whose answer is known."""
+"""``imgai evaluate``: measure the models of a task on pictures with ground truth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 _OF_CLASSES = ("sklearn", "matplotlib")
-_HELP = """Measure how good models are, on pictures whose answer is known.
+_HELP = """Measure models on pictures with ground truth.
 
 The folder is laid out as for imgai train: for classify a folder for each class (called as the model calls it or by its
 WordNet id); for masks images/ and masks/, or COCO; for boxes COCO or YOLO; for pictures input/ and target/, or, to

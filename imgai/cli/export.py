@@ -1,4 +1,4 @@
-"""``imgai models export``: a model of imgai as a graph of ONNX."""
+"""``imgai models export``: export a model to ONNX."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_export(models: typer.Typer, registry: Registry) -> None:
         ] = None,
         overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     ) -> None:
-        """Write a model as a graph of ONNX, of any batch and size, checked against the model within 1e-4."""
+        """Export a model to an ONNX graph with dynamic batch and size, verified against the model to 1e-4."""
         raise typer.Exit(_export(registry, name, out, calibrate, int8=int8, overwrite=overwrite))
 
 

@@ -1,4 +1,4 @@
-"""The group of all commands: what it answers to words that are no command."""
+"""The group of all commands, with answers to unknown commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SYNONYMS = {
     "fit": "train",
     "export": "models export",
 }
-"""What other programs call things, and the words that do it here."""
+"""Terms that other programs use, and the corresponding commands."""
 
 
 class Commands(TyperGroup):

@@ -18,6 +18,6 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         context: typer.Context,
         words: Annotated[list[str] | None, typer.Argument(metavar="COMMAND", help="The command to explain.")] = None,
     ) -> None:
-        """Show what imgai can do, or what a command takes: imgai help segment."""
+        """Show the help of imgai or of a command: imgai help segment."""
         whole = context.find_root()
         whole.command.main([*(words or ()), "--help"], prog_name=whole.info_name)

@@ -60,15 +60,15 @@ COMMANDS = (
     ("config", "Each setting, and where it comes from.", _ABOUT),
     ("help", "The same as --help, or that of a command.", _ABOUT),
 )
-"""The commands that are no task's: the module `imgai.cli.NAME` adds each, when it is called."""
+"""The host's own commands. The module `imgai.cli.NAME` adds each one when it is called."""
 _COMMAND = re.compile(r"[A-Za-z0-9][\w-]*")
-"""What an entry point has to be called for a broken plugin to be a command that says why."""
+"""Valid names of entry points; a broken plugin with such a name becomes a command that prints the reason."""
 _MODULES = {"try": "trial"}
-"""Those whose module is called otherwise, since its name is a word of Python."""
+"""Commands whose module has another name, because theirs is a keyword of Python."""
 
 
 def build_app(registry: Registry, settings: Settings | None = None) -> typer.Typer:
-    """The Typer app for what the registry holds. settings: what files set."""
+    """Build the Typer app for a registry. settings: the values set by files."""
     settings = settings or Settings()
     app = typer.Typer(
         name="imgai",
@@ -137,7 +137,7 @@ def main() -> None:
 
 
 def _settings(registry: Registry, words: list[str]) -> Settings:
-    """What imgai.toml sets. Help does not read it, and works whatever it holds."""
+    """Read imgai.toml, except for help, which has to work with an invalid file."""
     if not words or words[0] in (*_HELP, "help"):
         return Settings()
     try:
@@ -149,7 +149,7 @@ def _settings(registry: Registry, words: list[str]) -> Settings:
 
 
 def _why(error: BaseException) -> str:
-    """One line of an error that nobody foresaw: what the file system, or the memory, has against it."""
+    """Return a message for an unexpected error of the file system or memory."""
     if isinstance(error, OSError) and error.strerror:
         names = [os.fspath(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
         where = " -> ".join(os.fsdecode(name) for name in names)
@@ -158,7 +158,7 @@ def _why(error: BaseException) -> str:
 
 
 def _other_name(task: Task, registry: Registry, own: set[str]) -> str:
-    """The command of a task that is called like one of the host's."""
+    """Return the name of the command for a task whose name is that of a host's command."""
     from imgai.sound import command_of
 
     return command_of(task, registry.owner(registry.models(task.name)[0]).name, own)
@@ -175,7 +175,7 @@ def _add(name: str, registry: Registry, settings: Settings, app: typer.Typer) ->
 
 
 def _add_broken(app: typer.Typer, registry: Registry) -> None:
-    """A command for each broken plugin, so that ``--help`` shows it and calling it says why."""
+    """Add a command for each broken plugin, which ``--help`` lists and which prints the reason."""
     taken = {command.name for command in app.registered_commands}
     for plugin in registry.broken:
         if plugin.name not in taken and _COMMAND.fullmatch(plugin.name):

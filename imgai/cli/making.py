@@ -1,4 +1,4 @@
-"""``imgai plugins new|check|install|uninstall``: from an idea to a plugin that others install."""
+"""``imgai plugins new|check|install|uninstall``: create, check and install plugins."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def add_making(plugins: typer.Typer, registry: Registry, find: Callable[[Registr
             Path | None, typer.Option("--out", "-o", help="The folder; imgai-NAME by default.", metavar="FOLDER")
         ] = None,
     ) -> None:
-        """Write a new plugin that installs and works: declarations, model, tests, README, licence, workflow."""
+        """Create a working plugin: declarations, model, tests, README, licence, workflow."""
         raise typer.Exit(exit_code(lambda: _new(registry, name, task, model_of, from_model, out)))
 
     @plugins.command("check")
@@ -46,7 +46,7 @@ def add_making(plugins: typer.Typer, registry: Registry, find: Callable[[Registr
             typer.Argument(help="An installed plugin, a folder with pyproject.toml (this one by default), or a wheel."),
         ] = None,
     ) -> None:
-        """Make the checks of the contract, one line a fault with what to change; 1 if there is any."""
+        """Run the checks of the contract. Prints a line with advice for each fault; exits with 1 if there is any."""
         raise typer.Exit(exit_code(lambda: _check(registry, what, find)))
 
     @plugins.command("install")
@@ -55,14 +55,14 @@ def add_making(plugins: typer.Typer, registry: Registry, find: Callable[[Registr
         editable: Annotated[bool, typer.Option("--editable", "-e", help="Use a folder's sources as they are.")] = False,
         upgrade: Annotated[bool, typer.Option("--upgrade", "-U", help="Take the newest versions.")] = False,
     ) -> None:
-        """Install plugins into this interpreter with its pip, or with uv; says what it runs."""
+        """Install plugins into this interpreter with pip or uv, and print the command."""
         raise typer.Exit(exit_code(lambda: _install(what, editable, upgrade)))
 
     @plugins.command("uninstall")
     def uninstall(
         what: Annotated[list[str], typer.Argument(help="Plugins or distributions, as imgai plugins lists them.")],
     ) -> None:
-        """Uninstall plugins from this interpreter; says what it runs."""
+        """Uninstall plugins from this interpreter, and print the command."""
         raise typer.Exit(exit_code(lambda: _uninstall(registry, what, find)))
 
 

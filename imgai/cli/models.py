@@ -1,4 +1,4 @@
-"""``imgai models``: what there is to choose from, with licence, size and place of the weights."""
+"""``imgai models``: list models, with the licence, size and location of their weights."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         ),
         json_: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False,
     ) -> None:
-        """Show all that a model declares: licence, size, parameters, place of the weights, options."""
+        """Show the details of a model: licence, size, parameters, location of the weights, options."""
         raise typer.Exit(_info(registry, name, json_))
 
     @models.command("remove")
     def remove(
         name: Annotated[str, typer.Argument(help="A model that you have trained, fetched or imported.")],
     ) -> None:
-        """Delete a model that you have trained, with all that its training wrote, or a fetched or imported one."""
+        """Delete a trained model with all files of its training, or a downloaded or imported model."""
         raise typer.Exit(exit_code(lambda: _remove(registry, name)))
 
     add_export(models, registry)

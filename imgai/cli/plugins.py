@@ -1,4 +1,4 @@
-"""``imgai plugins``: what is installed and what is broken and why; how to make, check and get others."""
+"""``imgai plugins``: list, inspect, create, check and install plugins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
     @plugins.callback()
     def list_plugins(context: typer.Context, json_: Annotated[bool, _JSON] = False) -> None:
-        """List the plugins with version, distribution, tasks, models, kinds and formats, and what is broken and why."""
+        """List installed plugins with version, distribution and declarations, and broken ones with the reason."""
         if context.invoked_subcommand is None:
             _list(registry, json_)
 
@@ -34,14 +34,14 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         name: Annotated[str, typer.Argument(help="A plugin or its distribution, as imgai plugins lists them.")],
         json_: Annotated[bool, _JSON] = False,
     ) -> None:
-        """Show all that is known of one plugin: seconds to load, what it imports, what it needs, what it declares."""
+        """Show the details of a plugin: load time, imports, requirements, declarations."""
         raise typer.Exit(exit_code(lambda: _info(registry, name, json_)))
 
     add_making(plugins, registry, find)
 
     @plugins.command("doctor")
     def doctor(json_: Annotated[bool, _JSON] = False) -> None:
-        """Look for what is wrong with plugins: heavy imports, requirements that are not met, what is broken."""
+        """Look for problems with plugins: broken ones, heavy imports, missing requirements."""
         raise typer.Exit(exit_code(lambda: _doctor(registry, json_)))
 
 
@@ -81,7 +81,7 @@ def find(registry: Registry, name: str) -> Plugin:
 
 
 def _looked_at(plugin: Plugin) -> dict[str, Any]:
-    """What `info` and `doctor` say of a plugin: its facts, and what was seen when it was imported by itself."""
+    """The details that `info` and `doctor` show: declarations, and the effects of importing the plugin."""
     from imgai.imports import measure
     from imgai.plugin import API_VERSION
 
@@ -110,7 +110,7 @@ def _unmet(plugin: Plugin) -> list[str]:
 
 
 def _problems(about: dict[str, Any]) -> list[str]:
-    """What is wrong with a plugin, a line each."""
+    """Return the problems of a plugin, one per line."""
     from imgai.imports import LONGEST
 
     found = [about["broken"]] if about["broken"] else []

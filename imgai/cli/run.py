@@ -1,4 +1,4 @@
-"""``imgai run``: a recipe over whatever is named."""
+"""``imgai run``: process inputs by a recipe."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
 
 def _list() -> int:
-    """Print the recipes that have a name, with what they say of themselves."""
+    """Print the named recipes with their descriptions."""
     recipes = named_recipes()
     width = max(map(len, recipes))
     for name, path in sorted(recipes.items()):

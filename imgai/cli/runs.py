@@ -1,4 +1,4 @@
-"""``imgai runs``: what the runs in an output folder add up to."""
+"""``imgai runs``: summarize the runs of an output folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
     def show(
         out: _Out, json_: Annotated[bool, typer.Option("--json", help="Print it as one line of JSON.")] = False
     ) -> None:
-        """Count what is done, failed, begun and done twice, and say which runs are at work."""
+        """Count inputs that are done, failed, in progress or done twice, and list the active runs."""
         raise typer.Exit(exit_code(lambda: _show(out, json_)))
 
     @runs.command("missing")
@@ -45,12 +45,12 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
             bool, typer.Option("--null", "-0", help="End each path with NUL instead of a newline.")
         ] = False,
     ) -> None:
-        """Print the inputs that are not done or have failed; the exit code is 1 if there are any."""
+        """Print the inputs that are not done or have failed. Exits with 1 if there are any."""
         raise typer.Exit(exit_code(lambda: _missing(out, inputs or [], null)))
 
     @runs.command("merge")
     def merge(out: _Out) -> None:
-        """Shorten the records to what counts: one line an input. Not while runs are at work."""
+        """Compact the records to one line per input. Not possible while runs are active."""
         raise typer.Exit(exit_code(lambda: _merge(out)))
 
 

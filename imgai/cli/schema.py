@@ -17,7 +17,7 @@ from imgai.words.steps import step_options
 
 
 class Which(Enum):
-    """What there is a schema of."""
+    """The objects that have a schema."""
 
     recipe = "recipe"
     record = "record"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "imgai.toml"
 OF_EVERY = ""
-"""In place of a task's name: the settings of every task."""
+"""Stands for the name of a task: settings of all tasks."""
 
 
 @dataclass(slots=True)

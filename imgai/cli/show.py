@@ -14,7 +14,7 @@ from imgai.registry import Registry, is_path
 
 
 def describe(registry: Registry, model: Model) -> dict[str, Any]:
-    """Everything about one model, in words and numbers that JSON can hold."""
+    """Return everything about a model as JSON-able values."""
     weights = model.weights
     plugin = registry.owner(model)
     return {

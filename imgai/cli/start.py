@@ -1,4 +1,4 @@
-"""Start a run from what a command line asks for."""
+"""Start a run from the options of a command line."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _check_log(options: RunOptions, log: Path) -> None:
 
 
 def open_page(path: Path | None, console: Console) -> None:
-    """Show a page in the person's browser, or say where it is."""
+    """Open a page in the user's browser, or print its path."""
     import webbrowser
 
     if path is None or not path.exists():

@@ -1,4 +1,4 @@
-"""``imgai train``: teach a task your own pictures."""
+"""``imgai train``: train a model on your own pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``imgai try``: every installed task on pictures that come along, and a page that shows it."""
+"""``imgai try``: run every installed task on sample pictures, and show the results on a page."""
 
 from __future__ import annotations
 

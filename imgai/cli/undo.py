@@ -1,4 +1,4 @@
-"""``imgai undo``: take away what imgai made in a folder."""
+"""``imgai undo``: remove the outputs of imgai from a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgai.plural import counted
 from imgai.registry import Registry
 
 _NAMED = 20
-"""How many of the files that stay are named unless more is asked for."""
+"""The number of kept files that are listed without --verbose."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:

@@ -33,7 +33,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
         license: Annotated[str, typer.Option(metavar="permissive|any", help="With such a licence.")] = "any",
         json_: Annotated[bool, typer.Option("--json", help="Print one model a line as JSON.")] = False,
     ) -> None:
-        """List imgai's own models and those that it can fetch, with licence and size."""
+        """List imgai's own models and those that can be downloaded, with licence and size."""
         if license not in ("permissive", "any"):
             raise UsageError(f"--license cannot be {license!r}", "it is permissive or any")
         if task:
@@ -49,7 +49,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
         offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; fail if it is not there.")] = False,
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
     ) -> None:
-        """Fetch models, checked before they are used; go on where it broke off."""
+        """Download models and verify them; an interrupted download is resumed."""
         from imgai.predict import zoo
 
         console = Console(quiet=quiet)
@@ -60,7 +60,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
     def verify(
         names: Annotated[list[str] | None, typer.Argument(help="Which; all that are there, if left out.")] = None,
     ) -> None:
-        """Compare fetched files with their published digests. Ends with 1 if one is another."""
+        """Compare downloaded files with their published digests. Exits with 1 if one differs."""
         from imgai.predict import zoo
 
         asked = [zoo.entry(name) for name in names or ()]
@@ -74,7 +74,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
 
     @models.command("where")
     def where(name: Annotated[str, typer.Argument(help="A model; left out: the folder of all.")] = "") -> None:
-        """Print where a fetched model is, or the folder of all."""
+        """Print the path of a downloaded model, or the folder of all."""
         from imgai.predict import zoo
         from imgai.predict.weights import cache_folder
 
@@ -87,7 +87,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
         task: Annotated[str, typer.Option(help="The task that it is for.")],
         license: Annotated[str, typer.Option(help="Its licence, as SPDX has it.")] = "",
     ) -> None:
-        """Keep a copy of a file, under a name that --model takes."""
+        """Copy a model file and give it a name for --model."""
         from imgai.predict import zoo
 
         if name in {each.name for each in registry.models(task)} | {each.family for each in registry.models(task)}:
@@ -102,7 +102,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
         source: Annotated[str, typer.Argument(help="A file or address of a catalogue in its schema.")] = _CATALOGUE,
         offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; name a file.")] = False,
     ) -> None:
-        """Take the models of a catalogue into the list. Fetches none of them."""
+        """Add the models of a catalogue to the list, without downloading them."""
         from imgai.predict import zoo
 
         if catalogue != "openmodeldb":

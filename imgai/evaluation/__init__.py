@@ -1,1 +1,1 @@
-"""How good models are on pictures whose answer is known: what is true, what a run says of it, and what is told."""
+"""Evaluation of models on pictures with ground truth: reading the truth, measuring, and output."""

@@ -1,4 +1,4 @@
-"""Judge every page of a run by what is true of it."""
+"""Measure every page of a run against the ground truth."""
 
 from __future__ import annotations
 

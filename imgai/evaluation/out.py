@@ -1,4 +1,4 @@
-"""What was measured as files: tables of pictures and classes, the confusion as a table and drawn."""
+"""Measurements as files: tables of pictures and classes, and the confusion matrix as a table and a picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured, in words and tables: on a terminal, as JSON, and for the report."""
+"""Output of measurements: on a terminal, as JSON, and for the report."""
 
 from __future__ import annotations
 

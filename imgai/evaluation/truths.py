@@ -1,4 +1,4 @@
-"""What is true of the pictures in a folder, read as a training reads it."""
+"""The ground truth of the pictures in a folder, read as for a training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take the pictures of a folder through a model, and say how good it is."""
+"""Measure a model on the pictures of a folder."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""For authors of plugins: a new one, a look into one that is built, and pip or uv of this interpreter."""
+"""Commands for plugin authors: create a plugin, check a built one, and install with pip or uv."""

@@ -1,4 +1,4 @@
-"""How good what models return is, one file an output: `update` with one image after another, then `compute`."""
+"""Measures of outputs, one file per output: call `update` for each image, then `compute`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MEASURES = {
     Output.IMAGE: "imgai.measure.image:ImageMeasure",
     Output.BOXES: "imgai.measure.boxes:BoxesMeasure",
 }
-"""What measures an output, imported when it is used."""
+"""The measure of each output, imported on first use."""
 
 
 class Measure(Protocol):
-    """Compares what a model returned with what is true, image after image.
+    """Compares a model's results with the ground truth.
 
     found: what a sample carries of the step: `Scores`, `Mask`, `Boxes`, or the sample itself of an image.
     true: the class of SCORES by name, a `TrueMask`, a `TrueBoxes`, or the pixels ``(3, H, W)`` of IMAGE, in sRGB.
@@ -33,10 +33,10 @@ class Measure(Protocol):
     rank: ClassVar[str]
 
     def update(self, found: Any, true: Any) -> dict[str, float | None]:
-        """Add one image. Returns its own figures, by name; None for what it does not tell."""
+        """Add one image. Returns its figures by name; None if a figure is undefined."""
 
     def compute(self) -> Figures:
-        """The figures of all images so far."""
+        """Return the figures over all images so far."""
 
 
 def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5, border: int = 0) -> Measure:

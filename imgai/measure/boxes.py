@@ -1,4 +1,4 @@
-"""How well objects are found: mean average precision as COCO defines it, and counts at one threshold."""
+"""Measures of boxes: mean average precision as defined by COCO, and counts at one threshold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgai.measure.figures import Figures, ratio
 from imgai.outputs.boxes import Boxes
 
 SAME = 0.5
-"""From which intersection over union on a box is one that is there."""
+"""The intersection over union from which on a box is a true positive."""
 _MOST = 100
 """Boxes of an image that count for average precision, as with COCO."""
 NOTHING = "nothing"
@@ -21,7 +21,7 @@ NOTHING = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class TrueBoxes:
-    """What is true of one image.
+    """The ground truth of one image.
 
     boxes: ``(N, 4)`` x0, y0, x1, y1 in pixels. classes: ``(N,)`` indices of the model's labels.
     crowd: ``(N,)`` bool: groups, of which any number may be found. size: height and width of the image.

@@ -1,4 +1,4 @@
-"""What a measure found, whatever it measured."""
+"""The figures of a measure."""
 
 from __future__ import annotations
 

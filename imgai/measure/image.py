@@ -1,4 +1,4 @@
-"""How near a picture comes to the one that it should be: PSNR, SSIM, and LPIPS where its weights are."""
+"""Measures of images: PSNR, SSIM, and LPIPS if its weights are installed."""
 
 from __future__ import annotations
 

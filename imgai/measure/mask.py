@@ -1,4 +1,4 @@
-"""How well masks fit: overlap and edges of every class, and objects one by one."""
+"""Measures of masks: overlap and boundaries of each class, and objects."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from imgai.outputs.mask import Mask
 NEAR = 0.0075
 """How far an edge may lie off, as a part of the diagonal (Csurka et al., BMVC 2013)."""
 SAME = 0.5
-"""From which intersection over union on an object is one that is there."""
+"""The intersection over union from which on an object is a true positive."""
 BACKGROUND = "background"
 
 
 @dataclass(frozen=True, slots=True)
 class TrueMask:
-    """What is true of one image.
+    """The ground truth of one image.
 
     classes: ``(K, H, W)`` bool, in the order of the model's labels.
     objects: ``(H, W)`` integers, objects of the first class numbered from 1; None where they are not told apart.

@@ -1,4 +1,4 @@
-"""How often labels are right: what a classifier says of images whose class is known."""
+"""Measures of scores: accuracy and calibration of a classifier."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def mask_files(specs: Sequence[StepSpec], name: str, path: Path | None = None) -
 def mask_file(named: Path, name: str, path: Path | None = None) -> Path:
     """Return the mask of a picture: the named file, or a file in a folder that mirrors the pictures.
 
-    In the folder, the mask of ``a/b.jpg`` is ``a/b.jpg``, ``a/b.png`` or another picture named ``b``, or has a name that
+    In the folder, the mask of ``a/b.jpg`` is ``a/b.jpg``, ``a/b.png`` or another picture named ``b``, or a name that
     runs use to avoid a clash: ``a/b.jpg.png`` or ``a/b-mask.png``. Raises InputError.
     """
     if not named.is_dir():

@@ -1,1 +1,1 @@
-"""What people look at after a run: one HTML file with all pictures in it, and a contact sheet."""
+"""Reports of a run: an HTML file with all pictures, and a contact sheet."""

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from imgai.report.entry import Entry
 
 MARK = b"<!doctype html>\n<!-- imgai report -->"
-"""What every report begins with, so that one may take the place of another, and of nothing else."""
+"""The beginning of every report, by which a report may replace an older report and no other file."""
 MOST = 56_000_000
 """Bytes of pictures in a report; what comes later is listed without."""
 _LARGEST, _SMALLEST = 1280, 200  # pixels along the longer side
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is said of all pictures together.
+    """Texts and tables about all pictures.
 
     about: facts under the title. tiles: a value, what it counts, and whether it is the main one.
     figures: names of those that are shown with each picture. worst: how many of the worst are shown at first; 0: all.

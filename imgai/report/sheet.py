@@ -118,7 +118,7 @@ def drawn(entry: Entry, side: int) -> Image.Image | None:
 
 
 def _on_checks(image: Image.Image) -> Image.Image:
-    """What is transparent shows a chessboard, as it does in editors."""
+    """Draw transparent pixels over a checkerboard, as editors do."""
     if image.mode != "RGBA":
         return image.convert("RGB")
     board = Image.new("RGB", (2, 2), (238, 238, 238))

@@ -1,4 +1,4 @@
-"""Where files lie, behind six small functions: a folder today, an object store tomorrow."""
+"""Access to files in a folder or an object store, through one small interface."""
 
 from __future__ import annotations
 

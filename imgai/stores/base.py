@@ -1,4 +1,4 @@
-"""What every store can do."""
+"""The interface of stores."""
 
 from __future__ import annotations
 

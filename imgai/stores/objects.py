@@ -1,4 +1,4 @@
-"""Object stores, by obstore: S3 and what speaks as it does, Google's, Azure's, and files of web servers."""
+"""Object stores, through obstore: S3 and compatible stores, Google Cloud Storage, Azure, and web servers."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ _HINTS = (
 
 
 def _words(error: BaseException) -> str:
-    """Why a store refused, in words that hold nothing of the request: that may hold keys and signatures."""
+    """Return why a store refused a request, without its text, which may contain keys and signatures."""
     text = f"{type(error).__name__} {error}"
     status = _STATUS.search(text)
     if status and status[1] in _MEANS:

@@ -1,1 +1,1 @@
-"""What `imgai train` is made of: the pictures and what is right for them, the loop, and what comes out."""
+"""The implementation of `imgai train`: data sets, the training loop, and its results."""

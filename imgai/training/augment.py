@@ -30,7 +30,7 @@ DEFAULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Amounts:
-    """How far each augmentation may go; 0 is not at all.
+    """The strength of each augmentation; 0 disables it.
 
     flip: mirror left and right. turn: by quarters. zoom: the window's side as a factor, to both sides. least: the
     smallest part of a whole picture that is seen. gain, gamma: in powers of e. contrast: to both sides of 1.

@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is what is measured and kept."""
+"""The moving average of a network's weights, which is measured and saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches of pictures with what is right for them, made while the network learns from those before."""
+"""Batches of pictures and targets, prepared in parallel with training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from imgai.training.targets import boxes_in, one_hot, padded
 from imgai.training.windows import GREY, Window, cut, turned
 
 MEMORY = 1 << 30
-"""Bytes of decoded pictures that are kept."""
+"""The size of the cache of decoded pictures in bytes."""
 _BYTES = 8
 """Bytes of a pixel that is kept, with what is right for it, about."""
 _POINTS = 512

@@ -1,4 +1,4 @@
-"""From the options of a training to the network that it begins with."""
+"""Build the initial network of a training from its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoded pictures that are kept as long as there is room, since a training asks for each many times."""
+"""A least recently used cache of decoded pictures."""
 
 from __future__ import annotations
 

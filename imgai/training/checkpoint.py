@@ -1,4 +1,4 @@
-"""All that a training needs to go on as if nothing had happened, in one file that is written whole or not at all."""
+"""Checkpoints: the complete state of a training in one file, written atomically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a picture a step sees, as a run would show it to the model: a tile, all of it, or its middle."""
+"""Choose the crop of a picture as a run would: a tile, the whole picture, or its centre."""
 
 from __future__ import annotations
 

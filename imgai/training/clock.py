@@ -1,4 +1,4 @@
-"""How far a training is, by steps or by the time that it has used, and what that makes of the rate."""
+"""The progress of a training, by steps or by time, and the learning rate schedule."""
 
 from __future__ import annotations
 

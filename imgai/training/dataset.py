@@ -1,4 +1,4 @@
-"""A folder of pictures with what is right for each, checked whole and split: what a training is given."""
+"""A data set: pictures with targets from a folder, validated and split."""
 
 from __future__ import annotations
 

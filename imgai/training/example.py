@@ -1,4 +1,4 @@
-"""One picture with what is right for it."""
+"""One picture with its target."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Target = Path | int | tuple[Box, ...] | LabelPicture | None
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture (a page of a file) with what is right for it.
+    """One picture (a page of a file) with its target.
 
     target: the index of a class (SCORES), a `LabelPicture` (MASK), boxes (BOXES), or the path of a picture whose page
         of the same number it is (IMAGE); None for a clean picture that the input is to be made from.

@@ -1,4 +1,4 @@
-"""What was found wrong with a folder of pictures before a training, with counts."""
+"""Problems with the pictures of a data set, with counts."""
 
 from __future__ import annotations
 

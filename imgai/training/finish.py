@@ -1,4 +1,4 @@
-"""What is written when a training is over: the card, the curves, what was found in the validation pictures."""
+"""Files written at the end of a training: the model card, the curves, predictions for validation pictures."""
 
 from __future__ import annotations
 

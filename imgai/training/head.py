@@ -1,4 +1,4 @@
-"""A new head first: the features that it is given are computed once, so that its steps cost next to nothing."""
+"""Train a new head first, on features that are computed once, which makes its steps cheap."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from imgai.training.optimizers import make_optimizer, set_rates
 
 ROUNDS = 60
-"""How often the head sees every feature."""
+"""The number of epochs for the head."""
 RATE = 3e-3
 _BATCH = 64
 _LARGEST = 1 << 30  # bytes of features that are kept

@@ -1,4 +1,4 @@
-"""What a training writes down as it goes: a line of JSON for each report, and a table of the measurements."""
+"""The log of a training: JSON lines, and a table of measurements."""
 
 from __future__ import annotations
 

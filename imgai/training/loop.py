@@ -1,4 +1,4 @@
-"""The one loop: batch, loss, step, average, until the clock or a person ends it."""
+"""The training loop: batch, loss, step, average, until the end of the schedule or an interruption."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from imgai.training.optimizers import set_rates
 from imgai.training.world import World
 
 EXPLODES = 8.0
-"""A step whose gradient is that many times the usual one is not taken: one can undo an hour."""
+"""Steps with a gradient norm larger than this multiple of the usual one are skipped."""
 CLIP = 3.0
-"""The most of the usual gradient that a step takes."""
+"""The clipping threshold, as a multiple of the usual gradient norm."""
 FINE = 0.85
 """The part of a training on a CPU after which bfloat16 is left for float32: the last small steps are lost in it."""
 _SETTLED = 50  # steps after which the usual gradient is known
@@ -35,7 +35,7 @@ _AHEAD = 2  # batches that are made while a step is computed
 
 
 class Unlearned(ImgaiError):
-    """The loss is no number any more, and going back did not help."""
+    """The loss is NaN, and returning to earlier weights did not help."""
 
 
 class Batches(Protocol):
@@ -68,7 +68,7 @@ class Learner:
 
 @dataclass
 class State:
-    """Where a training is. All of it is in a checkpoint.
+    """The state of a training, which is saved in checkpoints.
 
     step: how many are done. usual: the running mean of the gradient's norm. scale: of the rate, halved where it went
     back. best: the best score so far; since: measurements without a better one. measured: the step of the latest.
@@ -95,7 +95,7 @@ class Listener(Protocol):
     def stepped(self, row: dict[str, Any], progress: float, left: float | None) -> None: ...
 
     def measure(self, state: State) -> float | None:
-        """Measure the average; returns its score, larger is better."""
+        """Measure the averaged weights. Returns a score; larger is better."""
         ...
 
     def keep(self, state: State) -> None:
@@ -129,11 +129,11 @@ class Loop:
     _kept: float = 0.0
 
     def stop(self) -> None:
-        """End after the step in hand, with the best so far."""
+        """Stop after the current step, with the best weights so far."""
         self.stopped = True
 
     def run(self) -> State:
-        """Train. Raises Unlearned where the loss stays no number; what was best until then is kept."""
+        """Train. Raises Unlearned if the loss stays NaN; the best weights until then are kept."""
         learner, state = self.learner, self.state
         call = self.world.wrap(learner.network)
         self._remember()
@@ -325,7 +325,7 @@ def _moved(each: Any, device: torch.device) -> Any:
 
 
 def _in_channels(images: Any) -> Any:
-    """What a network takes, images with their channels last."""
+    """Convert the input of a network to channels-last memory format."""
     if isinstance(images, tuple):
         return tuple(_in_channels(each) for each in images)
     if isinstance(images, Tensor) and images.ndim == 4:

@@ -1,4 +1,4 @@
-"""Losses by name: what the network said and what is right, to one number. kornia's, where it has them, else MONAI's.
+"""Losses by name, from kornia where it has them, else from MONAI.
 
 Several are added up where their names are joined: ``dice+bce``.
 """
@@ -27,7 +27,7 @@ from imgai.plugin import Output
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 DEFAULTS = {"scores": "ce", "mask": "dice+bce", "image": "charbonnier"}
-"""By output, where neither the model nor the person names one."""
+"""The default loss of each output."""
 MISSES = 0.7
 """What a missed pixel weighs in ``tversky`` where a wrong one weighs 0.3 (Salehi et al. 2017, arXiv:1706.05721)."""
 NARROW = 0.05
@@ -211,7 +211,7 @@ def _mse(said: Tensor, right: Tensor, smoothing: float, weight: Tensor | None) -
 
 
 def _charbonnier(said: Tensor, right: Tensor, smoothing: float, weight: Tensor | None) -> Tensor:
-    """An absolute error that is round at 0; in the units of the pixels."""
+    """The Charbonnier loss: a smooth absolute error, in units of pixel values."""
     return NARROW * charbonnier_loss(said / NARROW, right / NARROW, reduction="mean")
 
 

@@ -1,4 +1,4 @@
-"""What turns gradients into steps, over groups of parameters that have a rate and a decay of their own."""
+"""Optimizers over parameter groups with their own learning rates and weight decays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pictures a step sees: by the seed and the number of the step alone, so that a resumed run sees the same."""
+"""The order of pictures, a function of the seed and the step, so that a resumed run sees the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from imgai.training.example import Example
 
 BALANCES = ("auto", "none", "weights", "oversample", "undersample")
-"""What is done about classes with few pictures; see `Order`."""
+"""Methods for balancing classes; see `Order`."""
 SKEWED = 3.0
 """How many times as many pictures the largest class has as the smallest, from which on ``auto`` weighs them."""
 

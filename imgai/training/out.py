@@ -1,4 +1,4 @@
-"""The file that a training makes: the weights, and a header that declares the model."""
+"""The model file of a training: weights, and a header with the declaration."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def model_of(path: Path, registry: Registry, task: str) -> Model:
 
 
 def finite(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether every number of the tensors is one."""
+    """Whether all values of the tensors are finite."""
     return all(bool(torch.isfinite(value).all()) for value in tensors.values() if value.is_floating_point())

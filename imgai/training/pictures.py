@@ -1,4 +1,4 @@
-"""Pictures and label pictures as a training takes them: decoded by the host's reader, as a network will see them."""
+"""Read pictures and label images for a training with the host's reader, as a network sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that one process of a training needs, built from what was asked; and its work."""
+"""Prepare and run the part of one process in a training."""
 
 from __future__ import annotations
 

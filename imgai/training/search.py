@@ -1,4 +1,4 @@
-"""``imgai train --search N``: short runs with several rates and sizes; the best goes on."""
+"""``imgai train --search N``: short runs with several learning rates and sizes; the best one continues."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _tried(
 
 
 def _short(job: Job, changes: dict[str, Any], devices: list[torch.device]) -> float | None:
-    """The best score of a short run."""
+    """Return the best score of a short run."""
     options, count = job.options, job.options.search
     ends: dict[str, Any] = {}
     if options.epochs:

@@ -1,4 +1,4 @@
-"""Validation pictures on one sheet: what was given, what is right, what was found."""
+"""A sheet of validation pictures: input, target and prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures on two sides: learned from, and measured with. By content, never by chance."""
+"""Split pictures into training and validation by content, not at random."""
 
 from __future__ import annotations
 

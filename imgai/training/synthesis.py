@@ -1,4 +1,4 @@
-"""A training whose batches are made by a script: what ships was trained so, by the loop of ``imgai train``.
+"""Training with batches made by a script, which uses the loop of ``imgai train``. Shipped models were trained so.
 
 A script has its data, its network and its loss; the clock, the optimizer, the average, the log, the checkpoint and
 what is done about steps that explode are the loop's.

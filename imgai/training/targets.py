@@ -1,4 +1,4 @@
-"""What is right for a picture, as tensors: cut, turned and mirrored as the picture is."""
+"""Targets as tensors, cropped, rotated and mirrored like the picture."""
 
 from __future__ import annotations
 

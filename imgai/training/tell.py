@@ -1,4 +1,4 @@
-"""What a person sees of a training: a bar, lines without a terminal, events with --json."""
+"""Output of a training: a progress bar, lines without a terminal, events with --json."""
 
 from __future__ import annotations
 

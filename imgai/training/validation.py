@@ -1,4 +1,4 @@
-"""The real measure: the saved model over whole pictures, through the steps that a run takes."""
+"""Validation: the saved model is run on whole pictures, through the same steps as a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The part of a picture that a step sees, and how it is brought to the size of a batch."""
+"""Crops of pictures, and resizing to the size of a batch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What people write, as steps: typed words (``denoise --strength 0.4``), TOML, and arguments of the library."""
+"""Parse steps from the command line (``denoise --strength 0.4``), TOML, and arguments of the library."""

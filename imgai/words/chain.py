@@ -1,4 +1,4 @@
-"""Steps that were asked for, as a chain."""
+"""Assemble requested steps to a chain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgai.predict.spec import KindSpec, StepSpec
 
 RECORDED = frozenset(("top", "threshold"))
-"""Options of what is written that decide what the record holds too, so that any step may have them."""
+"""Output options that also affect the record, which every step may have."""
 
 
 def assemble(
@@ -55,7 +55,7 @@ def assemble(
 
 
 def _name(step: Asked, before: Sequence[StepSpec]) -> str:
-    """What a step is called: the second of a task is ``TASK-2``."""
+    """Return the name of a step: ``TASK-2`` for the second step of a task."""
     earlier = sum(spec.task.name == step.task.name for spec in before)
     return f"{step.task.name}-{earlier + 1}" if earlier else step.task.name
 

@@ -1,4 +1,4 @@
-"""The words of a command, parsed by the options that it takes. The one place that knows Typer's parameters."""
+"""Parse the arguments of a command by its options. Only this module uses Typer's parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WIDEST = 18  # characters of what stands after a flag in the help
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a command line asks for.
+    """The parsed values of a command line.
 
     values: the checked values, by the names of the options; an option that nobody set is not among them.
     typed: the names of those that were typed; the others come from variables and files.
@@ -66,7 +66,7 @@ def with_variable(option: Option, task: str = "") -> Option:
 def parse(
     name: str, words: Sequence[str], options: Sequence[Option], settings: Mapping[str, Any] | None = None
 ) -> Given:
-    """What the words ask of a command of that name. Raises UsageError."""
+    """Parse the arguments of a command. Raises UsageError."""
     app = typer.Typer(add_completion=False)
     app.command(name)(function_of(options, lambda context: 0))
     try:
@@ -133,7 +133,7 @@ def _parameter(option: Option) -> inspect.Parameter:
 
 
 def _default(option: Option) -> object:
-    """The default as it would be typed, for ``--help`` alone."""
+    """Return the default as text, for ``--help``."""
     if option.type is bool:
         return option.default
     if isinstance(option.default, tuple):
@@ -156,7 +156,7 @@ def _help(option: Option) -> str:
 
 
 def _metavar(option: Option) -> str | None:
-    """What stands after the flag in ``--help``: ``soft|hard``, ``<int 1..>``."""
+    """Return the placeholder after the flag in ``--help``: ``soft|hard``, ``<int 1..>``."""
     about = option.about
     if about.metavar:
         return about.metavar

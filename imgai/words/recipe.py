@@ -43,7 +43,7 @@ SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
 def folders() -> list[Path]:
-    """Where recipes that are called by a name lie: the user's, then those that come with imgai."""
+    """The folders of named recipes: the user's, then those that come with imgai."""
     import platformdirs
 
     try:
@@ -54,7 +54,7 @@ def folders() -> list[Path]:
 
 
 def named_recipes() -> dict[str, Path]:
-    """The recipes that are called by a name."""
+    """Return the named recipes."""
     found: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
@@ -75,7 +75,7 @@ def find_recipe(name: str) -> Path:
 
 
 def summary_of(path: Path) -> str:
-    """What a recipe says of itself: the comment in its first line."""
+    """Return the description of a recipe: the comment in its first line."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         line = file.readline(1000).strip()
     return line.lstrip("# ") if line.startswith("#") else ""
@@ -142,7 +142,7 @@ def _read_step(file: TomlFile, index: int, table: dict[str, Any], recipe: Recipe
 
 
 def _check_together(file: TomlFile, where: str, step: Asked, registry: Registry) -> None:
-    """Note options that are right by themselves and do not fit together."""
+    """Report options that are valid individually but incompatible."""
     try:
         spec_of(step, registry)
         outputs_of(step, registry, Path("labels.csv"))  # where labels go is the run's
@@ -169,7 +169,7 @@ def _bare(name: str) -> str:
 
 
 def _value(value: object) -> str:
-    """A value as TOML has it; its basic strings are those of JSON."""
+    """Write a value in TOML, whose basic strings are those of JSON."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (list, tuple)):

@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 _INPUT, _OUTPUT = "Input", "Output"
 _HEAT = "heat"
-"""The kind that shows what --explain found."""
+"""The kind that shows the map of --explain."""
 _SIZES = frozenset(field.name for field in dataclasses.fields(SizeOptions))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A step that was asked for.
+    """A requested step.
 
     values: checked, by the names of the options; one that nothing sets is not among them.
     typed: the names of those that the person gave, in place of a file or a variable.
@@ -54,7 +54,7 @@ class Asked:
     text: str
 
     def without(self, names: Iterable[str]) -> Asked:
-        """The step without the values of these options, unless they were typed."""
+        """Return the step without the values of these options, unless they were typed."""
         dropped = set(names) - self.typed
         kept = {name: value for name, value in self.values.items() if name not in dropped}
         return dataclasses.replace(self, values=kept)
@@ -81,7 +81,7 @@ def step_options(task: Task, registry: Registry) -> list[Option]:
 
 
 def written_options(output: Output, registry: Registry) -> list[Option]:
-    """The options of what is written of an output: ``--as`` where there are several kinds, and those of the kinds."""
+    """Return the output options: ``--as`` if there are several kinds, and the options of the kinds."""
     if output in PRINTED:
         return options_of(PRINTED[output], _OUTPUT)
     kinds = registry.kinds(output)
@@ -152,7 +152,7 @@ def settled(asked: Asked, registry: Registry) -> Asked:
 
 
 def unplaced(asked: Asked) -> Asked:
-    """The step without a heat map that only a file or a variable asks for, if there is no place for it."""
+    """Drop a heat map that was requested only by a file or a variable if it cannot be written."""
     return asked.without(("explain", "explain_label"))
 
 
@@ -170,7 +170,7 @@ def set_options(asked: Asked, registry: Registry, leave: Collection[str] = ()) -
 
 
 def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
-    """The step as it is run. name: what its results are kept under. Raises UsageError."""
+    """Make the specification of a step. name: the key of its results. Raises UsageError."""
     from imgai.predict.spec import StepSpec
 
     task, values = asked.task, asked.values
@@ -200,7 +200,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
 
 
 def _mask(values: Mapping[str, Any]) -> MaskOptions:
-    """The mask that was asked for. Raises UsageError where nothing is there."""
+    """Return the requested mask. Raises UsageError if the path does not exist."""
     asked = picked(MaskOptions, values)
     if asked.mask is not None and not asked.mask.exists():
         raise UsageError(f"--mask {asked.mask}: there is no such file or folder", "check the path")
@@ -230,7 +230,7 @@ def uses_of(model: Model, registry: Registry, within: tuple[str, ...] = ()) -> d
 
 
 def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> OutputOptions:
-    """What is written of a step's results. out: where to. Raises UsageError."""
+    """Return how a step's results are written. out: the output path. Raises UsageError."""
     from imgai.predict.spec import KindSpec
 
     values = asked.values
@@ -246,7 +246,7 @@ def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> Out
 
 
 def _kinds_of(asked: Asked, registry: Registry) -> list[Kind]:
-    """The kinds that are written: those asked for, once each, or the usual one; of what is printed, heat maps alone."""
+    """Return the kinds to write: those requested, or the default. Outputs that are printed have only heat maps."""
     output = asked.task.output
     if output in PRINTED:
         return [registry.kind(output, _HEAT)] if "explain" in asked.values else []
@@ -276,7 +276,7 @@ def _names(model: Model) -> set[str]:
 
 
 def _explained(values: Mapping[str, Any]) -> str | None:
-    """The label to explain, "" for the best; None if nothing is."""
+    """Return the label to explain; "" for the best; None for no explanation."""
     if "explain" in values or _HEAT in values.get("as_", ()):
         return str(values.get("explain_label", ""))
     if "explain_label" in values:
@@ -298,7 +298,7 @@ def _table(out: Path | None, explained: bool) -> Path | None:
 
 
 def _size_options(members: tuple[Model, ...]) -> list[Option]:
-    """``--scale`` and its like, for a task whose default changes the size."""
+    """Return the size options for a task whose default model changes the size."""
     if members[-1].scale == 1:
         return []
     scale, *others = options_of(SizeOptions, _OUTPUT)
@@ -307,7 +307,7 @@ def _size_options(members: tuple[Model, ...]) -> list[Option]:
 
 
 def _size(members: tuple[Model, ...], values: Mapping[str, Any]) -> Size | None:
-    """The size asked for; by default the smallest scale of the family."""
+    """Return the requested size; default: the smallest scale of the family."""
     asked = {name: value for name, value in values.items() if name in _SIZES}
     if not asked:
         return Size(scale=members[0].scale) if members[-1].scale > 1 else None
@@ -330,7 +330,7 @@ def _normalize(model: Model, models: list[Model], values: Mapping[str, Any]) -> 
 
 
 def _implied(models: list[Model], values: Mapping[str, Any]) -> str | None:
-    """The model that an option of it stands for, where that option is given; None if none does."""
+    """Return the model selected by one of its options (`param(selects=True)`); None if there is none."""
     for model in models:
         for option in options_of(model.params or NoParams):
             if option.about.selects and option.name in values:

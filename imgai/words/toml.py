@@ -20,7 +20,7 @@ _DOTS = 100
 
 
 class TomlFile:
-    """A TOML file of options. What is wrong with it is collected, and told together by `check`.
+    """A TOML file of options. Errors are collected and raised together by `check`.
 
     content: what the file holds. lines: the line of each table and of each key in it; of the key None, the table's.
     """
@@ -33,7 +33,7 @@ class TomlFile:
         self._wrong: list[tuple[int, str]] = []
 
     def complain(self, table: str, key: str | None, words: str, hint: str = "") -> None:
-        """Note what is wrong with a key of a table, or with the table."""
+        """Add an error for a key of a table, or for the table."""
         self._wrong.append((self.line(table, key), f"{words}; {hint}" if hint else words))
 
     def line(self, table: str, key: str | None = None) -> int:
@@ -70,7 +70,7 @@ class TomlFile:
         return values
 
     def _beside(self, option: Option, value: object) -> object:
-        """A file that an option names is looked for beside this file first."""
+        """Resolve a file named by an option, relative to this file first."""
         if option.about.file and isinstance(value, str) and (beside := self.path.parent / value).is_file():
             return str(beside)
         return value
@@ -107,7 +107,7 @@ def _load(path: Path, called: str) -> tuple[str, dict[str, Any]]:
 
 
 def _lines_of(text: str) -> dict[tuple[str, str | None], int]:
-    """The line of each table and key. tomllib does not tell, so that lines are looked at one by one.
+    """Return the line of each table and key. tomllib does not report lines, so the text is scanned.
 
     Tables of an array are counted: the second ``[[steps]]`` is ``steps.1``.
     """

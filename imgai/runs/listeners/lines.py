@@ -1,4 +1,4 @@
-"""``--json``: every record is a line on standard output, and so is how the run went, at the end."""
+"""``--json``: write every record, and a summary at the end, as lines to standard output."""
 
 from __future__ import annotations
 

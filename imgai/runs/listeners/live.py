@@ -30,7 +30,7 @@ class Live:
         self._progress.start()
 
     def tell(self, done: int, count: int | None, rate: str) -> None:
-        """So many of so many are done. count: None if nobody knows."""
+        """Update the bar. count: the total; None if unknown."""
         self._progress.update(self._task, completed=done, total=count, rate=rate)
 
     def say(self, words: str) -> None:

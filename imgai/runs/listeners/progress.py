@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line now and then in a log, nothing when quiet."""
+"""Progress of a run: a bar on a terminal, occasional lines in a log, nothing with --quiet."""
 
 from __future__ import annotations
 

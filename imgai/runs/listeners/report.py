@@ -1,4 +1,4 @@
-"""``--report`` and ``--contact``: what people look at when the run is over."""
+"""``--report`` and ``--contact``: an overview of the results."""
 
 from __future__ import annotations
 

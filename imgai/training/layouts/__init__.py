@@ -1,4 +1,4 @@
-"""How folders hold pictures with what is right for them; one file a layout, looked up by output."""
+"""Layouts of data sets, one file per output."""
 
 from imgai.plugin import Output
 
@@ -8,4 +8,4 @@ LAYOUTS = {
     Output.IMAGE: "imgai.training.layouts.image:ImageLayout",
     Output.BOXES: "imgai.training.layouts.boxes:BoxesLayout",
 }
-"""What reads the folder for models of an output, imported when it is used."""
+"""The layout for each output, imported on first use."""

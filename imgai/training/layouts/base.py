@@ -1,4 +1,4 @@
-"""What the layouts share: a picture is read once, with its target, and becomes examples or a complaint."""
+"""The base class of layouts: each picture is read once, with its target, and validated."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""What the folders of the parts may be called."""
+"""Names of the folders of the parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a layout is given.
+    """The arguments of a layout.
 
     labels: the names that classes must have, in this order; None: those of the folder.
     scale: of an IMAGE model, by how much a target's sides are longer than its input's.

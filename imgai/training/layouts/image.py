@@ -1,4 +1,4 @@
-"""IMAGE: pictures as they are and as they should be, called alike; or clean pictures alone."""
+"""IMAGE: pairs of input and target pictures of the same names; or clean pictures only."""
 
 from __future__ import annotations
 

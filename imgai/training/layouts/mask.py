@@ -1,4 +1,4 @@
-"""MASK: pictures and label pictures called alike, or COCO's JSON."""
+"""MASK: pictures and label images of the same names, or COCO's JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGES, MASKS = ("images", "image", "imgs"), ("masks", "mask", "labels")
 ENDINGS = ("", "_mask", "-mask", "_label", "_labels")
 BACKGROUND = ("background", "_background_", "__background__")
 ONE_CLASS, ONE_OBJECT = "foreground", "object"
-"""What the only class is called where nothing names it."""
+"""The default name of a single class."""
 _SIDEWAYS = (5, 6, 7, 8)
 
 

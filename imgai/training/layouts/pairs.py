@@ -1,4 +1,4 @@
-"""Two folders whose files are called alike: pictures, and what is right for each."""
+"""Two folders with files of the same names: pictures and targets."""
 
 from __future__ import annotations
 

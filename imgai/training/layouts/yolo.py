@@ -1,4 +1,4 @@
-"""YOLO's texts: a line for each object, with the number of its class, its middle and its size."""
+"""YOLO text files: a line for each object with class index, centre and size."""
 
 from __future__ import annotations
 
