@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 LONGEST = 0.1
 """The time limit for importing a plugin's declarations in seconds; every command waits for it."""
+_SHARE = 2.0
+"""On a slow or busy machine, the limit is this many times the import of the host's own declarations."""
 HEAVY = (
     *("torch", "kornia", "numpy", "PIL", "scipy", "skimage", "sklearn", "cv2", "torchvision", "timm", "transformers"),
     *(
@@ -32,7 +34,9 @@ _TIMEOUT = 60
 _PROGRAM = """
 import contextlib, importlib, io, json, logging, os, random, sys, time, warnings
 name, heavy, path = json.loads(sys.argv[1])
+began = time.perf_counter()
 import imgai.discovery, imgai.plugin
+own = time.perf_counter() - began
 sys.path[:0] = path
 
 def state():
@@ -63,7 +67,7 @@ with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
     after = state()
 changed = [what for what in before if before[what] != after[what]]
 found = sorted(set(heavy) & set(sys.modules))
-answer = json.dumps([seconds, found, printed.getvalue(), changed, error])
+answer = json.dumps([seconds, own, found, printed.getvalue(), changed, error])
 sys.__stdout__.write("\\n" + answer)
 sys.__stdout__.flush()
 os._exit(0)
@@ -76,6 +80,7 @@ class Imported:
 
     seconds: the time for both. heavy: heavy packages that were imported. printed: the output.
     changed: global state of the interpreter that was changed. error: why it failed, on one line.
+    longest: the time limit, given the speed of the machine at that moment.
     """
 
     seconds: float
@@ -83,6 +88,12 @@ class Imported:
     printed: str = ""
     changed: tuple[str, ...] = field(default=())
     error: str = ""
+    longest: float = LONGEST
+
+    @property
+    def slow(self) -> bool:
+        """Whether it took longer than the limit."""
+        return self.seconds > self.longest
 
 
 def measure(module: str, path: Sequence[str] = ()) -> Imported:
@@ -94,8 +105,8 @@ def measure(module: str, path: Sequence[str] = ()) -> Imported:
     except subprocess.TimeoutExpired:
         return Imported(_TIMEOUT, error=f"it is not done after {_TIMEOUT} seconds")
     try:
-        seconds, heavy, printed, changed, error = json.loads(answer.stdout.rpartition("\n")[2])
+        seconds, own, heavy, printed, changed, error = json.loads(answer.stdout.rpartition("\n")[2])
     except ValueError:
         words = answer.stderr.strip().splitlines()
         return Imported(0.0, error=words[-1] if words else f"the interpreter ended with {answer.returncode}")
-    return Imported(seconds, tuple(heavy), printed.strip(), tuple(changed), error)
+    return Imported(seconds, tuple(heavy), printed.strip(), tuple(changed), error, max(LONGEST, _SHARE * own))

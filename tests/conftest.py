@@ -41,7 +41,6 @@ class Site:
             [sys.executable, "-m", "imgai.cli.main", *arguments],
             capture_output=True,
             text=True,
-            timeout=120,
             env={**self.environment, **environment},
         )
 
@@ -76,8 +75,6 @@ def run_python() -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Run a program in a fresh interpreter."""
 
     def run(program: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
-        )
+        return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
 
     return run

@@ -87,11 +87,12 @@ def _looked_at(plugin: Plugin) -> dict[str, Any]:
 
     about = {**_facts(plugin), "module": plugin.module, "api": API_VERSION, "unmet": _unmet(plugin)}
     if plugin.host or not plugin.module or plugin.broken.startswith("it is made for plugin API"):
-        return {**about, "seconds": None, "heavy": [], "prints": "", "changes": []}
+        return {**about, "seconds": None, "slow": False, "heavy": [], "prints": "", "changes": []}
     seen = measure(plugin.module.partition(":")[0])
     return {
         **about,
         "seconds": round(seen.seconds, 4),
+        "slow": seen.slow,
         "heavy": list(seen.heavy),
         "prints": seen.printed,
         "changes": list(seen.changed),
@@ -111,13 +112,11 @@ def _unmet(plugin: Plugin) -> list[str]:
 
 def _problems(about: dict[str, Any]) -> list[str]:
     """Return the problems of a plugin, one per line."""
-    from imgai.imports import LONGEST
-
     found = [about["broken"]] if about["broken"] else []
     found += [words for words in about["unmet"] if words not in (about["broken"] or "")]
     if about["heavy"]:
         found.append(f"every command imports {', '.join(about['heavy'])} because of it")
-    if (about["seconds"] or 0) > LONGEST:
+    if about["slow"]:
         found.append(f"every command waits {about['seconds']:.2f} s for it")
     if about["prints"]:
         found.append(f"it prints {about['prints'].splitlines()[0][:80]!r} while it is imported")

@@ -23,7 +23,6 @@ def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
-            timeout=100,
         )
 
     return call

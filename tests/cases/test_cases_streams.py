@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 Shell = Callable[[str], subprocess.CompletedProcess[str]]
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.mark.parametrize("words", ["denoise in -o -", "classify in", "models"])

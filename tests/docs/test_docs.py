@@ -149,7 +149,6 @@ def test_the_example_plugin_runs_and_keeps_the_contract(site: Any, tmp_path: Pat
         env={**os.environ, "PYTHONPATH": str(site.folder)},
         capture_output=True,
         text=True,
-        timeout=200,
     )
     assert contract.returncode == 0, contract.stdout
 

@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the wheels of the example plugins are installed."""
     folder = tmp_path_factory.mktemp("plugins")
     asked = [str(PLUGINS / name) for name in NAMES]
-    subprocess.run([sys.executable, "-c", BUILD, str(folder), *asked], check=True, capture_output=True, timeout=300)
+    subprocess.run([sys.executable, "-c", BUILD, str(folder), *asked], check=True, capture_output=True)
     wheels = list((folder / "wheels").glob("*.whl"))
     assert len(wheels) == len(NAMES)
     for wheel in wheels:  # all of them are of Python alone, so that unpacking installs them
@@ -54,7 +54,6 @@ def imgai(installed: Path, tmp_path: Path) -> Imgai:
             [sys.executable, "-m", "imgai.cli.main", *arguments],
             capture_output=True,
             text=True,
-            timeout=300,
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200", "NO_COLOR": "1"},
         )
@@ -167,7 +166,6 @@ def test_the_examples_keep_the_contract(installed: Path) -> None:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode", "importlib", *tests],
         capture_output=True,
         text=True,
-        timeout=300,
         env={**os.environ, "PYTHONPATH": str(installed)},
     )
     assert answer.returncode == 0, answer.stdout

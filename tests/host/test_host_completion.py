@@ -63,7 +63,7 @@ def test_shells_complete(shell: str, words: str, offered: set[str], tmp_path: Pa
     }
     program = tmp_path / "imgai"
     program.write_text(PROGRAM)
-    answer = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=60)
+    answer = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True)
     found = {line.replace('"', "").split("\t")[0].split(":")[0].strip() for line in answer.stdout.splitlines()}
     if shell == "zsh":  # _arguments '*: :(("oil" "olive"))'
         found = {

@@ -217,7 +217,7 @@ def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
     line = [sys.executable, "-m", "imgai.cli.main", command]
-    answer = subprocess.run(line, stdout=writes, stderr=subprocess.PIPE, timeout=120)
+    answer = subprocess.run(line, stdout=writes, stderr=subprocess.PIPE)
     os.close(writes)
     assert (answer.returncode, answer.stderr) == (141, b"")
 
@@ -225,7 +225,7 @@ def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
 def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path) -> None:
     def imgai(*words: str) -> tuple[int, str]:
         line = [sys.executable, "-m", "imgai", *words]
-        answer = subprocess.run(line, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+        answer = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
         return answer.returncode, answer.stdout + answer.stderr
 
     assert imgai("-V") == imgai("--version") == (0, f"imgai {__version__}\n")
@@ -306,6 +306,6 @@ def test_ctrl_c_during_an_import_says_which_plugin(site: Any) -> None:
     assert process.stderr is not None
     assert process.stderr.read(3) == b"now"
     process.send_signal(signal.SIGTERM)  # as Ctrl-C, which is ignored in the background
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 130
     assert b"while the plugin imgai-slow was imported" in err

@@ -94,7 +94,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         [sys.executable, "-c", PROGRAM, json.dumps(commands)],
         capture_output=True,
         text=True,
-        timeout=280,
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200", "NO_COLOR": "1"},
     )

@@ -19,7 +19,7 @@ from imgai.registry import load_registry
 
 def told(*words: str) -> tuple[int, str]:
     """The exit code, and all that was printed."""
-    run = subprocess.run([sys.executable, "-m", "imgai", *words], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-m", "imgai", *words], capture_output=True, text=True)
     return run.returncode, run.stdout + run.stderr
 
 

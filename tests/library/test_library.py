@@ -73,7 +73,7 @@ def test_every_line_of_the_page_runs(folder: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 8
     program = "\n".join(blocks)
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=250)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     assert "done photos/a.png" in answer.stdout
     assert "failed photos/bad.png" in answer.stdout
@@ -103,7 +103,7 @@ def test_a_result_is_what_the_command_writes(folder: Path, segment: imgai.Chain,
         ("segment", "cat.jpg", "-o", "command", "--as", "cutout,mask", "--threshold", "0.4", "--device", "cpu"),
         ("denoise", "cat.jpg", "--strength", "0.4", "--out", "command", "--device", "cpu", "--json"),
     ):
-        answer = subprocess.run([*command, *words], capture_output=True, text=True, timeout=120)
+        answer = subprocess.run([*command, *words], capture_output=True, text=True)
         assert answer.returncode == 0, answer.stderr
     theirs = json.loads(answer.stdout.splitlines()[0])
     made = {path.name: path.read_bytes() for path in (folder / "command").iterdir() if path.is_file()}

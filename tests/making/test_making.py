@@ -163,7 +163,7 @@ def test_from_nothing_to_a_wheel_that_denoises_in_three_commands(tmp_path: Path)
 
     def imgai(*words: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "imgai", *words]
-        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280)
+        return subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     shutil.copytree(Path(__file__).parents[2] / "examples" / "scans", tmp_path / "photos")
     new = imgai("plugins", "new", "grain", "--model-of", "denoise")

@@ -120,4 +120,4 @@ def ffdnet() -> Path:
 def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """imgai as a person runs it."""
     words = [sys.executable, "-m", "imgai.cli.main", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+    return subprocess.run(words, capture_output=True, text=True)

@@ -154,7 +154,7 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path: Path, start: Any
     half = tmp_path / "out" / f".{owner[0]}-{owner[1]}-{process.pid}-1.half.imgai-tmp"
     half.write_bytes(b"half")
     again = start(tmp_path / "in", "--out", tmp_path / "out", "--json", "--slow", "0.1", "--batch", "1")
-    lines, _ = again.communicate(timeout=120)
+    lines, _ = again.communicate()
     assert again.returncode == 0
     states = [json.loads(line)["status"] for line in lines.splitlines()]
     # A picture may be in its place and its record not yet: then it is done again, and comes out the same.
@@ -164,7 +164,7 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path: Path, start: Any
         assert path.read_bytes() == content
     assert not list((tmp_path / "out").rglob("*.imgai-tmp"))
     whole = start(tmp_path / "in", "--out", tmp_path / "whole", "--quiet")
-    assert whole.wait(timeout=120) == 0
+    assert whole.wait() == 0
     for path in sorted((tmp_path / "whole").glob("*.png")):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
@@ -179,7 +179,7 @@ def test_control_c_finishes_what_is_in_hand_and_says_how_to_go_on(
     )
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate()
     assert process.returncode == 130
     assert "run the same command again" in words
     assert "Traceback" not in words
@@ -205,7 +205,7 @@ def test_a_full_disk_ends_the_run_and_leaves_nothing_half(tmp_path: Path, start:
         pytest.skip("mounting a small file system is not allowed here")
     try:
         process = start(tmp_path / "in", "--out", small / "out")
-        _, words = process.communicate(timeout=60)
+        _, words = process.communicate()
         assert process.returncode == 1
         assert "the disk is full" in words
         assert "Traceback" not in words
@@ -230,7 +230,7 @@ def test_a_file_that_may_not_grow_is_reported_like_a_full_disk(tmp_path: Path, s
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 
     process = start(tmp_path / "in", "--out", tmp_path / "out", preexec_fn=limit)
-    _, words = process.communicate(timeout=60)
+    _, words = process.communicate()
     assert process.returncode == 1
     assert "cannot be written" in words
     assert not [path for path in (tmp_path / "out").rglob("*") if path.suffix in (".png", ".imgai-tmp")]

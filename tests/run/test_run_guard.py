@@ -399,7 +399,6 @@ def planted(path: Path, how: str, aim: Path) -> None:
         path.write_bytes(b"[" * 200_000 + b"\n{}\n\xff\xfe\n" + b'{"schema": 2, "path": 3}\n')
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("how", ["fifo", "link", "folder", "damaged", "hard link"])
 def test_records_that_are_none_are_set_aside(pair: Path, tmp_path: Path, find_light: Any, how: str) -> None:
     out, aim = tmp_path / "out", tmp_path / "aim"
@@ -424,7 +423,6 @@ def test_a_folder_of_records_that_is_none_is_set_aside(pair: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("damage", ["gone", "torn", "flipped", "fifo", "folder"])
-@pytest.mark.timeout(60)
 def test_a_coco_file_outlives_what_happens_to_its_parts(
     pair: Path, tmp_path: Path, find_light: Any, damage: str
 ) -> None:

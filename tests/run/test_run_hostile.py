@@ -24,7 +24,6 @@ from imgai.runs.pipe import Stdin, Stopped
 from imgai.runs.scan import scan
 
 Shell = Callable[..., subprocess.CompletedProcess[bytes]]
-pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
@@ -48,7 +47,6 @@ def shell(tmp_path: Path) -> Shell:
                 **environment,
             },
             capture_output=True,
-            timeout=100,
         )
 
     return call
@@ -263,7 +261,7 @@ def test_a_member_with_a_hole_is_not_unfolded(tmp_path: Path) -> None:
 
 
 def test_what_is_no_picture_on_standard_input_is_not_read_to_its_end(shell: Shell) -> None:
-    answer = shell("cat /dev/zero | timeout 60 $imgai find-light - --out out")
+    answer = shell("cat /dev/zero | timeout 500 $imgai find-light - --out out")
     assert answer.returncode == 1, answer
     assert b"not a picture" in answer.stderr
 

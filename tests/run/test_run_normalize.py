@@ -101,7 +101,7 @@ def test_what_is_no_range_is_refused(text: str) -> None:
 
 def imgai(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "imgai", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def test_sixteen_bits_of_any_camera_are_found_recorded_and_shown(tmp_path: Path) -> None:

@@ -56,14 +56,13 @@ def shell(tmp_path: Path) -> Shell:
     program.write_text(PROGRAM)
     program.chmod(0o755)
 
-    def call(script: str, timeout: float = 120) -> subprocess.CompletedProcess[bytes]:
+    def call(script: str) -> subprocess.CompletedProcess[bytes]:
         path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
         return subprocess.run(
             ["bash", "-c", f"set -o pipefail\n{script}"],
             cwd=tmp_path,
             env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
             capture_output=True,
-            timeout=timeout,
         )
 
     return call
@@ -243,7 +242,6 @@ def test_a_terminal_gets_no_picture(shell: Shell, tmp_path: Path, make_picture: 
             cwd=tmp_path,
             stdout=writes,
             stderr=subprocess.PIPE,
-            timeout=60,
         )
     finally:
         os.close(writes)
@@ -292,7 +290,6 @@ def test_what_is_called_like_a_page_or_what_is_kept_keeps_its_suffix(tmp_path: P
     assert [each.base.name for each in plans] == wanted
 
 
-@pytest.mark.timeout(30)
 def test_a_stream_is_written_and_read_as_it_comes(tmp_path: Path) -> None:
     """A member is there before the next has been sent: neither side may hold a block back."""
     reads, writes = os.pipe()

@@ -246,7 +246,7 @@ def test_an_address_and_films_in_a_folder_say_what_to_do_first(pair: Path, tmp_p
 @pytest.mark.parametrize("columns", ["60", "80", "140"])
 def test_imgai_alone_shows_how_to_begin(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    answer = subprocess.run([sys.executable, "-m", "imgai"], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run([sys.executable, "-m", "imgai"], capture_output=True, text=True)
     assert answer.returncode == 2
     lines = answer.stdout.splitlines()
     assert [line.split()[1] for line in lines if line.startswith("  imgai ")] == [
@@ -258,5 +258,5 @@ def test_imgai_alone_shows_how_to_begin(columns: str, monkeypatch: pytest.Monkey
 
 def test_brackets_in_help_are_shown() -> None:
     command = [sys.executable, "-m", "imgai", "classify", "--help"]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(command, capture_output=True, text=True)
     assert "imgai-classify[timm]" in answer.stdout.replace("\n", "")

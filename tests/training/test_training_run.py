@@ -50,7 +50,6 @@ def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "imgai", *words],
         capture_output=True,
         text=True,
-        timeout=120,
         env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200", **environment},
     )
 
@@ -216,7 +215,7 @@ def test_a_signal_ends_it_with_the_best_so_far(squares: Path, models: Path) -> N
         seen.append(json.loads(line))
         if seen[-1]["event"] == "step":
             process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    assert process.wait() == 130
     assert seen[-1]["event"] == "end"
     assert seen[-1]["ending"] == "stopped"
     assert hash_of(models / "long" / "long.safetensors")
@@ -334,7 +333,7 @@ except SystemExit:
 names = [name for name in sys.modules if name.startswith(("imgai.train", "torch"))]
 print(names, file=sys.stderr)
 """
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert answer.stderr.strip() == "[]"
 
 

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterator
 from functools import cache
 
-from imgai.imports import LONGEST, measure
+from imgai.imports import measure
 from imgai.plugin import Model, Task, Weights
 from imgai.predict.weights import location
 from imgai.sound import troubles
@@ -37,11 +37,11 @@ def imports(subject: Subject) -> Iterator[Fault]:
     if not subject.module:
         return
     seen = measure(subject.module)
-    for _ in range(2):  # measured twice, because the machine may be busy
-        if seen.error or seen.heavy or seen.seconds <= LONGEST:
+    for _ in range(2):  # measured again, because the machine may be busy
+        if seen.error or seen.heavy or not seen.slow:
             break
         again = measure(subject.module)
-        seen = again if again.seconds < seen.seconds else seen
+        seen = again if again.seconds / again.longest < seen.seconds / seen.longest else seen
     where = subject.module
     if seen.error:
         yield Fault(where, f"it does not import: {seen.error}", "every command imports it")
@@ -49,9 +49,9 @@ def imports(subject: Subject) -> Iterator[Fault]:
     if seen.heavy:
         advice = "import them in the module that load names, or within functions"
         yield Fault(where, f"declaring imports {', '.join(seen.heavy)}", advice)
-    if seen.seconds > LONGEST:
+    if seen.slow:
         advice = "every command waits for it: move the work into load"
-        yield Fault(where, f"importing it takes {seen.seconds:.2f} s, {LONGEST:g} s at most", advice)
+        yield Fault(where, f"importing it takes {seen.seconds:.2f} s, {seen.longest:.1f} s at most", advice)
     if seen.printed:
         words = seen.printed.splitlines()[0][:80]
         yield Fault(where, f"importing it prints {words!r}", "take the print out: it would be told at every command")

@@ -18,7 +18,7 @@ CAT = skimage.data.chelsea()[80:140, 150:230]
 
 def imgai(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "imgai.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_pictures_of_every_kind_reach_their_size(tmp_path: Path) -> None:
