@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import _locale
+import atexit
+import builtins
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 loading = ""
 """The distribution of the plugin that is being imported, for the message after Ctrl-C."""
+left_running: dict[str, Any] = {}
+"""By distribution: threads that a plugin started while it was imported, and for which Python would wait at its end."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NO_TIMER = (0.0, 0.0)
 
 
 @contextlib.contextmanager
@@ -19,17 +26,87 @@ def apart(distribution: str) -> Iterator[None]:
     """Import a plugin within this context: its prints go to stderr, and changes to global state are undone."""
     global loading
     loading = distribution
-    streams, hook = (sys.stdin, sys.stdout, sys.stderr), sys.excepthook
-    words, environment, folder = list(sys.argv), dict(os.environ), _folder()
-    handlers = [signal.getsignal(number) for number in _SIGNALS]
-    filters = list(sys.modules["warnings"].filters) if "warnings" in sys.modules else None
-    sys.stdout = sys.stderr
+    own, update, limit = dict(vars(builtins)), vars(builtins).update, sys.getrecursionlimit()
+    undo = (_streams(), _interpreter(), _modules(), _surroundings(), _logging(), _threads(distribution))
     try:
         yield
     finally:
+        if sys.getrecursionlimit() != limit:
+            sys.setrecursionlimit(limit)
+        update(own)  # first: all that follows needs them
         loading = ""
+        for each in undo:
+            each()
+
+
+def _streams() -> Callable[[], None]:
+    """Standard streams; and functions for the end of the process, which print to stderr, too."""
+    streams, register = (sys.stdin, sys.stdout, sys.stderr), atexit.register
+    sys.stdout = sys.stderr
+
+    def registered(function: Callable[..., Any], /, *values: Any, **named: Any) -> Callable[..., Any]:
+        register(_aside, function, values, named)
+        return function
+
+    atexit.register = registered
+
+    def undo() -> None:
         sys.stdin, sys.stdout, sys.stderr = streams
-        sys.excepthook = hook
+        atexit.register = register
+
+    return undo
+
+
+def _aside(function: Callable[..., Any], values: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Call a function with standard output turned to stderr: pictures may have been written there."""
+    with contextlib.redirect_stdout(sys.stderr):
+        function(*values, **named)
+
+
+def _interpreter() -> Callable[[], None]:
+    """What is called in an interpreter's course, and where it looks for modules; what was added there comes last."""
+    hooks = (sys.excepthook, sys.gettrace(), sys.getprofile())
+    lists = [(name, getattr(sys, name), list(getattr(sys, name))) for name in ("path", "meta_path", "path_hooks")]
+    filters = list(sys.modules["warnings"].filters) if "warnings" in sys.modules else None
+
+    def undo() -> None:
+        if sys.gettrace() is not hooks[1]:
+            sys.settrace(hooks[1])
+        if sys.getprofile() is not hooks[2]:
+            sys.setprofile(hooks[2])
+        sys.excepthook = hooks[0]
+        for name, places, before in lists:
+            now = getattr(sys, name, None)
+            if now is not places or places != before:
+                added = [each for each in now if each not in before] if isinstance(now, list) else []
+                places[:] = [*before, *added]
+                setattr(sys, name, places)
+        if filters is not None:
+            sys.modules["warnings"].filters[:] = filters
+
+    return undo
+
+
+def _modules() -> Callable[[], None]:
+    """Modules that are there already."""
+    before = dict(sys.modules)
+
+    def undo() -> None:
+        after = sys.modules
+        for name, module in before.items():
+            if name not in after or after[name] is not module:
+                after[name] = module
+
+    return undo
+
+
+def _surroundings() -> Callable[[], None]:
+    """What the operating system knows of the process."""
+    words, environment, folder = list(sys.argv), dict(os.environ), _folder()
+    handlers = [signal.getsignal(number) for number in _SIGNALS]
+    mask, language, timer = _mask(), _locale.setlocale(_locale.LC_ALL), _timer()
+
+    def undo() -> None:
         sys.argv[:] = words
         if dict(os.environ) != environment:
             for name in set(os.environ) - set(environment):
@@ -41,8 +118,57 @@ def apart(distribution: str) -> Iterator[None]:
             if handler is not None and signal.getsignal(number) is not handler:
                 with contextlib.suppress(ValueError):  # signals can be set in the main thread only
                     signal.signal(number, handler)
-        if filters is not None:
-            sys.modules["warnings"].filters[:] = filters
+        if timer == _NO_TIMER != _timer():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if _mask() != mask:
+            os.umask(mask)
+        if _locale.setlocale(_locale.LC_ALL) != language:
+            _locale.setlocale(_locale.LC_ALL, language)
+
+    return undo
+
+
+def _timer() -> tuple[float, float]:
+    """The alarm that is set."""
+    return signal.getitimer(signal.ITIMER_REAL) if hasattr(signal, "getitimer") else _NO_TIMER
+
+
+def _mask() -> int:
+    """Which permissions new files do not get; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _logging() -> Callable[[], None]:
+    """Who hears what is logged: nobody, unless the host or the user says so."""
+    root = sys.modules["logging"].root if "logging" in sys.modules else None
+    before = (list(root.handlers), root.level, root.manager.disable) if root is not None else ([], 30, 0)
+
+    def undo() -> None:
+        if (logging := sys.modules.get("logging")) is not None:
+            root = logging.root
+            root.handlers[:], (root.level, root.manager.disable) = before[0], before[1:]
+            root.manager._clear_cache()
+
+    return undo
+
+
+def _threads(distribution: str) -> Callable[[], None]:
+    """Threads that go on."""
+    threading = sys.modules.get("threading")
+    before = set(threading.enumerate()) if threading is not None else set()
+
+    def undo() -> None:
+        if (threading := sys.modules.get("threading")) is None:
+            return
+        main = threading.main_thread()
+        added = [each for each in threading.enumerate() if each not in before and each is not main]
+        for thread in added:
+            if not thread.daemon:
+                left_running.setdefault(distribution, []).append(thread)
+
+    return undo
 
 
 def _folder() -> str:

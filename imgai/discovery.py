@@ -46,6 +46,7 @@ _UNKNOWN: tuple[tuple[re.Pattern[str], type[BaseException]], ...] = (
 """Patterns of error messages which say that a plugin uses a field, output or name unknown to this version of imgai."""
 _VALUE = re.compile(r"\w[\w.]*(:\w[\w.]*)?(\s*\[.*\])?")
 """The form of a valid entry point."""
+_HOOK = "imgai_register_"
 _MOST = 2000
 """The maximum number of declarations per hook, so that an endless generator is stopped."""
 _AT_LEAST = re.compile(r"imgai\s*\(?[^;]*?>=\s*([\d.]+)")
@@ -134,7 +135,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
     began = time.perf_counter()
     try:
         with apart(name):
-            declared = _declarations([entry_point.load()])
+            declared = _declarations([_module(entry_point.load())])
     except BaseException as error:
         # SystemExit and the like too: a plugin that exits while it is imported must not end the command.
         if is_interrupt(error) or os.environ.get("IMGAI_STRICT") == "1":
@@ -143,6 +144,18 @@ def _load(entry_point: EntryPoint) -> Plugin:
         return Plugin(entry_point.name, name, version, broken=broken, module=module)
     seconds = time.perf_counter() - began
     return Plugin(entry_point.name, name, version, **declared, module=module, seconds=seconds)
+
+
+def _module(named: object) -> ModuleType:
+    """What an entry point names, if it is a module. Raises TypeError, with what to name."""
+    if not isinstance(named, ModuleType):
+        what = (
+            f"the class {named.__name__}"
+            if isinstance(named, type)
+            else f"something of the type {type(named).__name__}"
+        )
+        raise TypeError(f"its entry point names {what}; name the module that has its hooks")
+    return named
 
 
 def _missing(error: BaseException, requires: list[str]) -> str:
@@ -159,9 +172,14 @@ class _Hooks(pluggy.PluginManager):
     """Looks for hooks among functions only. pluggy inspects every name of a module, which takes ten times as long."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        if not isinstance(vars(plugin).get(name), FunctionType):
-            return None
-        return super().parse_hookimpl_opts(plugin, name)
+        found = vars(plugin).get(name)
+        if isinstance(found, FunctionType):
+            return super().parse_hookimpl_opts(plugin, name)
+        if name.startswith(_HOOK) and isinstance(getattr(found, "imgai_impl", None), dict):
+            raise TypeError(
+                f"its hook {name} is no plain function but a {type(found).__name__}; def one, and mark that"
+            )
+        return None
 
 
 def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
@@ -173,10 +191,13 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
     hooks.check_pending()  # raises for hooks with unknown names, which are misspelled
     declared: dict[str, Any] = {}
     for name, type_ in _DECLARED.items():
-        answers = getattr(hooks.hook, f"imgai_register_{name}")()
+        answers = getattr(hooks.hook, f"{_HOOK}{name}")()
+        for answer in answers:
+            if isinstance(answer, getattr(plugin, type_)):
+                raise TypeError(f"its hook {_HOOK}{name} returns one {type_}; return a list of them: [{type_}(...)]")
         values = tuple(islice((value for answer in answers for value in answer), _MOST + 1))
         if len(values) > _MOST:
-            raise ValueError(f"its hook imgai_register_{name} returns more than {_MOST} declarations")
+            raise ValueError(f"its hook {_HOOK}{name} returns more than {_MOST} declarations")
         declared[name] = values
         for value in values:
             if not isinstance(value, getattr(plugin, type_)):

@@ -32,12 +32,17 @@ HEAVY = (
 _TIMEOUT = 60
 
 _PROGRAM = """
-import contextlib, importlib, io, json, logging, os, random, sys, time, warnings
+import contextlib, importlib, io, json, logging, os, random, sys, threading, time, warnings
 name, heavy, path = json.loads(sys.argv[1])
 began = time.perf_counter()
 import imgai.discovery, imgai.plugin
 own = time.perf_counter() - began
 sys.path[:0] = path
+
+def mask():
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 def state():
     return {
@@ -49,6 +54,9 @@ def state():
         "sys.stdout or sys.stderr": [id(sys.stdout), id(sys.stderr)],
         "sys.excepthook": id(sys.excepthook),
         "print or open": [id(print), id(open)],
+        "sys.path": list(sys.path),
+        "the umask": mask(),
+        "the threads that go on": [t.name for t in threading.enumerate() if not t.daemon],
     }
 
 printed, error = io.StringIO(), ""

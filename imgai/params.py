@@ -160,10 +160,18 @@ def as_values(params: type[Params], given: Mapping[str, object], **others: objec
 
 
 def picked(params: type[Params], values: Mapping[str, object], **others: object) -> Params:
-    """Return an instance of the dataclass with those of the already checked values that are its fields."""
+    """Return an instance of the dataclass with those of the already checked values that are its fields.
+
+    Raises UsageError if the dataclass refuses them: a plugin may check several values together.
+    """
     fields: Iterable[dataclasses.Field[Any]] = dataclasses.fields(params)  # type: ignore[arg-type]
     names = {field.name for field in fields if param_of(field) is not None} - others.keys()
-    return params(**{name: value for name, value in values.items() if name in names}, **others)
+    try:
+        return params(**{name: value for name, value in values.items() if name in names}, **others)
+    except (ValueError, TypeError) as error:
+        raise UsageError(
+            " ".join(str(error).split()) or f"{params.__name__} cannot be made of these options"
+        ) from error
 
 
 def read(option: Option, text: str) -> object:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from imgai.apart import is_interrupt, words_of
 from imgai.errors import UsageError
 from imgai.params import check, options_of
 from imgai.plugin import Format, Kind, Model, Task, param_of
@@ -126,11 +127,13 @@ def of_params(params: type[Any]) -> Iterator[str]:
         if about.choices is not None and not all(isinstance(choice, str) for choice in about.choices):
             yield f"{called} has choices that are no texts; only a str and a tuple[str, ...] have choices"
             return
+        yield from _unfit_choices(called, about.choices or ())
     try:
         options = options_of(params)
     except Exception as error:  # an annotation that cannot be evaluated, or of an unsupported type
         text = " ".join(str(error).split())
-        yield f"{text}; a file is a str with param(..., file=True), several texts are a tuple[str, ...]"
+        hint = "a file is a str with param(..., file=True), one of some texts a str with choices"
+        yield f"{text}; {hint}, several texts are a tuple[str, ...]"
         return
     for option in options:
         default = option.default
@@ -142,6 +145,30 @@ def of_params(params: type[Any]) -> Iterator[str]:
             yield f"the param {option.name!r} has the default None; annotate it with `{option.type.__name__} | None`"
         elif default is not None:
             yield from _wrong_default(option, default)
+    if all(option.default is not dataclasses.MISSING for option in options) and (words := _unmade(params)):
+        yield f"{params.__name__} cannot be made of its defaults: {words}"
+
+
+def _unmade(params: type[Any]) -> str:
+    """Why a dataclass of params refuses its own defaults; empty if it takes them."""
+    try:
+        params()
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        return words_of(error) or type(error).__name__
+    return ""
+
+
+def _unfit_choices(called: str, choices: tuple[str, ...]) -> Iterator[str]:
+    """Choices that nobody could tell apart, or give."""
+    for choice in choices:
+        if choices.count(choice) > 1:
+            yield f"{called} has the choice {choice!r} twice"
+            return
+        if "," in choice or not choice.isprintable() or choice != choice.strip():
+            yield f"{called} has the choice {choice!r}; no choice holds a comma, or a space at its ends"
+            return
 
 
 def _wrong_default(option: Any, default: object) -> Iterator[str]:

@@ -35,7 +35,22 @@ def main() -> None:
     try:
         run()
     finally:
-        _flush()
+        try:
+            _flush()
+        finally:
+            _end()
+
+
+def _end() -> None:
+    """End at once where a plugin left threads for which Python would wait, and say which plugin that is."""
+    running = getattr(sys.modules.get("imgai.apart"), "left_running", {})
+    names = [name for name, threads in running.items() if any(thread.is_alive() for thread in threads)]
+    ending = sys.exception()
+    if not names or not isinstance(ending, SystemExit | None):
+        return
+    code = getattr(ending, "code", None) or 0
+    os.write(2, f"warning: the plugin {names[0]} started a thread that goes on; it is ended\n".encode())
+    os._exit(code if isinstance(code, int) else EXIT_FAILED)
 
 
 def _leave(*_: object) -> None:

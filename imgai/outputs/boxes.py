@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgai.outputs.base import OutputType, Place, StepContext, View
 from imgai.outputs.counting import Counting
-from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 
 if TYPE_CHECKING:
@@ -131,6 +131,8 @@ class BoxesOutput(OutputType):
         return "" if inside else "it has boxes outside of the image"
 
     def improper(self, model: Model, returned: Any) -> str:
+        if words := not_floating(returned):
+            return words.replace(" in [0, 1]", "").replace("divide by 255", "call .float()")
         sure = returned[returned[..., _SCORE] > 0]
         if len(sure) and float(sure[:, :_SCORE].abs().max()) > 1 + _NEAR:
             most = float(sure[:, :_SCORE].abs().max())

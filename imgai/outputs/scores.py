@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from imgai.outputs.base import OutputType, StepContext, View
-from imgai.outputs.shape import not_a_tensor, wrong_shape
+from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class ScoresOutput(OutputType):
         return ""
 
     def improper(self, model: Model, returned: Any) -> str:
+        if words := not_floating(returned):
+            return words.replace(" in [0, 1]", "").replace("divide by 255", "call .float()")
         low, sums = float(returned.min()), returned.float().sum(1)
         if low < 0 or float((sums - 1).abs().max()) > 1e-3:
             return f"its scores go down to {low:.3g} and sum to {float(sums[0]):.3g}, not 1; return x.softmax(dim=1)"

@@ -19,11 +19,19 @@ def wrong_shape(shape: tuple[int, ...], images: Tensor, expected: tuple[int, ...
     return f"{words}; {advice}" if advice else words
 
 
+_WIDTHS = {
+    "float64": "it returned float64, which takes twice as long and not every device has; call .float()",
+    "float16": "it returned float16, too coarse for pictures of 16 bits; call .float() in postprocess",
+    "bfloat16": "it returned bfloat16, too coarse for pictures; call .float() in postprocess",
+}
+"""What is wrong with other widths of floating point."""
+
+
 def not_floating(returned: Tensor) -> str:
-    """Return the message for an answer that is not floating point; empty if it is."""
-    if returned.is_floating_point():
-        return ""
+    """Return the message for an answer that is not float32; empty if it is."""
     kind = str(returned.dtype).removeprefix("torch.")
+    if returned.is_floating_point():
+        return _WIDTHS.get(kind, "")
     advice = "divide by 255" if kind == "uint8" else "call .float()"
     return f"it returned {kind}, where float32 in [0, 1] is due; {advice}"
 

@@ -115,7 +115,8 @@ class Work:
             size = (height, width)
         elif isinstance(size, int):
             size = fitted(height, width, size)
-        return resize(image, size)
+        # A survey may work in place: what it is given is nobody else's, and no channel of it stands for others.
+        return resize(image, size).clone(memory_format=torch.contiguous_format)
 
     def _seen(self) -> Tensor:
         """Return the image for the network, with colours bled into transparent pixels."""

@@ -7,12 +7,15 @@ import contextlib
 import gc
 import hashlib
 import io
+import locale
 import logging
+import multiprocessing
 import os
 import random
 import signal
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -43,6 +46,16 @@ def state() -> dict[str, object]:
         "logging": (list(logging.root.handlers), logging.root.level, logging.root.manager.disable),
         "the environment": dict(os.environ),
         "the working directory": os.getcwd(),  # noqa: PTH109
+        "torch's autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
+        "torch's search for anomalies": torch.is_anomaly_enabled(),
+        "torch's use of oneDNN": torch.backends.mkldnn.enabled,
+        "torch's flushing of denormal numbers": float(_TINY * 0.5) == 0,
+        "how processes are started": multiprocessing.get_start_method(allow_none=True),
+        "how long sockets wait": socket.getdefaulttimeout(),
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "sys.path": list(sys.path),
+        "the umask": _umask(),
+        "the threads that go on": _threads(),
         "Pillow": (*map(id, pillow), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES),
         "NumPy's handling of errors": np.geterr(),
         "sys.stdout or sys.stderr": (id(sys.stdout), id(sys.stderr)),
@@ -52,6 +65,22 @@ def state() -> dict[str, object]:
         "the recursion limit": sys.getrecursionlimit(),
         "garbage collection": gc.isenabled(),
     }
+
+
+_TINY = torch.tensor(2.0**-126)
+
+
+def _umask() -> int:
+    """Which permissions new files do not get; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _threads() -> list[str]:
+    """Those for which Python waits at its end, but for those of pools, which end by themselves."""
+    going_on = [each for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    return sorted(each.name for each in going_on if not each.name.startswith("ThreadPoolExecutor"))
 
 
 def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
@@ -111,6 +140,16 @@ def _undo(before: dict[str, Any]) -> None:
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before["torch's settings of cuDNN"]
     random.setstate(before["the seed of random"])
     _, logging.root.level, logging.root.manager.disable = before["logging"]
+    for device, used in zip(("cpu", "cuda"), before["torch's autocast"], strict=True):
+        torch.set_autocast_enabled(device, used)
+    torch.autograd.set_detect_anomaly(before["torch's search for anomalies"])
+    torch.backends.mkldnn.enabled = before["torch's use of oneDNN"]
+    torch.set_flush_denormal(before["torch's flushing of denormal numbers"])
+    multiprocessing.set_start_method(before["how processes are started"], force=True)
+    socket.setdefaulttimeout(before["how long sockets wait"])
+    locale.setlocale(locale.LC_ALL, before["the locale"])
+    sys.path[:] = before["sys.path"]
+    os.umask(before["the umask"])
     np.seterr(**before["NumPy's handling of errors"])
     sys.setrecursionlimit(before["the recursion limit"])
     (gc.enable if before["garbage collection"] else gc.disable)()

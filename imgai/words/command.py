@@ -82,10 +82,11 @@ def parse(
 def function_of(options: Sequence[Option], work: Callable[[typer.Context], int]) -> Callable[..., None]:
     """A function with the signature that Typer reads. work: what it does; returns the exit code."""
 
-    def command(context: typer.Context, **values: object) -> None:
-        raise typer.Exit(work(context))
+    # No option has a name that begins with an underscore; a plugin may call one "context".
+    def command(_context: typer.Context, **values: object) -> None:
+        raise typer.Exit(work(_context))
 
-    of_context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    of_context = inspect.Parameter("_context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [of_context, *map(_parameter, options)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -67,7 +67,7 @@ def hostile() -> Iterator[tuple[str, dict[str, str]]]:
 def source_of(name: str, about: dict[str, str]) -> str:
     source = about.get("source", WHOLE if "entry" not in about else "")
     sound = "broken" not in about
-    if sound and "source" in about:  # what it does while it is imported, and then a plugin like any other
+    if sound and "register_tasks" not in source:  # what it does while it is imported; then a plugin like any other
         source += "\n" + WHOLE
     values = {"TASK": about.get("task", ""), "MODEL": about.get("model", ""), "PARAMS": about.get("params", "pass")}
     for key, value in {**values, "NAME": name, "PRELUDE": PRELUDE}.items():

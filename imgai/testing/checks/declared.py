@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
+import importlib.util
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 from imgai.imports import measure
 from imgai.plugin import Model, Task, Weights
@@ -16,6 +19,8 @@ from imgai.testing.fault import Fault
 from imgai.testing.subject import Subject, short
 
 _LONGEST_SUMMARY = 90
+_FOR_OTHERS = ("plugin", "testing", "load", "run", "__version__")
+"""What of the host a plugin may import: its API, that for its tests, and that for programs."""
 _UNKNOWN_LICENCES = ("unknown", "none", "other", "n/a", "todo", "tbd", "?", "free", "open source", "custom")
 
 
@@ -57,6 +62,36 @@ def imports(subject: Subject) -> Iterator[Fault]:
         yield Fault(where, f"importing it prints {words!r}", "take the print out: it would be told at every command")
     for what in seen.changed:
         yield Fault(where, f"importing it changes {what}", "that belongs to the whole process: leave it alone")
+    for file, name in _reaches_in(where.partition(".")[0]):
+        words = f"{file} imports {name}, which may be otherwise in the next imgai"
+        yield Fault(where, words, "imgai.plugin alone stays as it is; what it lacks is worth an issue")
+
+
+def _reaches_in(package: str) -> Iterator[tuple[str, str]]:
+    """Imports of the host, besides that of what is for plugins: the file, and what it imports."""
+    spec = importlib.util.find_spec(package) if package != "imgai" else None
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        for path in sorted(Path(folder).rglob("*.py")):
+            try:
+                tree = ast.parse(path.read_bytes())
+            except (OSError, SyntaxError, ValueError):
+                continue  # told by another check
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Import):
+                    names = [each.name for each in node.names]
+                elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                    names = [f"{node.module}.{each.name}" for each in node.names]
+                else:
+                    continue
+                if found := next((name for name in names if _is_inside(name)), None):
+                    yield path.name, found
+                    break
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name is of a part of the host that is not for others."""
+    head, _, rest = name.partition(".")
+    return head == "imgai" and rest.partition(".")[0] not in ("", *_FOR_OTHERS)
 
 
 def summaries(subject: Subject) -> Iterator[Fault]:
@@ -123,6 +158,24 @@ def functions(subject: Subject) -> Iterator[Fault]:
             continue
         if not callable(found) or inspect.isclass(found):
             yield Fault(where, f"{name} is a {type(found).__name__}", "it names a function")
+            continue
+        if (words := _not_callable_as(found, 1)) and any(name in (each.load, each.train) for each in subject.models):
+            yield Fault(where, f"{name} {words}", "it is called with one argument, the context, and returns at once")
+
+
+def _not_callable_as(function: Callable[..., object], count: int) -> str:
+    """Why a function cannot be called with that many arguments for what it returns; empty if it can."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "is an async function"
+    if inspect.isgeneratorfunction(function):
+        return "is a generator: it yields"
+    try:
+        inspect.signature(function).bind(*[None] * count)
+    except TypeError as error:
+        return f"cannot be called with {count} argument: {error}"
+    except ValueError:
+        pass  # no signature is known
+    return ""
 
 
 def weights(subject: Subject) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ import torch
 
 from imgai.plugin import Model
 from imgai.predict.step import Step
+from imgai.testing.elsewhere import elsewhere
 from imgai.testing.fault import Fault
 from imgai.testing.images import noise
 from imgai.testing.state import kept
@@ -37,12 +38,13 @@ def state(subject: Subject) -> Iterator[Fault]:
         where = called(step)
         seen: set[str] = set()
         for what, work in _parts(subject, step):
-            with kept() as (changes, printed):
+            with kept() as (changes, printed), elsewhere() as touched:
                 failed = ""
                 try:
                     work()
                 except Exception as error:
                     failed = short(error)
+            yield from (Fault(where, f"{what} {words}", advice) for words, advice in touched)
             for change in changes:
                 if change not in seen:
                     seen.add(change)
@@ -59,6 +61,8 @@ def state(subject: Subject) -> Iterator[Fault]:
 def _instead(change: str) -> str:
     if change.startswith("the seed"):
         return "use a generator of your own, torch.Generator().manual_seed(0)"
+    if "threads that go on" in change:
+        return "daemon=True ends one with the process; better, join it"
     if "threads" in change:
         return "imgai shares the cores out; tell a runtime of your own its number where you make it"
     return "leave it alone"
@@ -140,10 +144,11 @@ def _holding() -> tuple[int, int]:
 
 
 def device(subject: Subject) -> Iterator[Fault]:
-    """A model runs on the device that it is loaded to. Skipped if there is no CUDA device."""
-    if not torch.cuda.is_available():
-        return
+    """A model runs on the device that it is loaded to. Without CUDA, only where its network lies is checked."""
     for model in subject.runnable:
+        if not torch.cuda.is_available():
+            yield from _stays(model, _loaded_to(subject, model, "meta"), "meta")
+            continue
         try:
             step = subject.load(model, device="cuda")
             side = plain_side(step, 64)
@@ -151,8 +156,22 @@ def device(subject: Subject) -> Iterator[Fault]:
         except Exception as error:
             yield Fault(model.name, f"on a GPU it fails: {short(error)}", "put all tensors on context.device")
             continue
-        network = step.predictor.network
-        if isinstance(network, torch.nn.Module):
-            places = {tensor.device.type for tensor in (*network.parameters(), *network.buffers())}
-            if places - {"cuda"}:
-                yield Fault(model.name, "on a GPU its network stays on the CPU", "load it straight to context.device")
+        yield from _stays(model, step, "cuda")
+
+
+def _loaded_to(subject: Subject, model: Model, device: str) -> Step | None:
+    """The model on a device that only has shapes; None where it cannot be, as safetensors does not read to it, say."""
+    try:
+        return subject.load(model, device=device)
+    except Exception:
+        return None
+
+
+def _stays(model: Model, step: Step | None, device: str) -> Iterator[Fault]:
+    network = None if step is None else step.predictor.network
+    if isinstance(network, torch.nn.Module):
+        places = {tensor.device.type for tensor in (*network.parameters(), *network.buffers())}
+        if others := sorted(places - {device}):
+            where = "on a GPU" if device == "cuda" else "on another device"
+            words = f"{where} its network stays on {', '.join(others)}"
+            yield Fault(model.name, words, "load it straight to context.device")
