@@ -27,9 +27,9 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest
 
-# Object stores, on this machine: an S3 server on loopback, runs that are killed.
+# Object stores and clusters, on this machine: an S3 server on loopback, runs, workers and nodes that are killed.
 test-scale: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[stores]' 'moto[s3,server]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[ray,stores]' 'moto[s3,server]'
 	$(BIN)/python -m pytest -m scale tests/scale
 
 lint: $(STAMP)

@@ -149,6 +149,7 @@ class RunOptions(Basics):
 
     name: the pattern for names of output files. log: a file that messages are appended to.
     part: the share of the inputs for this worker, as ``2/8``. steal: continue with the shares of other workers.
+    on: the cluster that processes the inputs. workers, gpus_per_worker: how many workers, and GPUs of each.
     channel: the channel to use of pictures with several. dpi: dots per inch of every picture; None: as stated in the
         file.
     out: the output folder, or the output file; None if labels are only printed.
@@ -197,6 +198,16 @@ class RunOptions(Basics):
         None, "Process only this part of the inputs: 2/8 is the second of eight.", metavar="I/N", scope="typed"
     )
     steal: bool = option(False, "With --part: continue with unfinished inputs of the other parts.", scope="typed")
+    on: str | None = option(
+        None, "Process on the workers of a Ray cluster: ray, or ray://HOST:PORT.", metavar="CLUSTER", scope="typed"
+    )
+    workers: int | None = option(
+        None, "With --on: number of workers, each on one core.", minimum=1, maximum=10_000, shown="a core each",
+        scope="typed",
+    )  # fmt: skip
+    gpus_per_worker: float | None = option(
+        None, "With --on: GPUs of each worker; 0.5 lets two share one.", minimum=0, maximum=64, scope="typed"
+    )
     null: bool = option(False, "Names in @lists end with NUL instead of a newline.", short="-0", scope="recipe")
     outputs: OutputOptions = field(default_factory=OutputOptions)
     machine: Machine = field(default_factory=Machine)

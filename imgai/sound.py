@@ -34,9 +34,9 @@ A task whose name clashes with a command added to the host later is offered unde
 RESERVED_OPTIONS = frozenset(
     """
     as backend batch channel compare contact device dpi dry_run excel explain explain_label fail_fast fail_if_empty
-    folder force height help inputs json keep link list log mask max_pixels megapixels memory model name no_clobber
-    normalize null on open out overwrite part precision progress quiet recipe report save_recipe scale sort_by sort_into
-    steal threads threshold tile top undo verbose version watch width with write_xmp
+    folder force gpus_per_worker height help inputs json keep link list log mask max_pixels megapixels memory model name
+    no_clobber normalize null on open out overwrite part precision progress quiet recipe report save_recipe scale
+    sort_by sort_into steal threads threshold tile top undo verbose version watch width with workers write_xmp
     """.split()  # noqa: SIM905 a list of so many names is not to be read
 )
 """Names of options that a param may not have. The list is fixed for this version of the plugin API.

@@ -66,7 +66,8 @@ def run(
     out: the output folder, the output file, or the table of labels.
     machine: the device and how the networks run on it; by default the best available device.
     keep: names of steps before the last whose outputs are also written.
-    options: options of the run (force, overwrite, fail_fast, threads, memory, max_pixels); see docs/runs.md.
+    options: options of the run (force, overwrite, fail_fast, threads, memory, max_pixels, on, workers); see
+        docs/runs.md and docs/scale.md.
 
     The run starts when the first record is requested. The record of a failed input has the error. A second run
     processes only what is missing or has changed. Raises UsageError for an invalid request, PluginError for a model

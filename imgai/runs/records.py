@@ -81,6 +81,7 @@ class Records:
         self._lock = Lock()
         self._read = 0  # bytes of the file that were read
         self._seen = 0  # bytes of the file that were read, or appended by this run
+        self._since: int | None = None  # the byte from which on what was done is news; None: what comes after `load`
         self._loaded = False
         self.news: set[Key] = set()  # what was done since the records were first read
         self._known: dict[Key, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
@@ -105,7 +106,8 @@ class Records:
             with self._lock, self._open(os.O_RDONLY) as file:
                 file.seek(self._read)
                 for line in lines_of(file):
-                    self._learn(line)
+                    new = self._loaded if self._since is None else file.tell() > self._since
+                    self._learn(line, new=new)
                 self._read = self._seen = file.tell()
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -119,6 +121,20 @@ class Records:
 
     def joined(self, since: float) -> None:
         """The run is among those at work. since: when it began, by the store's clock."""
+
+    def mark(self) -> float:
+        """The place up to which the records are known; see `follow`."""
+        return self._read
+
+    def follow(self, mark: float) -> None:
+        """As `load`, for a worker of another run: what was kept after its mark is news."""
+        self._since = int(mark)
+        self.load()
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Remember what a table tells of a record, which a worker has kept."""
+        if self._rows is not None and record["status"] == "done":
+            self._rows[record["path"]] = _cells(record)
 
     def is_done_now(self, base: str, key: Key, digest: str) -> bool:
         """Whether another run has done an input since this one began. base: what its outputs are called.
@@ -296,7 +312,7 @@ class Records:
             path.rename(aside)
             self._tell(f"{path} was no {'folder' if right is stat.S_ISDIR else 'file'}; it is called {aside.name} now")
 
-    def _learn(self, line: bytes) -> None:
+    def _learn(self, line: bytes, *, new: bool) -> None:
         found = parsed(line)
         if found is None:
             return
@@ -317,7 +333,7 @@ class Records:
             self._claim(output, key)
         self._known[key] = (digest if done else "", json.dumps(outputs))
         (self._empty.add if done and found_nothing(record) else self._empty.discard)(key)
-        if done and self._loaded:
+        if done and new:
             self.news.add(key)
         if self._rows is not None and done:
             self._rows[key.path] = _cells(record)

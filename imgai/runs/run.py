@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 from imgai import hidden
 from imgai.console import Console, Unheard
@@ -23,7 +23,7 @@ from imgai.runs.digest import digest
 from imgai.runs.guard import Guard, Inputs
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
-from imgai.runs.listeners.standard import standard_listeners
+from imgai.runs.listeners.standard import standard_listeners, worker_listeners
 from imgai.runs.merged import merged_path, of_run
 from imgai.runs.names import Plan, StreamPlans, key_of, plan
 from imgai.runs.naming import Naming
@@ -33,17 +33,20 @@ from imgai.runs.pipe import Stdin, Stdout, is_piped
 from imgai.runs.record import Key, found_nothing, planned_record, record_of, run_name, skipped_record
 from imgai.runs.records import Records
 from imgai.runs.remote import Listing, RemotePlans, local_names, remote_inputs
+from imgai.runs.rows import Row, check_on
 from imgai.runs.scan import STDIN, Input, scan
 from imgai.runs.signals import on_signal
 from imgai.runs.stored import StoreRecords, check_stored
 from imgai.runs.targets import shared_targets, targets
 from imgai.runs.team import Team
 from imgai.runs.turns import TakenOver, Turns
+from imgai.runs.workers import bury
 from imgai.stores import address_of, local_path
 
 if TYPE_CHECKING:
-    from imgai.kinds.table import Row
+    from imgai.kinds.table import Row as Labels
     from imgai.predict.chain import Chain
+    from imgai.runs.cluster import Cluster
     from imgai.runs.stages import Stages
     from imgai.sample import Sample
 
@@ -54,9 +57,40 @@ _Work: TypeAlias = "tuple[Iterable[Job], Iterable[tuple[Plan, str]], int | None]
 
 @dataclass(slots=True)
 class Loaded:
-    """The loaded models, which a run leaves for the next one over the same steps on the same devices."""
+    """What a run leaves for the next one over the same steps on the same devices: the loaded models.
+
+    The runs of a worker of a cluster also share stack: what the worker leaves when it ends; mark: see `Records.follow`;
+    before: the runs that it was among those at work before it died and was started again; place and team.
+    """
 
     chains: list[Chain] | None = None
+    stack: contextlib.ExitStack | None = None
+    mark: float = 0.0
+    before: Sequence[str] = ()
+    place: tuple[Destination, Path, Path] | None = None
+    team: Team | None = None
+
+
+class Jobs(Sequence[Job]):
+    """Jobs that are made when they are asked for: there may be more than there is memory for."""
+
+    def __init__(self, places: Sequence[int], make: Callable[[int], Job]) -> None:
+        """places: of their plans."""
+        self._places = places
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Job: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Job]: ...
+    def __getitem__(self, at: int | slice) -> Job | Sequence[Job]:
+        return Jobs(self._places[at], self._make) if isinstance(at, slice) else self._make(self._places[at])
+
+    def __iter__(self) -> Iterator[Job]:
+        return map(self._make, self._places)
 
 
 class Run:
@@ -84,10 +118,11 @@ class Run:
         options: RunOptions,
         console: Console,
         *,
-        collect: Callable[[Row], None] | None = None,
+        collect: Callable[[Labels], None] | None = None,
         accept: Callable[[Input], bool] | None = None,
         loaded: Loaded | None = None,
         listeners: Sequence[Listener] = (),
+        rows: Sequence[Row] | None = None,
     ) -> None:
         """Nothing is read or written before the iteration.
 
@@ -95,6 +130,7 @@ class Run:
         accept: whether an input is taken at all; if given, it is no error that there is nothing to do, and not told.
         loaded: the models of an earlier run, or where to leave them.
         listeners: hear of this run's events after its own listeners.
+        rows: of a worker of a cluster, the inputs that it was given, in place of those that the options name.
         """
         self.specs = tuple(specs)
         self.options = options
@@ -115,12 +151,13 @@ class Run:
         self._accept = accept
         self._loaded = loaded if loaded is not None else Loaded()
         self._more_listeners = listeners
+        self._rows = rows
         self._listeners: list[Listener] = []
         self._naming: Naming | None = None
         self._part = part_of(options.part) if options.part is not None else None
         self._team: Team | None = None
         self._turns: Turns | None = None
-        self._stages: Stages | None = None
+        self._stages: Stages | Cluster | None = None
         self._broken: BrokenPipeError | Unheard | None = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -131,6 +168,10 @@ class Run:
             if self.options.outputs.write_xmp and STDIN in self.options.inputs:
                 words = "--write-xmp writes beside the pictures, and - is beside none"
                 raise UsageError(words, "name files or folders")
+            check_on(self.options)
+            if self._rows is not None:
+                yield from self._do_rows(self._rows, stack)
+                return
             if is_piped(self.options.out):
                 self._pipe(stack)
             stream = STDIN in self.options.inputs and self.stdin.is_tar()
@@ -143,7 +184,9 @@ class Run:
                 yield from self._tell_planned(jobs)
             else:
                 self._sweep()
-                if jobs:
+                if jobs and self.options.on is not None:
+                    yield from self._hand_out(stack, jobs, count)
+                elif jobs:
                     yield from self._work(stack, jobs, count)
             with self._team.last() if self._team is not None else contextlib.nullcontext():
                 self._hear("end", self)
@@ -171,6 +214,76 @@ class Run:
             os._exit(EXIT_INTERRUPTED)
         self.summary.interrupted = True
         self._hear("stopping", self._stages.stop())
+
+    def stop(self) -> None:
+        """Begin no further input, and finish those that a network has seen."""
+        if self._stages is not None:
+            self._stages.stop()
+
+    def _do_rows(self, rows: Sequence[Row], stack: contextlib.ExitStack) -> Iterator[dict[str, Any]]:
+        """Do what a worker of a cluster was given; what is made of all inputs together is made by who gave it."""
+        shared = self._loaded
+        if shared.place is None:
+            self._place(shared.stack or stack)
+            self.records.follow(shared.mark)
+            for name in shared.before:
+                bury(self.records.store, name)
+            shared.place = self.destination, self.folder, self.out
+        self.destination, self.folder, self.out = shared.place
+        staged = stack.enter_context(hidden.folder_for_a_while())
+        kinds = self.options.outputs.kinds
+        jobs = [row.job(self.records.out, staged, number, kinds) for number, row in enumerate(rows)]
+        self.plans = [job.plan for job in jobs]
+        self._watch_over(Inputs(job.plan.input.path for job in jobs if job.plan.input.path is not None))
+        self._listeners = [*worker_listeners(self), *self._more_listeners]
+        yield from self._work(stack, jobs, len(jobs))
+        self._hear("end", self)
+
+    def _hand_out(
+        self, stack: contextlib.ExitStack, jobs: Iterable[Job], count: int | None
+    ) -> Iterator[dict[str, Any]]:
+        """Let the workers of a cluster do the jobs."""
+        from imgai.runs.cluster import Cluster
+
+        if self.exact:
+            raise UsageError("--on is for many inputs, and --out names one file", "name a folder")
+        assert isinstance(jobs, Sequence)  # a stream is refused
+        cluster = Cluster(self.options, self.console)
+        try:
+            cluster.join()
+            self._hear("begin", self, count)
+            self._join(stack, count)
+            cluster.begin(jobs, self.records, self.specs, Run, Loaded)
+            self._stages = cluster
+            for job, record in cluster.finished():
+                yield self._heard_of(job, record, cluster)
+            self.summary.unrecorded = cluster.unrecorded
+        finally:
+            cluster.end(self.records.store if self._team is not None else None)
+            for listener in self._listeners:
+                listener.stop()
+        if self._broken is not None:
+            raise self._broken
+
+    def _heard_of(self, job: Job, record: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
+        """Count what a worker has done."""
+        if job.before:
+            self.summary.skipped += 1
+            outputs = self.records.outputs(self._key(job.plan))
+            record = record or skipped_record(job.plan, outputs, job.digest)
+            self._hear("skip", record)
+            return record
+        self.records.note(record)
+        if job.error is None:
+            self.summary.done += 1
+            if found_nothing(record):
+                self.summary.empty.append(job.plan.input.shown)
+        else:
+            self.summary.failed += 1
+            if self.options.fail_fast:
+                cluster.stop()
+        self._hear("recorded", job, record)
+        return record
 
     def _check(self) -> None:
         """Raise UsageError for options that do not go with what is run."""
@@ -318,7 +431,7 @@ class Run:
             self._refuse_to_overwrite(job.plan for job in map(self._job, left) if not job.before)
         self.summary.skipped = before
         skipped = ((job.plan, job.digest) for job in map(self._job, order[:before]))
-        return map(self._job, left) if left else (), skipped, len(left)
+        return Jobs(left, self._job), skipped, len(left)
 
     def _avoided(self) -> list[Path]:
         """The folders that hold outputs or masks, which are no inputs."""
@@ -498,7 +611,11 @@ class Run:
             return None
         options = self.options
         merges = bool(of_run(options.outputs.kinds) or options.outputs.table or options.report or options.contact)
-        self._team = stack.enter_context(Team(self, count, merges=merges))
+        shared = self._loaded
+        self._team = shared.team or (shared.stack or stack).enter_context(Team(self, count, merges=merges))
+        if shared.stack is not None:
+            shared.team = self._team
+        self._team.summaries.append(self.summary)
         turns = Turns(self.records, self._team.claims, self.name, options.outputs.kinds, self.console.say)
         self.guard.check = turns.check
         return turns
@@ -606,7 +723,7 @@ def run(
     specs: Sequence[StepSpec],
     options: RunOptions,
     console: Console,
-    collect: Callable[[Row], None] | None = None,
+    collect: Callable[[Labels], None] | None = None,
     *,
     accept: Callable[[Input], bool] | None = None,
     loaded: Loaded | None = None,

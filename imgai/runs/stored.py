@@ -45,6 +45,7 @@ class StoreRecords(Records):
         self._found: set[int] = set()  # what was done before, with whichever settings
         self._claimed: set[str] = set()
         self._there: set[int] = set()  # the files of the folder
+        self._follows = False
         self.since = 0.0  # when the run began, by the store's clock
 
     @property
@@ -94,7 +95,16 @@ class StoreRecords(Records):
 
     def joined(self, since: float) -> None:
         """See `Records`."""
-        self.since = since
+        self.since = self.since or since
+
+    def mark(self) -> float:
+        """See `Records`: a time, by the store's clock."""
+        return self.since
+
+    def follow(self, mark: float) -> None:
+        """See `Records`. Nothing is listed: who hands out the inputs has seen what is there."""
+        self.since = mark
+        self._follows = True
 
     def is_done_now(self, base: str, key: Key, digest: str) -> bool:
         """See `Records`."""
@@ -103,7 +113,8 @@ class StoreRecords(Records):
         except FileNotFoundError:
             return False
         # What was there before is done again: it was asked for, its files are gone, or others were made after it.
-        return entry.time > self.since or _number(f"{key.path}\0{key.run}\0{digest}") not in self._found
+        new = not self._follows and _number(f"{key.path}\0{key.run}\0{digest}") not in self._found
+        return new or entry.time > self.since
 
     def has(self, output: str) -> bool:
         """Whether there was a file of that name when the folder was listed."""

@@ -13,6 +13,7 @@ from imgai import __version__
 from imgai.runs import workers
 from imgai.runs.claims import FOLDER, Claims
 from imgai.runs.commit import reason
+from imgai.runs.options import Summary
 from imgai.runs.workers import Worker
 
 if TYPE_CHECKING:
@@ -23,12 +24,17 @@ _LOOK = 0.2  # seconds after which it is looked again whether another run is don
 
 
 class Team:
-    """Joined while a run works. claims: this run's."""
+    """Joined while a run works.
+
+    claims: this run's. name: of this run, among those at work. summaries: of this run; of the runs of a worker, which
+    are one for the others, several.
+    """
 
     def __init__(self, run: Run, count: int | None, *, merges: bool) -> None:
         """count: of the inputs to do. merges: something is made of all inputs together."""
         self._run = run
         self._merges = merges
+        self.summaries: list[Summary] = []
         options = run.options
         told = {
             "version": __version__,
@@ -42,6 +48,10 @@ class Team:
         store = run.records.store
         self._worker = Worker(store, told)
         self.claims = Claims(store, self._worker, lasting=run.records.lasting)
+
+    @property
+    def name(self) -> str:
+        return self._worker.name
 
     def __enter__(self) -> Team:
         """Raises InputError where nothing can be kept."""
@@ -58,11 +68,13 @@ class Team:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        summary = self._run.summary
-        counts = {"done": summary.done, "skipped": summary.skipped, "failed": summary.failed}
-        self._worker.end(**counts, interrupted=summary.interrupted)
+        done, skipped, failed, lost = (
+            sum(getattr(each, name) for each in self.summaries) for name in ("done", "skipped", "failed", "unrecorded")
+        )
+        interrupted = any(each.interrupted for each in self.summaries)
+        self._worker.end(done=done, skipped=skipped, failed=failed, interrupted=interrupted)
         # Where something is left to do, claims tell whose the files are that killed runs have begun.
-        whole = kind is None and not (summary.failed or summary.interrupted or summary.unrecorded)
+        whole = kind is None and not (failed or interrupted or lost)
         if self._run.records.lasting and whole and self._run.options.part is None:
             with contextlib.suppress(OSError):  # the next run does it
                 self.claims.sweep()

@@ -133,6 +133,16 @@ def names(store: Store) -> Iterator[tuple[str, float]]:
             yield entry.key.removeprefix(f"{FOLDER}/").removesuffix(".json"), entry.time
 
 
+def bury(store: Store, name: str) -> None:
+    """Say of a run that it is over; for who knows that it was killed, wherever it was. Raises OSError."""
+    _over.add(name)
+    with contextlib.suppress(FileNotFoundError):
+        told = about(store, name)
+        if "ended" not in told:
+            ended = datetime.now().astimezone().isoformat(timespec="seconds")
+            store.replace(f"{FOLDER}/{name}.json", _content({**told, "ended": ended}))
+
+
 def forget(store: Store) -> None:
     """Remove what runs have left that are over, or were killed on this host. Raises OSError."""
     _forget(store, [name for name, _ in names(store)])

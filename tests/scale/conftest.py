@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scaling import SECRETS, Proxy
+from scaling import Proxy, set_environment
 
 from imgai.stores import open_store
 
@@ -53,16 +53,6 @@ def server() -> Iterator[int]:
                 time.sleep(0.25)
         yield port
         child.kill()
-
-
-def set_environment(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """What obstore takes the credentials and the server from."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", SECRETS[0])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRETS[1])
-    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    open_store.cache_clear()
 
 
 @pytest.fixture

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import io
+import os
 import random
+import signal
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
+from torch import Tensor
 
 from imgai.console import Console
 from imgai.options import Machine, OutputOptions, RunOptions
 from imgai.params import as_values
+from imgai.plugin import LoadContext, Predictor
 from imgai.predict.spec import StepSpec
 from imgai.runs import Run
+from imgai.stores import open_store
 from imgai.testing import fake
 from imgai.testing.kinds import named_kinds
 
@@ -49,10 +56,29 @@ class Words(Console):
         self.say(text)
 
 
-def make_run(inputs: Any, out: Any, *, slow: float = 0.0, words: Words | None = None, **options: Any) -> Run:
+DEADLY = dataclasses.replace(fake.LIGHTNESS, name="deadly", load="scaling:load_deadly")
+"""As `LIGHTNESS`, but the process dies of a red picture."""
+
+
+def load_deadly(context: LoadContext) -> Predictor:
+    whole = fake.load_lightness(context)
+
+    def network(image: Tensor) -> Tensor:
+        red, green, _ = image.amin(dim=(2, 3)).unbind(1)
+        if bool(((red > 0.9) & (green < 0.1)).any()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole.network(image)
+
+    return Predictor(network=network)
+
+
+def make_run(
+    inputs: Any, out: Any, *, slow: float = 0.0, words: Words | None = None, deadly: bool = False, **options: Any
+) -> Run:
     """A run of ``find-light``."""
     named = (inputs,) if isinstance(inputs, (str, Path)) else inputs
-    spec = StepSpec(fake.FIND_LIGHT, fake.LIGHTNESS, as_values(fake.LightParams, {"slow": slow}))
+    model = DEADLY if deadly else fake.LIGHTNESS
+    spec = StepSpec(fake.FIND_LIGHT, model, as_values(fake.LightParams, {"slow": slow}))
     asked = RunOptions(
         inputs=tuple(map(str, named)),
         out=Path(out),
@@ -69,6 +95,16 @@ def do(inputs: Any, out: Any, **options: Any) -> Run:
     for _ in run:
         pass
     return run
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """What obstore takes the credentials and the server from."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", SECRETS[0])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRETS[1])
+    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    open_store.cache_clear()
 
 
 class Proxy:

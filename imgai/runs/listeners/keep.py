@@ -34,7 +34,7 @@ class Keep(Listener):
     def end(self, run: Run) -> None:
         if run.outputs or run.unread:
             self._append(ended_record(run), "the next run will not know its files")
-        run.summary.unrecorded = self._lost
+        run.summary.unrecorded += self._lost
 
     def _append(self, record: dict[str, Any], hint: str) -> None:
         try:
@@ -42,3 +42,10 @@ class Keep(Listener):
         except OSError as error:
             self._lost += 1
             self._console.fail(f"{self._records.path} cannot be written: {error.strerror}; {hint}")
+
+
+class Ended(Keep):
+    """Keeps what is told of the whole run alone; the workers keep the rest."""
+
+    def recorded(self, job: Job, record: dict[str, Any]) -> None:
+        """A worker has kept it."""

@@ -34,3 +34,10 @@ class Merged(Listener):
     def end(self, run: Run) -> None:
         if not run.summary.interrupted:
             run.outputs += write_merged(run.plans, run.out, self._kinds, self._records, run.guard)
+
+
+class Parts(Merged):
+    """Keeps the parts alone: another process merges those of all."""
+
+    def end(self, run: Run) -> None:
+        """There is more to come."""

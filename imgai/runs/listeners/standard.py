@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from imgai.options import PRINTED
 from imgai.runs.listen import Listener
+from imgai.runs.listeners.keep import Ended
 from imgai.runs.listeners.labels import Labels
 from imgai.runs.listeners.lines import Lines
-from imgai.runs.listeners.merged import Merged
+from imgai.runs.listeners.merged import Merged, Parts
 from imgai.runs.listeners.progress import Progress
 from imgai.runs.listeners.send import Send
 from imgai.runs.listeners.words import Words
@@ -38,7 +39,9 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         chosen.append(Report(options.report, options.contact, console))
     if run.specs[-1].task.output in PRINTED:
         chosen.append(Labels(collect))
-    if not run.exact:
+    if options.on is not None and run.destination.address is None:
+        chosen.append(Ended(run.records, console))
+    elif options.on is None and not run.exact:
         chosen.append(run.destination.keeper(console))
     if options.json:
         chosen.append(Lines(console))
@@ -46,3 +49,9 @@ def standard_listeners(run: Run, collect: Callable[[Row], None] | None) -> list[
         chosen.append(Send(run.stdout, run.out, console))
     chosen.append(Words(console, json=options.json))
     return [*chosen, Progress(console)]
+
+
+def worker_listeners(run: Run) -> list[Listener]:
+    """Those of a worker of a cluster: it keeps what others cannot know, and tells nobody."""
+    kinds = of_run(run.options.outputs.kinds)
+    return [*([Parts(kinds, run.records)] if kinds else []), run.destination.keeper(run.console)]
