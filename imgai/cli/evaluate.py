@@ -89,7 +89,7 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
     asked = given.of(EvaluateOptions)
     console = Console(quiet=asked.quiet, verbose=asked.verbose)
     if not asked.folder.is_dir():
-        raise UsageError(f"{asked.folder} is no folder", "name one that holds pictures whose answer is known")
+        raise UsageError(f"{asked.folder} is no folder", "name a folder of pictures with ground truth")
     if asked.open and asked.report is None:
         raise UsageError("--open is for --report", "add --report report.html")
     check_report(asked.report, asked.contact, Inputs())

@@ -48,7 +48,7 @@ COMMANDS = (
     ("chain", "Several steps, without a file between them.", _TASKS),
     ("run", "The steps of a recipe.", _TASKS),
     ("train", "Teach a task your own pictures.", _TASKS),
-    ("evaluate", "How good answers are, on pictures whose answer is known.", _TASKS),
+    ("evaluate", "Measure models on pictures with ground truth.", _TASKS),
     ("compare", "Several steps or models side by side, to choose by eye.", _TASKS),
     ("try", "Every installed task on pictures that come along.", _TASKS),
     ("undo", "Take away what imgai made in a folder.", _TASKS),

@@ -1,4 +1,4 @@
-"""imgai classify: what is in a picture, in words."""
+"""imgai classify: label pictures."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from imgai_classify.labels import IDS, LABELS
 class TimmParams:
     """Options of timm's checkpoints."""
 
-    checkpoint: str = param("", "The checkpoint: what follows the slash in --model timm/NAME.")
+    checkpoint: str = param("", "The checkpoint: the text after the slash in --model timm/NAME.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ MODELS = (
 CNN = Model(
     name="cnn",
     task=TASK.name,
-    summary="A small network that has learned nothing yet, to train on your own pictures.",
+    summary="A small untrained network, to train on your own pictures.",
     license="Apache-2.0",
     load="imgai_classify.cnn:load",
     train="imgai_classify.cnn:train",

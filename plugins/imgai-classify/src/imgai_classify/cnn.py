@@ -27,14 +27,14 @@ STAGES = (1, 2, 4, 8)
 
 
 class Unit(nn.Sequential):
-    """A 3x3 convolution, normalised while it is trained."""
+    """A 3x3 convolution with batch normalization during training."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, norm: bool = False) -> None:
         convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=not norm)
         super().__init__(convolution, *([nn.BatchNorm2d(outputs)] if norm else []))
 
     def fold(self) -> None:
-        """Fold the normalisation into the convolution, which is exact for a network in evaluation mode."""
+        """Fold the normalization into the convolution, which is exact in evaluation mode."""
         if len(self) == 2:
             convolution, normalisation = self
             assert isinstance(convolution, nn.Conv2d)
@@ -69,7 +69,7 @@ class SmallNet(nn.Module):
         self.classifier = nn.Linear(widths[-1], classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the classifier takes the mean of. Shape: ``(B, 3, h, w)`` to ``(B, C, h / 32, w / 32)``."""
+        """Return the features before global average pooling. Shape: ``(B, 3, h, w)`` to ``(B, C, h / 32, w / 32)``."""
         x = F.relu(self.stem(x))
         for stage in self.stages:
             x = stage(x)
@@ -80,7 +80,7 @@ class SmallNet(nn.Module):
         return logits
 
     def cam(self, x: Tensor, label: int) -> Tensor:
-        """Where the picture speaks for a label (Zhou et al., CVPR 2016). Shape: ``(B, 3, h, w)`` to ``(B, y, x)``."""
+        """Return a class activation map (Zhou et al., CVPR 2016). Shape: ``(B, 3, h, w)`` to ``(B, y, x)``."""
         return torch.einsum("bchw,c->bhw", self.features(x), self.classifier.weight[label]).clamp_min(0)
 
 
@@ -90,19 +90,19 @@ def centred(image: Tensor) -> Tensor:
 
 
 def predictor(network: SmallNet) -> Predictor:
-    """What stands around the network."""
+    """Make the predictor of a network."""
     return Predictor(
         network=network, preprocess=centred, postprocess=lambda logits: logits.softmax(1), explain=network.cam
     )
 
 
 def of_tensors(tensors: Mapping[str, Tensor], classes: int) -> SmallNet:
-    """A network of the shape that saved tensors have. They are not loaded."""
+    """Build a network of the size of saved tensors, without loading them."""
     return SmallNet(tensors["stem.0.weight"].shape[0], classes)
 
 
 def folded(network: Any) -> dict[str, Tensor]:
-    """The tensors of a network with every normalisation folded into its convolution."""
+    """Return the tensors of a network with every normalization folded into its convolution."""
     network = copy.deepcopy(network).eval()
     for part in network.modules():
         if isinstance(part, Unit):
@@ -111,7 +111,7 @@ def folded(network: Any) -> dict[str, Tensor]:
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load what was trained from this model."""
+    """Load a model trained from this one."""
     if context.weights is None:
         raise ValueError("this model has learned nothing yet")
     tensors = load_file(context.weights)
@@ -122,7 +122,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def train(context: TrainContext) -> Trainable:
-    """A new network, or one that goes on from what was trained before."""
+    """Return a new network, or a trained one to continue from."""
     classes = len(context.model.labels or ())
     if context.weights is None:
         params = context.params

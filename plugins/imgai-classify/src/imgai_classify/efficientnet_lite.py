@@ -1,4 +1,4 @@
-"""EfficientNet-Lite without its batch normalisation, and how its two sizes are loaded.
+"""EfficientNet-Lite with folded batch normalization, in two sizes.
 
 The architecture is EfficientNet (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks", ICML 2019, arXiv:1905.11946) in its Lite variant (Google, 2020): no squeeze-and-excitation, ReLU6 in place of
@@ -60,7 +60,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; with a shortcut where the shape stays (MobileNetV2)."""
+    """An inverted residual block (MobileNetV2), with a shortcut if the shape does not change."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class EfficientNetLite(nn.Module):
         self.classifier = nn.Linear(HEAD, classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """What the classifier takes the mean of. Shape: ``(B, 3, H, W)`` to ``(B, 1280, H / 32, W / 32)``."""
+        """Return the features before global pooling. Shape: ``(B, 3, H, W)`` to ``(B, 1280, H / 32, W / 32)``."""
         return F.relu6(self.head(self.blocks(F.relu6(self.stem(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class EfficientNetLite(nn.Module):
         return logits
 
     def cam(self, x: Tensor, label: int) -> Tensor:
-        """Where the picture speaks for a label, not negative. Shape: ``(B, 3, H, W)`` to ``(B, H / 32, W / 32)``.
+        """Return a class activation map, clamped to 0. Shape: ``(B, 3, H, W)`` to ``(B, H / 32, W / 32)``.
 
         Grad-CAM (Selvaraju et al., ICCV 2017, arXiv:1610.02391) of the head's features: as a mean and one linear
         layer follow them, the gradients are the layer's weights, and it is the class activation map of Zhou et al.
@@ -117,13 +117,13 @@ class EfficientNetLite(nn.Module):
 
 
 def _repeats(depth: float) -> list[int]:
-    """How many blocks each stage has. The first and the last stay as they are."""
+    """Return the number of blocks of each stage. The first and the last stage are not scaled."""
     inside = [math.ceil(repeats * depth) for repeats, *_ in STAGES[1:-1]]
     return [STAGES[0][0], *inside, STAGES[-1][0]]
 
 
 def _round(channels: float) -> int:
-    """To a multiple of 8, and never by more than a tenth downwards."""
+    """Round to a multiple of 8, without going down by more than 10 %."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
@@ -143,7 +143,7 @@ def tensors_of(file: Path) -> dict[str, Tensor]:
 
 
 def of_tensors(state: Mapping[str, Tensor], classes: int, dropout: float = 0.0) -> EfficientNetLite:
-    """A network of the size that the tensors are of. They are not loaded."""
+    """Build a network of the size of the tensors, without loading them."""
     blocks = {name.split(".")[1] for name in state if name.startswith("blocks.")}
     for width, depth in SIZES.values():
         if sum(_repeats(depth)) == len(blocks):
@@ -175,7 +175,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def predictor(network: EfficientNetLite, device: torch.device) -> Predictor:
-    """What stands around the network."""
+    """Make the predictor of a network."""
     normalize = Normalize(mean=torch.full((3,), MEAN), std=torch.full((3,), DEVIATION)).to(device)
     return Predictor(
         preprocess=normalize, network=network, postprocess=lambda logits: logits.softmax(1), explain=network.cam

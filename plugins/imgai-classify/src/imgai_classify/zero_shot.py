@@ -1,4 +1,4 @@
-"""Labels of the user's own, by a network that knows pictures and words: the extra `zero-shot`.
+"""Zero-shot classification with user-defined labels by CLIP models: the extra `zero-shot`.
 
 CLIP (Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021,
 arXiv:2103.00020) through open_clip. Each label becomes sentences, whose mean direction is the label's; a picture's
@@ -35,7 +35,7 @@ class Likeness(nn.Module):
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load the network and put the labels into words.
+    """Load the network and embed the labels.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, K)``, which sum to 1
 
@@ -46,7 +46,7 @@ def load(context: LoadContext) -> Predictor:
     """
     labels = names(context.model_params.labels)
     name, _, weights = context.model_params.clip.partition("/")
-    if not weights:  # open_clip would take random ones
+    if not weights:  # open_clip would use random weights
         raise UsageError(f"--clip {name} does not say which weights; as in --clip ViT-B-32/laion2b_s34b_b79k")
     network, tokenize = create(name, weights)
     return predictor(context, network.to(context.device), tokenize, labels)
@@ -75,7 +75,7 @@ def create(name: str, weights: str | None) -> tuple[Any, Any]:
     try:
         network = open_clip.create_model(name, pretrained=weights)
         return network.eval(), open_clip.get_tokenizer(name)
-    except Exception as error:  # huggingface_hub has many ways to say that there is no network
+    except Exception as error:  # huggingface_hub raises many types of errors without a network
         raise OSError(
             f"the weights of {name}/{weights} are not on this machine and could not be fetched "
             f"({type(error).__name__}); run once with a network, or copy ~/.cache/huggingface from one that has them"

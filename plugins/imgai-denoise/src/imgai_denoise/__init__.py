@@ -1,4 +1,4 @@
-"""imgai denoise: take noise, blotches of colour and JPEG blocks out of pictures."""
+"""imgai denoise: remove noise, colour blotches and JPEG artefacts."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The network of both denoisers, and how it is loaded.
+"""The network of both denoisers.
 
 A U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597) of residual blocks without normalisation, in the manner of
 DRUNet (Zhang et al. 2021, arXiv:2008.13751) but a thirtieth of its size. It has no biases anywhere, so that a picture
@@ -22,13 +22,13 @@ from imgai.plugin import LoadContext, Predictor, identity
 WIDTHS = (48, 80, 128)
 """Channels at 1/2, 1/4 and 1/8 of the picture's size."""
 BLOCKS = (2, 2, 4)
-"""Residual blocks at each of them; on the way down and again on the way up, but for the last."""
+"""The number of residual blocks at each size, in the encoder and again in the decoder except for the last."""
 MARGIN = 8
-"""Pixels by which every tile is continued, mirrored, so that the network sees something around a picture."""
+"""Pixels of reflection padding around every tile."""
 
 
 class Block(nn.Module):
-    """Two convolutions and a way around them.
+    """Two convolutions with a residual connection.
 
     Shape: ``(B, C, H, W)`` -> ``(B, C, H, W)``
     """
@@ -44,12 +44,12 @@ class Block(nn.Module):
 
 
 def blocks(width: int, count: int) -> nn.Sequential:
-    """That many residual blocks, one after the other."""
+    """Return a sequence of residual blocks."""
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
 
 class DenoiseNet(nn.Module):
-    """The network: a picture to the noise in it.
+    """The network, which predicts the noise in a picture.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] -> ``(B, 3, H, W)`` around 0, H and W multiples of 8.
     """
@@ -79,7 +79,7 @@ class DenoiseNet(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """The picture less a share of the noise that the network finds in it.
+    """Subtracts a fraction of the predicted noise from the picture.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] -> ``(B, 3, H, W)``, which the host cuts to [0, 1]; H and W multiples of 8.
 
@@ -107,7 +107,7 @@ def crop(x: Tensor) -> Tensor:
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load either model: they differ in their weights alone.
+    """Load either model; they differ only in their weights.
 
     Shape: ``(B, 3, h, w)`` in [0, 1], h and w multiples of 8 and at least 16 -> the same
 

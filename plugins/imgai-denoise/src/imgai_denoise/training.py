@@ -1,4 +1,4 @@
-"""What ``imgai train denoise`` learns: pictures without the noise of one's own camera."""
+"""Fine-tuning by ``imgai train denoise``, for example for the noise of one camera."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from imgai.plugin import LoadContext, Trainable, TrainContext
 from imgai_denoise.network import crop, load
 
 HIGHEST = 55 / 255
-"""The highest standard deviation that `gaussian` is given."""
+"""The highest standard deviation of noise for `gaussian`, in levels of 255."""
 SHOT, READ = (1e-4, 1e-2), (1e-4, 1e-2)
 """The least and the greatest variance of the light's own noise, a unit of light, and deviation of the sensor's."""
 EPSILON = 1e-5

@@ -1,4 +1,4 @@
-"""imgai detect: people, animals, vehicles and things, each in a box."""
+"""imgai detect: find people, animals, vehicles and objects."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from imgai_detect.labels import LABELS
 
 @dataclass(frozen=True, slots=True)
 class DetectParams:
-    """What can be asked of every model."""
+    """Options of every model."""
 
     classes: tuple[str, ...] = param(
         (), "Classes to look for: one or more, with commas between; all, if left out.", metavar="NAMES"
@@ -56,11 +56,11 @@ MODELS = (
 
 @hookimpl
 def imgai_register_tasks() -> tuple[Task, ...]:
-    """The one task of this plugin."""
+    """Return the task of this plugin."""
     return (TASK,)
 
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Its models."""
+    """Return its models."""
     return MODELS

@@ -1,4 +1,4 @@
-"""From what the cells say to boxes, for a whole batch at once."""
+"""Decode the outputs of cells to boxes, for a whole batch at once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn import functional as F
 from imgai_detect.network import BINS, STRIDES
 
 CANDIDATES = 1000
-"""How many pairs of a cell and a class of an image, the best ones, are looked at."""
+"""The maximum number of pairs of cell and class per image, highest scores first."""
 MOST = 300
-"""How many boxes an image has at most."""
+"""The maximum number of boxes per image."""
 FLOOR = 0.05
 """Boxes with a lower score are dropped, as in the published evaluation."""
 OVERLAP = 0.6

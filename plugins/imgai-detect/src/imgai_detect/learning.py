@@ -1,4 +1,4 @@
-"""How NanoDet learns: which cells answer for an object, and what wrong answers cost.
+"""Training of NanoDet: assignment of cells to objects, and the losses.
 
 Cells are chosen by ATSS (Zhang et al., "Bridging the Gap Between Anchor-based and Anchor-free Detection via Adaptive
 Training Sample Selection", CVPR 2020, arXiv:1912.02424). The losses are those of generalized focal loss (Li et al.,
@@ -18,11 +18,11 @@ from imgai_detect.boxes import decoded, places
 from imgai_detect.network import BINS, STRIDES
 
 NEAREST = 9
-"""How many cells of each grid, the nearest ones, an object may choose from."""
+"""The number of nearest cells of each grid that are candidates for an object."""
 ANCHOR = 5.0
 """The side of the square around a cell that stands for it when cells are chosen, in strides."""
 SIDES, SHAPES = 0.25, 2.0
-"""What the distribution of the sides and the overlap of boxes weigh beside the scores."""
+"""The weights of the distribution loss and the overlap loss, relative to the score loss."""
 
 
 def loss_of(grids: Sequence[Tensor], targets: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def loss_of(grids: Sequence[Tensor], targets: Tensor) -> Tensor:
 
 
 def assigned(place: Tensor, counts: Sequence[int], boxes: Tensor) -> Tensor:
-    """Which box each cell answers for; -1 for none.
+    """Assign a box to each cell; -1 for none.
 
     Of the NEAREST cells of each grid, those answer for a box whose anchors overlap it by more than the mean and one
     deviation, and whose centres lie in it. A cell that several boxes want answers for the one it overlaps most.
@@ -97,7 +97,7 @@ def assigned(place: Tensor, counts: Sequence[int], boxes: Tensor) -> Tensor:
 
 
 def overlap(one: Tensor, other: Tensor, *, general: bool = False) -> Tensor:
-    """The intersection over union of boxes, pair by pair. general: less the empty part of what encloses both.
+    """Return the intersection over union of pairs of boxes. general: the generalized IoU.
 
     Shape: ``(..., 4)`` twice, broadcast, to ``(...)``
     """

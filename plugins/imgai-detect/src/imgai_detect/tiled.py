@@ -20,10 +20,10 @@ from imgai_detect.boxes import boxes_of, suppressed
 TILE, OVERLAP = 640, 128
 """Of the tiles, in pixels. What is smaller than the overlap lies whole in one of them."""
 VIEW = 416
-"""The longer side of the whole picture as it is looked at."""
+"""The longer side of the resized whole picture."""
 MULTIPLE = 32
 WHOLE = 50
-"""How many boxes of the whole picture are kept, the best."""
+"""The maximum number of boxes of the whole picture."""
 FLOOR = 0.1
 """Boxes with a lower score are dropped, so that merging many tiles stays quick."""
 FARTHEST = 30.0
@@ -34,7 +34,7 @@ GREY = 114 / 255
 
 
 class Beside(nn.Module):
-    """A detector that hands on what was seen of the whole picture.
+    """A detector that also returns the boxes of the whole picture.
 
     Shape: ``(B, 3, h, w)``, ``(B, WHOLE * 6)``, ``(B, 4)`` -> the grids of the detector, and the other two as they are
     """

@@ -1,4 +1,4 @@
-"""What ``imgai train detect`` begins with: the shipped network, with classes of one's own."""
+"""Fine-tuning by ``imgai train detect``: the shipped network with user-defined classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imgai_detect.nanodet import preprocess
 from imgai_detect.network import BINS, Head, NanoDet
 
 RARE = 0.01
-"""How likely a new class is thought to be in a cell before anything is learned (Lin et al. 2017, arXiv:1708.02002)."""
+"""The prior probability of a new class in a cell (Lin et al. 2017, arXiv:1708.02002)."""
 
 
 def train(context: TrainContext) -> Trainable:
@@ -41,7 +41,7 @@ def train(context: TrainContext) -> Trainable:
 
 
 def adopt(say: nn.Conv2d, weight: Tensor, bias: Tensor, labels: tuple[str, ...]) -> None:
-    """Take over what a head says of the sides of boxes, and of the classes that it knows by name; others are new."""
+    """Copy the box regression of a head, and the classes with the same names; other classes are initialized."""
     known = {label: index for index, label in enumerate(LABELS)} if len(weight) == len(LABELS) + 4 * BINS else {}
     assert say.bias is not None
     with torch.no_grad():

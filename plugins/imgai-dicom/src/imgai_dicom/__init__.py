@@ -7,7 +7,7 @@ from imgai.plugin import Format, Kind, MaskParams, Output, hookimpl
 
 @hookimpl
 def imgai_register_formats() -> tuple[Format, ...]:
-    """DICOM, which is read and not written, and NIfTI."""
+    """Return DICOM (read only) and NIfTI."""
     return (
         Format(
             name="DICOM",
@@ -38,7 +38,7 @@ def imgai_register_formats() -> tuple[Format, ...]:
 
 @hookimpl
 def imgai_register_kinds() -> tuple[Kind, ...]:
-    """Masks as a volume."""
+    """Return the kind that writes masks as a volume."""
     return (
         Kind(
             name="nifti",

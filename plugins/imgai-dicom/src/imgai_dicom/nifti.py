@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from imgai.plugin import Header, Metadata, Page, Picture, Rendered, UnsupportedError
 
 KEY = "NIfTI"
-"""Under which text of a picture its header is."""
+"""The key of the text that holds the header of the volume."""
 _WHITE = 65535
 _MICROMETRES = {"meter": 1e6, "mm": 1e3, "micron": 1.0}
 _SECOND = b"n+2\0"
 
 
 def probe(source: Path | bytes) -> Header:
-    """The size of a slice, and how many slices of all frames there are."""
+    """Return the size of a slice and the number of slices of all frames."""
     shape = _shape(_opened(source))
     return Header(shape[0], shape[1], pages=int(np.prod(shape[2:], dtype=int)))
 

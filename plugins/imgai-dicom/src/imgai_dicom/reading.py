@@ -19,7 +19,7 @@ _WHITE = 65535
 
 
 def probe(source: Path | bytes) -> Header:
-    """Rows and columns; no pixel is read."""
+    """Return rows and columns, without reading pixels."""
     dataset = pydicom.dcmread(_file(source), stop_before_pixels=True)
     if "Rows" not in dataset or "Columns" not in dataset:
         raise UnsupportedError("the DICOM file holds no picture")

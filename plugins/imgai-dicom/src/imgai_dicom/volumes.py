@@ -1,4 +1,4 @@
-"""Whether a file is a NIfTI volume; needs no library, so that one that is missing can be told."""
+"""Detect NIfTI volumes without a library, so that a missing library can be reported."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ MODELS = (
     Model(
         name="low-light",
         task="enhance",
-        summary="Very dark night and indoor photographs; also removes the noise that brightening shows.",
+        summary="Very dark night and indoor photographs; also removes the noise revealed by brightening.",
         license="Apache-2.0",
         load="imgai_enhance.network:load",
         train="imgai_enhance.training:train",

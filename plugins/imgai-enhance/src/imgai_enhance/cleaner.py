@@ -1,4 +1,4 @@
-"""The network that takes out the noise which more light brings out of a dark picture.
+"""The network that removes the noise revealed by brightening a dark picture.
 
 A U-Net of residual blocks without normalisation and without biases, at half the picture's size (the same as that of
 imgai-denoise, which says where each idea is from), trained on pictures that were dark and are light again.
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 WIDTHS = (48, 80, 128)
 """Channels at 1/2, 1/4 and 1/8 of the picture's size."""
 BLOCKS = (2, 2, 4)
-"""Residual blocks at each of them; on the way down and again on the way up, but for the last."""
+"""The number of residual blocks at each size, in the encoder and again in the decoder except for the last."""
 
 
 class Block(nn.Module):
-    """Two convolutions and a way around them. Shape: ``(B, C, H, W)``, kept."""
+    """Two convolutions with a residual connection. Shape: ``(B, C, H, W)``, unchanged."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Block(nn.Module):
 
 
 class Cleaner(nn.Module):
-    """A picture to the noise in it.
+    """Predicts the noise in a picture.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] -> ``(B, 3, H, W)`` around 0, H and W multiples of 8.
     """
@@ -61,5 +61,5 @@ class Cleaner(nn.Module):
 
 
 def blocks(width: int, count: int) -> nn.Sequential:
-    """That many residual blocks, one after the other."""
+    """Return a sequence of residual blocks."""
     return nn.Sequential(*(Block(width) for _ in range(count)))

@@ -1,4 +1,4 @@
-"""The network that looks at a whole picture, small, and says which look it needs.
+"""The network that predicts a look from a small view of the whole picture.
 
 Its eye is the first five stages of EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, in Google's Lite variant
 without squeeze-and-excitation), their batch normalisation folded into the convolutions. What it sees is summed up over
@@ -15,7 +15,7 @@ from imgai_enhance.illuminant import Illuminant
 from imgai_enhance.look import BINS, CELLS, PLACES, luma, uncast
 
 SIDE = 160
-"""The picture is seen at SIDE x SIDE pixels, whatever its shape."""
+"""The input size: SIDE x SIDE pixels, for any aspect ratio."""
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
 """Repeats, kernel, stride of the first block, expansion, channels."""
 SEEN = (2, 3, 4)
@@ -43,7 +43,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; with a shortcut where the shape stays (Sandler et al. 2018)."""
+    """An inverted residual block (Sandler et al. 2018), with a shortcut if the shape does not change."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class InvertedResidual(nn.Module):
 
 
 class Editor(nn.Module):
-    """A whole picture, small, to its look.
+    """Predicts the look of a small view of the whole picture.
 
     Shape: ``(B, 3, SIDE, SIDE)`` in [0, 1] -> ``(B, SIZE)``
 

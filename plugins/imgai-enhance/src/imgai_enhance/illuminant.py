@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SIDE = 96
-"""The picture is seen at SIDE x SIDE pixels, whatever its shape."""
+"""The input size: SIDE x SIDE pixels, for any aspect ratio."""
 BINS, REACH = 64, 1.6
 """Bins a side of a histogram, which goes from -REACH to REACH in natural logarithms."""
 WIDTH = 32

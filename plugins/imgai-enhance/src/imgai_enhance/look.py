@@ -17,7 +17,7 @@ from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
 PARTS = ("white-balance", "exposure", "haze", "contrast", "saturation")
-"""In the order of their application."""
+"""The parts, in the order of their application."""
 DEGREE = 8
 """Of the tone curve."""
 BINS, CELLS = 4, 6
@@ -35,7 +35,7 @@ PLACES = {
 """Where in a look each part's numbers are. Shoulders and airlight only say how other parts act; the cast is a part of
 white balance as to its colour, of exposure as to its brightness."""
 SIZE = 157 + DEGREE
-"""How many numbers make a look."""
+"""The number of values of a look."""
 LUMA = (0.2126, 0.7152, 0.0722)
 """Weights of red, green and blue in brightness (ITU-R BT.709)."""
 LEAST = 0.08
@@ -47,7 +47,7 @@ WHITE = 0.92
 def apply(
     image: Tensor, look: Tensor, place: Tensor, parts: Collection[str] = PARTS, *, keep: Tensor | None = None
 ) -> Tensor:
-    """Give pictures, or parts of pictures, their look.
+    """Apply looks to pictures or parts of pictures.
 
     Shape: ``(B, 3, H, W)`` in [0, 1] -> the same, cut to [0, 1]
 
@@ -103,7 +103,7 @@ def divide(cast: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def uncast(image: Tensor, cast: Tensor) -> Tensor:
-    """Take a cast away: divide each channel by its gain, but leave white white.
+    """Remove a cast: divide each channel by its gain, except for white.
 
     Shape: ``(B, 3, H, W)`` sRGB in [0, 1], ``(B, 3)``, natural logarithms of gains -> the same, cut to [0, 1]
     """

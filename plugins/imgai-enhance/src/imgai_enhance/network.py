@@ -1,4 +1,4 @@
-"""The two models as the host runs them: a look is found once for a picture, and given to all of its tiles."""
+"""The predictors of both models: a look is computed once per picture, and applied to all of its tiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imgai_enhance.look import PARTS, apply, luma
 from imgai_enhance.survey import leveled, spared
 
 MARGIN = 8
-"""Pixels by which a tile is continued, mirrored, before it is cleaned."""
+"""Pixels of reflection padding around a tile before it is denoised."""
 COLOUR = 2.0
 """How much more of the noise in colours is taken out than of that in brightness, where detail is."""
 
@@ -59,7 +59,7 @@ class Enhancer(nn.Module):
 
 
 def load_networks(file: Path, name: str, device: torch.device) -> tuple[Editor, Cleaner | None]:
-    """What finds the look, and what takes out noise: that is in the files of `low-light` alone.
+    """Build the network that predicts the look, and the one that denoises, which only `low-light` has.
 
     Raises ValueError if the file holds the weights of another network.
     """
@@ -78,7 +78,7 @@ def load_networks(file: Path, name: str, device: torch.device) -> tuple[Editor, 
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load either model: `low-light` has a second network, which takes out noise.
+    """Load either model; `low-light` has a second network, which denoises.
 
     Shape: ``(B, 3, h, w)`` in [0, 1] -> the same; of `low-light`, h and w are multiples of 8 and at least 16
 

@@ -1,4 +1,4 @@
-"""What is done to a look before it is applied: it is tried on the small picture, and moved where it would do harm."""
+"""Corrections of a look: it is tried on the small view, and moved if it would do harm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``imgai train enhance`` learns: the look that a person gave to pictures, of pairs of before and after."""
+"""Fine-tuning by ``imgai train enhance`` on pairs of original and edited pictures."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Whole(nn.Module):
 
 
 def loss_of(answer: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
-    """An absolute error that is round at 0; and CALM."""
+    """The Charbonnier loss plus the penalty CALM."""
     made, look = answer
     return ((made - target).square() + EPSILON).sqrt().mean() + CALM * look.square().mean()
 
 
 def saved(network: Any) -> dict[str, Tensor]:
-    """The tensors as `load` reads them."""
+    """Return the tensors in the form that `load` reads."""
     tensors = dict(network.editor.state_dict())
     if network.enhancer.cleaner is not None:
         tensors |= {f"cleaner.{name}": value for name, value in network.enhancer.cleaner.state_dict().items()}

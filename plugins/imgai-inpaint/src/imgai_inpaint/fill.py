@@ -1,4 +1,4 @@
-"""A smooth fill of holes: what the network begins with, and adds detail to.
+"""A smooth fill of holes, to which the network adds detail.
 
 Pull and push (Gortler et al., "The Lumigraph", SIGGRAPH 1996, section 3.3; a normalised convolution, Knutsson and
 Westin 1993): known pixels are averaged into ever coarser pictures until every hole is closed, and holes are then filled
@@ -17,7 +17,7 @@ _LEAST = 1e-6
 
 
 def smooth_fill(image: Tensor, mask: Tensor) -> Tensor:
-    """Fill holes from around them, smoothly; pixels outside of holes are kept.
+    """Fill holes smoothly from their surroundings; other pixels are unchanged.
 
     Shape: ``(B, C, h, w)`` and ``(B, 1, h, w)``, 1 in holes and 0 outside, to ``(B, C, h, w)``
 

@@ -1,4 +1,4 @@
-"""The network that fills small holes, and how it is loaded.
+"""The network that fills small holes.
 
 A U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597) of residual blocks without normalisation, in the manner of
 DRUNet (Zhang et al. 2021, arXiv:2008.13751). It is given the picture with its holes filled smoothly and the mask, at
@@ -21,11 +21,11 @@ from imgai_inpaint.fill import smooth_fill
 WIDTHS = (48, 80, 128)
 """Channels at 1/2, 1/4 and 1/8 of the picture's size."""
 BLOCKS = (2, 2, 4)
-"""Residual blocks at each of them; on the way down and again on the way up, but for the last."""
+"""The number of residual blocks at each size, in the encoder and again in the decoder except for the last."""
 
 
 class Block(nn.Module):
-    """Two convolutions and a way around them.
+    """Two convolutions with a residual connection.
 
     Shape: ``(B, C, H, W)`` -> ``(B, C, H, W)``
     """
@@ -41,12 +41,12 @@ class Block(nn.Module):
 
 
 def blocks(width: int, count: int) -> nn.Sequential:
-    """That many residual blocks, one after the other."""
+    """Return a sequence of residual blocks."""
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
 
 class InpaintNet(nn.Module):
-    """The network: a picture and its mask to the picture without holes.
+    """The network, which fills the masked holes of a picture.
 
     Shape: ``(B, 4, H, W)`` in [0, 1], red, green, blue and the mask (1 in holes) -> ``(B, 3, H, W)`` around [0, 1],
     equal to the picture outside of holes. H and W are multiples of 8. What the picture holds in holes is not looked at.
@@ -70,7 +70,10 @@ class InpaintNet(nn.Module):
         return made
 
     def detail(self, filled: Tensor, mask: Tensor) -> Tensor:
-        """What the smooth fill lacks. Shape: ``(B, 3, H, W)`` and ``(B, 1, H, W)`` to ``(B, 3, H, W)`` around 0"""
+        """Predict the detail missing from the smooth fill.
+
+        Shape: ``(B, 3, H, W)`` and ``(B, 1, H, W)`` to ``(B, 3, H, W)`` around 0.
+        """
         x = self.stem(F.pixel_unshuffle(torch.cat((filled - 0.5, mask), 1), 2))  # (B, 16, H / 2, W / 2)
         skips = []
         for encode, down in zip(self.encode, self.down, strict=True):

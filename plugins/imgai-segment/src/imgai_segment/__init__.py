@@ -9,7 +9,7 @@ from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 class TimmParams:
     """Options of encoders of timm."""
 
-    checkpoint: str = param("", "The encoder: what follows the slash in --from timm/NAME.")
+    checkpoint: str = param("", "The encoder: the text after the slash in --from timm/NAME.")
 
 
 TASK = Task(
@@ -96,7 +96,7 @@ MODELS = (
     Model(
         name="unet",
         task="segment",
-        summary="A U-Net that has learned nothing yet, to train on your own pictures.",
+        summary="An untrained U-Net, to train on your own pictures.",
         license="Apache-2.0",
         load="imgai_segment.unet:load",
         train="imgai_segment.unet:train",

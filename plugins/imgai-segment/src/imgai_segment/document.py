@@ -39,7 +39,7 @@ def convolution(inputs: int, outputs: int, size: int = 3, *, stride: int = 1, no
 
 
 class Block(nn.Module):
-    """Two convolutions and a way around them.
+    """Two convolutions with a residual connection.
 
     Shape: ``(B, C, H, W)`` -> ``(B, C, H, W)``
     """
@@ -96,7 +96,7 @@ class Logarithm(nn.Module):
 
 
 def preprocess() -> nn.Sequential:
-    """The chain before the network: the same for every tile, so that no seam can come of it.
+    """The preprocessing, which is the same for every tile, so that it cannot cause seams.
 
     Shape: ``(B, 3, h, w)`` in [0, 1] -> ``(B, 3, h, w)`` in [-1, 1]
     """

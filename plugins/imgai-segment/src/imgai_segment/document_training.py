@@ -1,4 +1,4 @@
-"""What ``imgai train segment --from document`` learns: ink on pages of one's own."""
+"""Fine-tuning by ``imgai train segment --from document`` on your own pages."""
 
 from __future__ import annotations
 

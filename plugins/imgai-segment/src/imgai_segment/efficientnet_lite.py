@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 without its batch normalisation, as a feature pyramid.
+"""EfficientNet-Lite0 with folded batch normalization, as a feature pyramid.
 
 The architecture is EfficientNet-B0 (Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks", ICML 2019) in its Lite variant (Google, 2020): no squeeze-and-excitation, ReLU6 in place of swish, and a
@@ -44,7 +44,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; with a shortcut where the shape stays (MobileNetV2)."""
+    """An inverted residual block (MobileNetV2), with a shortcut if the shape does not change."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Any network of timm that gives features at several sizes, under a decoder: ``imgai train segment --from timm/NAME``.
+"""Any timm network with multi-scale features as an encoder, with a decoder: ``imgai train segment --from timm/NAME``.
 
 The decoder is that of a U-Net (Ronneberger et al., MICCAI 2015): from the coarsest features on it doubles the size,
 puts the encoder's features of that size beside its own, and convolves. https://github.com/huggingface/pytorch-image-models
@@ -86,13 +86,13 @@ def create(name: str, classes: int, *, pretrained: bool) -> tuple[Decoded, dict[
 
 
 def predictor(network: Decoded, config: dict[str, Any], device: torch.device) -> Predictor:
-    """What stands around the network."""
+    """Make the predictor of a network."""
     normalize = Normalize(mean=torch.tensor(config["mean"]), std=torch.tensor(config["std"])).to(device)
     return Predictor(network=network.to(device), preprocess=normalize, postprocess=torch.sigmoid)
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load what was trained from this model."""
+    """Load a model trained from this one."""
     if context.weights is None:
         raise ValueError("this model has learned nothing yet")
     network, config = create(context.model_params.checkpoint, len(context.model.labels or ()), pretrained=False)
@@ -101,7 +101,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def train(context: TrainContext) -> Trainable:
-    """A new decoder on timm's weights, or what was trained before."""
+    """Return a new decoder on timm's weights, or a trained network to continue from."""
     new = context.weights is None
     network, config = create(context.model_params.checkpoint, len(context.model.labels or ()), pretrained=new)
     if context.weights is not None:

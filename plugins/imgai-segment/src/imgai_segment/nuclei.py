@@ -1,4 +1,4 @@
-"""Nuclei in microscopy pictures, each one its own object, from fluorescence to stained tissue.
+"""The `nuclei` model: instances of nuclei in microscopy, from fluorescence to stained tissue.
 
 A compact U-Net (Ronneberger et al., "U-Net: Convolutional Networks for Biomedical Image Segmentation",
 MICCAI 2015) of residual blocks (He et al., CVPR 2016). It works at half the picture's resolution
@@ -40,7 +40,7 @@ SMALLEST = 20  # pixels
 
 
 class LogContrast(nn.Module):
-    """The picture beside its logarithm, in which a gain is an offset.
+    """Concatenate the picture and its logarithm, in which a gain is an offset.
 
     Many fluorescence pictures use a tenth of the range. Contrast is not stretched to each picture's
     own range because tiles of one picture would be stretched differently; a pixel's value here
@@ -181,7 +181,7 @@ def renumber(labels: np.ndarray, nucleus: np.ndarray, least: float) -> np.ndarra
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load the network and what stands around it; see `imgai.plugin.Predictor`."""
+    """Load the predictor; see `imgai.plugin.Predictor`."""
     if context.weights is None:
         raise ValueError("the nuclei model needs its weights file")
     network = NucleiNet()

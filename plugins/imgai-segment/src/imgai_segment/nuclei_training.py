@@ -1,4 +1,4 @@
-"""What ``imgai train segment --from nuclei`` and the training script learn: three maps of every numbered object."""
+"""Training of `nuclei`: three maps for every labelled object."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def poisson_depth(inside: np.ndarray, outer: tuple[bool, bool, bool, bool]) -> n
 
 
 def target_maps(labels: np.ndarray) -> np.ndarray:
-    """The maps that the network learns: nucleus, depth, and contact (within a pixel of two nuclei).
+    """Return the target maps: nucleus, depth, and contact (within a pixel of two nuclei).
 
     Masks that number no objects are taken for one object where pixels touch.
 

@@ -1,4 +1,4 @@
-"""The `subject` model: what a person would cut out of a photograph, as one mask.
+"""The `subject` model: the main subject of a photograph as one mask.
 
 The encoder is EfficientNet-Lite0. The decoder is a feature pyramid (Lin et al., "Feature Pyramid Networks for Object
 Detection", CVPR 2017) of depthwise-separable blocks (Chollet, "Xception", CVPR 2017), as in the light decoders for
@@ -33,7 +33,7 @@ WIDTHS = (32, 48, 64, 96, 128)
 
 
 def conv(channels: int, out: int, kernel: int = 1, groups: int = 1, *, norm: bool = False) -> nn.Sequential:
-    """A convolution that keeps the size; with a batch normalisation after it while it is trained."""
+    """A convolution that keeps the size, with batch normalization during training."""
     layers: list[nn.Module] = [nn.Conv2d(channels, out, kernel, padding=kernel // 2, groups=groups, bias=not norm)]
     return nn.Sequential(*layers, nn.BatchNorm2d(out)) if norm else nn.Sequential(*layers)
 
@@ -162,7 +162,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def normalized(images: Tensor) -> Tensor:
-    """What the network is given. Not kornia's: importing that takes a tenth of a run on one picture.
+    """Normalize the input. Without kornia, whose import takes a tenth of the time of a run on one picture.
 
     Shape: ``(B, 3, H, W)`` in [0, 1], kept.
     """
@@ -170,7 +170,7 @@ def normalized(images: Tensor) -> Tensor:
 
 
 def predictor(network: Subject, device: torch.device) -> Predictor:
-    """What stands around the network."""
+    """Make the predictor of a network."""
     network.to(device).eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Predictor(network, normalized, Mask(), explain=partial(explain, network))

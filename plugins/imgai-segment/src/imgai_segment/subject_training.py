@@ -1,4 +1,4 @@
-"""What ``imgai train segment --from subject`` learns: masks of whole pictures."""
+"""Fine-tuning by ``imgai train segment --from subject`` on masks of whole pictures."""
 
 from __future__ import annotations
 

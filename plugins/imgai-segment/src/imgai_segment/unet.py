@@ -34,7 +34,7 @@ _COARSEST = 16  # pixels along a side of what the deepest stage sees of a crop
 
 
 class Unit(nn.Sequential):
-    """A 3x3 convolution, normalised while it is trained."""
+    """A 3x3 convolution with batch normalization during training."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int = 1, norm: bool = False) -> None:
         convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=not norm)
@@ -111,7 +111,7 @@ def widths_for(size: int, width: int) -> tuple[int, ...]:
 
 
 def of_tensors(tensors: Mapping[str, Tensor], classes: int) -> UNet:
-    """A network of the shape that saved tensors have. They are not loaded."""
+    """Build a network of the size of saved tensors, without loading them."""
     first, inputs = tensors["enter.first.0.weight"].shape[:2]
     names = [f"down.{level}.0.weight" for level in range(LEVELS)]
     deeper = [tensors[name].shape[0] for name in names if name in tensors]
@@ -119,7 +119,7 @@ def of_tensors(tensors: Mapping[str, Tensor], classes: int) -> UNet:
 
 
 def predictor(network: UNet) -> Predictor:
-    """What stands around the network."""
+    """Make the predictor of a network."""
     contrast = LogContrast() if network.enter.first[0].in_channels == INPUTS else centred
     return Predictor(network=network, preprocess=contrast, postprocess=torch.sigmoid)
 
@@ -139,7 +139,7 @@ def folded(network: Any) -> dict[str, Tensor]:
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load what was trained from this model."""
+    """Load a model trained from this one."""
     if context.weights is None:
         raise ValueError("this model has learned nothing yet")
     tensors = load_file(context.weights)
@@ -149,7 +149,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def train(context: TrainContext) -> Trainable:
-    """A new network, or one that goes on from what was trained before."""
+    """Return a new network, or a trained one to continue from."""
     classes = len(context.model.labels or ())
     if context.weights is None:
         params = context.params

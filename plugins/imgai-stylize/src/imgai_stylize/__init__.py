@@ -1,4 +1,4 @@
-"""imgai stylize: pictures repainted, in built-in styles or in that of any picture."""
+"""imgai stylize: repaint pictures in built-in styles or in the style of any picture."""
 
 from dataclasses import dataclass
 

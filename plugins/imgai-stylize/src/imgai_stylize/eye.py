@@ -1,4 +1,4 @@
-"""What a picture's style is in numbers, seen at a glance: the part that makes any picture a style.
+"""The style encoder, which predicts the parameters of a style from any picture.
 
 The first stages of EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946; Google's Lite variant) look at the style's
 picture; means and deviations of their channels go through two small layers to the scales and shifts of the painting
@@ -34,7 +34,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedResidual(nn.Module):
-    """Widen, filter each channel, narrow; with a shortcut where the shape stays (Sandler et al. 2018)."""
+    """An inverted residual block (Sandler et al. 2018), with a shortcut if the shape does not change."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class InvertedResidual(nn.Module):
 
 
 class Eye(nn.Module):
-    """A picture to the numbers of its style. Shape: ``(B, 3, H, W)`` in [0, 1] -> ``(B, SIZE)``"""
+    """Predicts the style parameters of a picture. Shape: ``(B, 3, H, W)`` in [0, 1] -> ``(B, SIZE)``"""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The network that repaints a picture, and what tells it how.
+"""The network that repaints a picture, and its conditional normalization.
 
 A picture goes down to an eighth of its size, through residual blocks, and up again (Johnson, Alahi, Fei-Fei 2016,
 arXiv:1603.08155). A style is nothing but how strongly each channel speaks and where it begins, after each instance
@@ -21,7 +21,7 @@ WIDTHS = (24, 48, 96)
 BLOCKS = 5
 """Residual blocks at an eighth of the size."""
 SIZE = 2 * (sum(WIDTHS) + 2 * BLOCKS * WIDTHS[2] + WIDTHS[1] + WIDTHS[0])
-"""How many numbers a style is: a scale and a shift for each channel of each normalisation."""
+"""The number of parameters of a style: a scale and a shift for each channel of each normalization."""
 
 Statistics = tuple[Tensor, Tensor]
 """Mean and reciprocal of the deviation of each channel, each ``(B, C, 1, 1)``."""
@@ -126,7 +126,7 @@ class StyleNet(nn.Module):
         return self.paint(x, Painter(style, statistics))
 
     def paint(self, x: Tensor, painter: Painter) -> Tensor:
-        """Repaint, and leave in the painter the statistics that were met on the way."""
+        """Repaint, and store the feature statistics in the painter."""
         x = F.pixel_unshuffle(x * 2 - 1, 2)
         for conv in self.down:
             x = F.relu(painter(conv(x)))

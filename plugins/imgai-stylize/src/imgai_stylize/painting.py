@@ -1,4 +1,4 @@
-"""How the models are loaded: from what was asked for to what paints a tile."""
+"""The predictors of both models."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def load_built_in(context: LoadContext) -> Predictor:
 
 
 def load_any(context: LoadContext) -> Predictor:
-    """Any picture as the style.
+    """Load the model that takes any picture as the style.
 
     Shape: ``(B, 3, h, w)`` in [0, 1] -> the same, h and w multiples of 8 and at least 16
 

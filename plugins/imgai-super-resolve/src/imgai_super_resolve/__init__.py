@@ -7,7 +7,7 @@ from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 
 @dataclass(frozen=True, slots=True)
 class SuperResolveParams:
-    """What can be asked of every model."""
+    """Options of every model."""
 
     tta: bool = param(
         False, "Average the results of eight turned and mirrored copies: eight times as slow, a little more accurate."
@@ -32,7 +32,7 @@ PHOTOGRAPHS = "photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Models that differ in scale alone; a scale that is not there is met by the next one up, shrunk.
+    """Models that differ only in scale. For other scales the next larger one is used, and its result downscaled.
 
     load: as in `Model`. license, data: of the weights. overlap: of tiles, more than the network sees around a pixel.
     parameters: by scale. files: digest and bytes of the weights, by scale.
@@ -50,7 +50,7 @@ class Family:
 SPAN_PARAMETERS = {2: 410_700, 3: 417_195, 4: 426_288}
 FAMILIES = {
     "photo": Family(
-        summary="Small pictures of the web, crisp and clean: it draws what was likely there.",
+        summary="Small pictures from the web, crisp and clean; adds plausible detail.",
         load="imgai_super_resolve.srvgg:load",
         license="BSD-3-Clause",
         data=f"{PHOTOGRAPHS}; Real-ESRGAN x4plus as the teacher",
@@ -62,7 +62,7 @@ FAMILIES = {
         },
     ),
     "faithful": Family(
-        summary="Invents nothing, and takes blur, noise and JPEG's traces out.",
+        summary="Adds no detail; removes blur, noise and JPEG artefacts.",
         load="imgai_super_resolve.span:load",
         license="Apache-2.0",
         data=PHOTOGRAPHS,
@@ -75,7 +75,7 @@ FAMILIES = {
         },
     ),
     "clean": Family(
-        summary="Pictures without a fault, as papers measure: shrunk by a bicubic filter.",
+        summary="Clean pictures downscaled by a bicubic filter, as in benchmarks.",
         load="imgai_super_resolve.span:load",
         license="Apache-2.0",
         data=PHOTOGRAPHS,
@@ -88,11 +88,11 @@ FAMILIES = {
         },
     ),
 }
-"""What each is for; the default first."""
+"""The families with their purpose, the default first."""
 
 
 def model(name: str, scale: int) -> Model:
-    """The declaration of one member of a family."""
+    """Declare one member of a family."""
     family = FAMILIES[name]
     sha256, size = family.files[scale]
     return Model(
@@ -126,5 +126,5 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 
 @hookimpl
 def imgai_register_models() -> tuple[Model, ...]:
-    """Three families of two or three scales, the default first."""
+    """Return three families of two or three scales, the default first."""
     return tuple(model(name, scale) for name, family in FAMILIES.items() for scale in family.files)

@@ -1,4 +1,4 @@
-"""What ``imgai train super-resolve`` learns: large pictures from small ones, which are made of the large ones."""
+"""Fine-tuning by ``imgai train super-resolve``, on small pictures made from the large ones."""
 
 from __future__ import annotations
 

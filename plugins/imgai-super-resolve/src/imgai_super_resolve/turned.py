@@ -12,7 +12,7 @@ from imgai.plugin import LoadContext, Predictor
 
 
 class Turned(nn.Module):
-    """The mean of a network's answers to a picture in its eight orientations, each turned back.
+    """The mean of a network's answers for the eight orientations of a picture, transformed back.
 
     Geometric self-ensemble (Timofte, Rothe, Van Gool 2016, arXiv:1511.02228). Shape: that of the network
     """
