@@ -1,10 +1,11 @@
 # make demo: set up, and make masks of the example pictures.
-# make test: set up and run every test of the host and of every plugin.
+# make test: set up and run every test of the host and of every plugin; with JOBS=2 two files at a time.
 # make docs: the pages as a site, in site/.
 # make test-scale, make lint, make bench DATA=folder, make torture, make wheels, make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 1
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
@@ -25,7 +26,7 @@ demo: $(STAMP)
 	@echo "The masks of examples/scans are in $(CURDIR)/masks/, the ink of examples/pages in $(CURDIR)/masks/pages/."
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(if $(filter 1,$(JOBS)),,OMP_NUM_THREADS=1) $(BIN)/python -m pytest $(if $(filter 1,$(JOBS)),,-n $(JOBS) --dist loadfile)
 
 # Object stores and clusters, on this machine: an S3 server on loopback, runs, workers and nodes that are killed.
 test-scale: $(STAMP)
