@@ -25,10 +25,10 @@ from imgai.words.steps import Asked, parse_step, set_options, with_formats, writ
 if TYPE_CHECKING:
     from imgai.predict.spec import StepSpec
 
-_HELP = """Take images through several steps, without a file between them.
+_HELP = """Process images in several steps, without files in between.
 
-A step is a command as you would type it, in quotes: imgai chain ./scans --out ready/ "denoise --strength 0.4"
-"super-resolve --scale 2". What is not a step is an input; inputs come first."""
+A step is a command without imgai, in quotes: imgai chain ./scans --out ready/ "denoise --strength 0.4"
+"super-resolve --scale 2". Inputs come before steps."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:

@@ -20,9 +20,9 @@ from imgai.words.chain import assemble
 from imgai.words.command import Given, machine_options, run_options
 from imgai.words.steps import parse_step
 
-_HELP = """Take pictures through several steps or models, and show them side by side: one page, one sheet.
+_HELP = """Process pictures by several steps or models, and show the results side by side on a page and a contact sheet.
 
-Each --with is a command as you would type it, in quotes; several steps in one are joined by |:
+Each --with is a command without imgai, in quotes; several steps are joined by |:
 imgai compare ./scans --with "denoise" --with "denoise --model gaussian" --with "denoise | super-resolve" """
 REPORT, CONTACT = Path("compare.html"), Path("compare.jpg")
 _NOWHERE = Path("out.csv")  # nothing is written but what is looked at; a name that labels could be written under, too

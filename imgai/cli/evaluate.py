@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 _OF_CLASSES = ("sklearn", "matplotlib")
 _HELP = """Measure models on pictures with ground truth.
 
-The folder is laid out as for imgai train: for classify a folder for each class (called as the model calls it or by its
-WordNet id); for masks images/ and masks/, or COCO; for boxes COCO or YOLO; for pictures input/ and target/, or, to
-enlarge them, the large pictures alone. Of a folder with test/ or val/, that part is taken."""
+The folder has the layout of imgai train: for classify a folder for each class (with the name of the label or its
+WordNet id); for masks images/ and masks/, or COCO; for boxes COCO or YOLO; for pictures input/ and target/, or, for
+enlarging, only the large pictures. If the folder has test/ or val/, that part is used."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:

@@ -45,20 +45,20 @@ _EPILOG = "\n\n".join(("Examples:", *_EXAMPLES)) + (
 _TASKS, _ABOUT = "Tasks", "About"
 _HELP = frozenset(("-h", "--help", "-V", "--version"))
 COMMANDS = (
-    ("chain", "Several steps, without a file between them.", _TASKS),
-    ("run", "The steps of a recipe.", _TASKS),
-    ("train", "Teach a task your own pictures.", _TASKS),
+    ("chain", "Run several steps in a row, without files in between.", _TASKS),
+    ("run", "Run the steps of a recipe.", _TASKS),
+    ("train", "Train a model on your own pictures.", _TASKS),
     ("evaluate", "Measure models on pictures with ground truth.", _TASKS),
-    ("compare", "Several steps or models side by side, to choose by eye.", _TASKS),
-    ("try", "Every installed task on pictures that come along.", _TASKS),
-    ("undo", "Take away what imgai made in a folder.", _TASKS),
-    ("runs", "What was done in an output folder, and what is missing.", _ABOUT),
-    ("models", "The models of every task, or all that one declares.", _ABOUT),
-    ("plugins", "The plugins, what they offer, and what is broken and why.", _ABOUT),
-    ("doctor", "Whether this installation is sound, and what it lacks.", _ABOUT),
-    ("schema", "The JSON Schema of recipes or of records.", _ABOUT),
-    ("config", "Each setting, and where it comes from.", _ABOUT),
-    ("help", "The same as --help, or that of a command.", _ABOUT),
+    ("compare", "Show the results of several steps or models side by side.", _TASKS),
+    ("try", "Run every installed task on sample pictures.", _TASKS),
+    ("undo", "Remove the files that imgai made in a folder.", _TASKS),
+    ("runs", "Show what was done in an output folder, and what is missing.", _ABOUT),
+    ("models", "List, download, import and export models.", _ABOUT),
+    ("plugins", "List, check, create and install plugins.", _ABOUT),
+    ("doctor", "Check this installation and list what is missing.", _ABOUT),
+    ("schema", "Print the JSON Schema of recipes or records.", _ABOUT),
+    ("config", "Show each setting and its source.", _ABOUT),
+    ("help", "Show the help of imgai or of a command.", _ABOUT),
 )
 """The host's own commands. The module `imgai.cli.NAME` adds each one when it is called."""
 _COMMAND = re.compile(r"[A-Za-z0-9][\w-]*")

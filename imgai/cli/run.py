@@ -16,10 +16,10 @@ from imgai.words.chain import assemble
 from imgai.words.command import Given, machine_options, run_options
 from imgai.words.recipe import find_recipe, named_recipes, read_recipe, summary_of
 
-_HELP = """Take images through the steps of a recipe: a TOML file that imgai chain --save-recipe
-writes, or that you do; or one that comes with imgai: imgai run product ./shop --out ready/.
+_HELP = """Process images by the steps of a recipe: a TOML file that imgai chain --save-recipe
+writes, or that you write; or one that comes with imgai: imgai run product ./shop --out ready/.
 
-What is given here counts more than what the recipe's \\[run] says."""
+Options given here override those in the recipe's \\[run]."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:

@@ -60,4 +60,4 @@ def _help(task: Task, registry: Registry) -> str:
     if task.output in PRINTED or len(kinds) < 2:
         return words
     written = "\n".join(f"- {kind.name}: {shown(kind.summary)}" for kind in kinds)
-    return f"{words}\n\nWhat --as writes, the usual one first:\n\n{written}"
+    return f"{words}\n\nValues of --as, the default first:\n\n{written}"

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _LAYOUTS = {
     "scores": "The folder has a folder of pictures for each class, or a CSV of name,label.",
     "mask": "The folder has images/ and masks/ with the same names, or a COCO JSON.",
-    "image": "The folder has input/ and target/ with the same names, or clean pictures alone.",
-    "boxes": "The folder has pictures with a COCO JSON, or images/ and labels/ as YOLO has them.",
+    "image": "The folder has input/ and target/ with the same names, or only clean pictures.",
+    "boxes": "The folder has pictures with a COCO JSON, or images/ and labels/ in YOLO's format.",
 }
-_MORE = """train/, val/ and test/ are taken where they are there; else a fifth is kept to measure with, chosen by
-content. Everything is looked at before the first step."""
+_MORE = """The sub-folders train/, val/ and test/ are used if they exist; else a fifth is used for validation, chosen by
+content. All pictures are checked before the first step."""
 
 
 def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
@@ -47,7 +47,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
                 raise UsageError(f"no model of {args[0]} can be trained", f"imgai train takes {able}")
             return super().resolve_command(ctx, args)
 
-    group = typer.Typer(cls=Trainable, help="Teach a task your own pictures.", no_args_is_help=True)
+    group = typer.Typer(cls=Trainable, help="Train a model on your own pictures.", no_args_is_help=True)
     for task in registry.tasks.values():
         names = [model.name for model in registry.models(task.name) if model.train is not None]
         if names:
@@ -56,7 +56,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
                 task.name,
                 _options(names),
                 partial(_train, task),
-                help=f"{_LAYOUTS.get(task.output.value, '')}\n\n{_MORE}\n\nBegins --from {', '.join(names)}.",
+                help=f"{_LAYOUTS.get(task.output.value, '')}\n\n{_MORE}\n\nModels for --from: {', '.join(names)}.",
                 short_help=f"Train {task.name}.",
             )
     app.add_typer(group, name="train")

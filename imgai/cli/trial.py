@@ -21,9 +21,9 @@ from imgai.words.chain import assemble
 from imgai.words.command import Given, machine_options, run_options
 from imgai.words.steps import parse_step
 
-_HELP = """Try every installed task on four pictures that come with imgai, and show what became of them.
+_HELP = """Run every installed task on four pictures that come with imgai, and show the results.
 
-On a terminal the page opens in a browser. Nothing is fetched; models whose weights are not here are left out."""
+On a terminal the page opens in a browser. Nothing is downloaded; models without local weights are left out."""
 REPORT = Path("imgai-try.html")
 _NOWHERE = Path("out.csv")
 

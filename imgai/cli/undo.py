@@ -31,10 +31,10 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
         verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every file.")] = False,
     ) -> None:
-        """Remove what imgai made in a folder, where it is still as imgai wrote it.
+        """Remove the files that imgai made in a folder, unless they have changed since.
 
-        What you have edited since stays and is named, and so do your own files. The next run makes again what was
-        removed. It refuses while a run writes into the folder.
+        Files that you have edited are kept and listed; your own files are kept. The next run makes removed files
+        again. Not possible while a run writes into the folder.
         """
         console = Console(quiet=quiet, verbose=verbose)
         raise typer.Exit(exit_code(lambda: _undo(folder, dry_run, console)))

@@ -1,4 +1,4 @@
-"""The options of ``imgai train``, declared once: for the command line, for --settings and for what a run remembers."""
+"""The options of ``imgai train``, for the command line, --settings and the saved state of a training."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from imgai.params import Option, option, options_of
 
 OPTIMIZERS = ("adamw", "adam", "sgd", "rmsprop", "muon")
 MINUTES = 20.0
-"""How long a training takes where nobody says."""
+"""The default duration in minutes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
-    """The pictures, and what is made of them."""
+    """Options of the data set and its batches."""
 
     group: str | None = option(
-        None, "Pictures for whose name this finds the same text stay on one side of the split.", metavar="REGEX"
+        None,
+        "Keep pictures together in the split if this pattern matches the same text in their names.",
+        metavar="REGEX",
     )
-    size: int | None = option(
-        None, "Side of what the network sees while it learns, in pixels.", minimum=16, shown="chosen"
-    )
-    batch: int | None = option(None, "Pictures, or crops, in a step.", minimum=1, shown="chosen")
-    augment: str = option("light", "How far pictures are varied.", choices=("none", "light", "strong"))
+    size: int | None = option(None, "Side of the training crops in pixels.", minimum=16, shown="chosen")
+    batch: int | None = option(None, "Pictures or crops per step.", minimum=1, shown="chosen")
+    augment: str = option("light", "Strength of the augmentations.", choices=("none", "light", "strong"))
     balance: str = option(
         "auto",
-        "What evens out rare classes; auto does from 3:1 on.",
+        "Method for balancing rare classes; auto balances from a ratio of 3:1.",
         choices=("auto", "none", "weights", "oversample", "undersample"),
     )
     max_pixels: int = option(
@@ -43,65 +43,68 @@ class DataOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkOptions:
-    """Where a training begins."""
+    """Options of the initial network."""
 
     from_: str | None = option(
-        None, "The model to begin with: a name, or the path of a file; see: imgai models.", metavar="MODEL"
+        None, "The model to start from: a name, or the path of a file; see: imgai models.", metavar="MODEL"
     )
-    width: int | None = option(None, "Channels of the first stage, of a network that has it.", minimum=1)
-    dropout: float = option(
-        0.0, "Part of the features left out at random, of a network that has it.", minimum=0, maximum=0.9
-    )
-    freeze: bool = option(False, "Train the head alone.")
+    width: int | None = option(None, "Channels of the first stage, for networks with this option.", minimum=1)
+    dropout: float = option(0.0, "Probability of dropout, for networks with this option.", minimum=0, maximum=0.9)
+    freeze: bool = option(False, "Train only the head.")
     head_first: bool | None = option(
-        None, "Train a new head first, on features that are computed once.", negatable=True, shown="on a CPU"
+        None, "Train a new head first, on precomputed features.", negatable=True, shown="on a CPU"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearningOptions:
-    """How it learns, and for how long."""
+    """Options of optimization and duration."""
 
-    epochs: int | None = option(None, "End after this many rounds of all pictures.", minimum=1)
+    epochs: int | None = option(None, "Stop after this number of epochs.", minimum=1)
     minutes: float | None = option(
-        None, "End after this long, if --epochs have not ended it.", minimum=0.01, shown=f"{MINUTES:g} without --epochs"
+        None,
+        "Stop after this number of minutes, unless --epochs ends earlier.",
+        minimum=0.01,
+        shown=f"{MINUTES:g} without --epochs",
     )
-    patience: int | None = option(None, "End after this many measurements without a better one.", minimum=1)
+    patience: int | None = option(None, "Stop after this number of validations without improvement.", minimum=1)
     loss: str | None = option(
         None,
         "The loss: ce, focal, dice, bce, tversky, l1, charbonnier, ssim; or several: dice+bce.",
         shown="the model's",
     )
-    label_smoothing: float = option(0.0, "Part of the certainty taken from labels.", minimum=0, maximum=0.5)
+    label_smoothing: float = option(0.0, "Label smoothing factor.", minimum=0, maximum=0.5)
     optimizer: str = option("adamw", "The optimizer.", choices=OPTIMIZERS)
     rate: float | None = option(None, "The highest learning rate.", minimum=0, shown="the model's")
-    weight_decay: float = option(0.01, "How strongly weights are drawn to zero.", minimum=0)
-    l1: float = option(0.0, "Weight of the sum of absolute weights in the loss.", minimum=0)
+    weight_decay: float = option(0.01, "Weight decay factor.", minimum=0)
+    l1: float = option(0.0, "L1 regularization factor.", minimum=0)
     ema: bool = option(True, "Keep a moving average of the weights.", negatable=True)
     amp: str = option(
         "auto",
         "Compute in bfloat16 where it is faster.",
         choices=("auto", "bf16", "off"),
     )
-    seed: int = option(0, "Begins all random numbers.", minimum=0)
-    search: int = option(0, "Try this many rates and sizes in short runs first.", minimum=0, shown="none")
+    seed: int = option(0, "Seed of all random numbers.", minimum=0)
+    search: int = option(0, "First try this number of learning rates and sizes in short runs.", minimum=0, shown="none")
     devices: str = option(
-        "auto", "What it runs on: auto, cpu, cuda; several joined by commas share the work: cuda:0,cuda:1 or cpu,cpu."
+        "auto", "Devices: auto, cpu, cuda; several, joined by commas, share the work: cuda:0,cuda:1 or cpu,cpu."
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultOptions:
-    """What comes of it, and what is told."""
+    """Options of results and output."""
 
-    name: str | None = option(None, "What the model is called; it is then one of your models.")
-    out: Path | None = option(None, "Write to this folder, and not among your models.", short="-o", metavar="FOLDER")
-    license: str = option("unstated", "The licence of what is trained, for its header and its card.", metavar="SPDX")
+    name: str | None = option(None, "Name of the trained model, for --model.")
+    out: Path | None = option(
+        None, "Write to this folder instead of your folder of models.", short="-o", metavar="FOLDER"
+    )
+    license: str = option("unstated", "Licence of the trained model, for its header and model card.", metavar="SPDX")
     tensorboard: bool = option(False, "Also write events for TensorBoard.")
-    resume: bool = option(False, "Go on with a training that was ended.", scope="typed")
-    overwrite: bool = option(False, "Replace a model of that name.", scope="typed")
+    resume: bool = option(False, "Continue an interrupted training.", scope="typed")
+    overwrite: bool = option(False, "Replace an existing model of that name.", scope="typed")
     dry_run: bool = option(
-        False, "Say what would be done and how long an epoch takes, and train nothing.", scope="typed"
+        False, "Print what would be done and the duration of an epoch, without training.", scope="typed"
     )
     settings: Path | None = option(None, "A TOML file of these options.", metavar="FILE", scope="typed")
     json: bool = option(False, "Print one event a line on stdout.", scope="typed")
@@ -111,13 +114,13 @@ class ResultOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(DataOptions, NetworkOptions, LearningOptions, ResultOptions):
-    """Everything that ``imgai train TASK FOLDER`` is told."""
+    """All options of ``imgai train TASK FOLDER``."""
 
-    folder: Path = option(help="The pictures, with what is right for each.", metavar="FOLDER", argument=True)
+    folder: Path = option(help="A folder of pictures with targets.", metavar="FOLDER", argument=True)
 
 
 _PANELS: tuple[tuple[type[Any], str], ...] = (
-    (NetworkOptions, "Where it begins"),
+    (NetworkOptions, "Network"),
     (LearningOptions, "Learning"),
     (DataOptions, "Pictures"),
     (ResultOptions, "Results"),
