@@ -107,6 +107,8 @@ class StoredDestination(Destination):
         out = self.records.out
         if not self._stored.knows(relative(plan.base, out), run, Key(key_of(plan), run), digest):
             return False
+        if not has_parts(plan, kinds, self.records):
+            return False
         return all(self._stored.has(relative(path, out)) for path, _ in targets(plan, specs, sure=True))
 
     def refuse_to_overwrite(
@@ -119,7 +121,9 @@ class StoredDestination(Destination):
     ) -> None:
         """See `Destination`."""
         assert isinstance(guard, StoredGuard)  # made here
-        guard.refuse_all((each, path) for each in plans for path, _ in targets(each, specs))
+        merged = ((None, merged_path(self.records.out, each)) for each in of_run(kinds))
+        own = ((each, path) for each in plans for path, _ in targets(each, specs))
+        guard.refuse_all(itertools.chain(merged, own))
 
     def shown(self, path: Path) -> str:
         """See `Destination`."""

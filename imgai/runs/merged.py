@@ -10,11 +10,10 @@ from typing import Any, BinaryIO
 
 from imgai.errors import ImgaiError
 from imgai.predict.spec import KindSpec
-from imgai.runs.commit import commit
+from imgai.runs.commit import commit, reason
 from imgai.runs.guard import Guard
 from imgai.runs.job import Job, output_of_run
 from imgai.runs.names import Plan, key_of
-from imgai.runs.parts import path_of, read_part, write_part
 from imgai.runs.records import Records
 
 
@@ -30,27 +29,29 @@ def merged_path(out: Path, kind: KindSpec) -> Path:
 
 def has_parts(each: Plan, kinds: Sequence[KindSpec], records: Records) -> bool:
     """Whether what an earlier run kept of an input is there and whole."""
-    return all(read_part(_part_path(records, each, kind)) is not None for kind in of_run(kinds))
+    return all(records.has_part(kind.name, key_of(each)) for kind in of_run(kinds))
 
 
 def write_parts(job: Job, kinds: Sequence[KindSpec], records: Records) -> None:
     """Store the parts of one input's pages."""
     try:
         for kind in of_run(kinds):
-            path = _part_path(records, job.plan, kind)
             if job.error is not None:
-                path.unlink(missing_ok=True)  # what an earlier run made of it is no longer true
+                records.drop_part(kind.name, key_of(job.plan))  # what an earlier run made of it is no longer true
                 continue
             pages = job.fragments.pop(kind.name, [])
-            write_part(path, sorted(pages, key=lambda fragment: int(fragment["page"])))
+            in_order = sorted(pages, key=lambda fragment: int(fragment["page"]))
+            records.keep_part(kind.name, key_of(job.plan), in_order)
     except (ImgaiError, OSError) as error:
         job.failed(error)
 
 
 def write_merged(
-    plans: Sequence[Plan], out: Path, kinds: Sequence[KindSpec], records: Records, guard: Guard
+    plans: Sequence[Plan], out: Path, kinds: Sequence[KindSpec], records: Records, guard: Guard, run: str
 ) -> list[dict[str, Any]]:
     """Write the one file of each kind of the run, of every input done now or before; return the outputs of the record.
+
+    run: what is run, by name.
 
     Raises InputError if it cannot be written.
     """
@@ -60,7 +61,11 @@ def write_merged(
     for kind in of_run(kinds):
         path, parts = merged_path(out, kind), _parts(plans, kind, records)
         guard.allow(kind.name, path)
-        written = commit(path, partial(_merge, merge, kind, parts))
+        try:
+            written = commit(path, partial(_merge, merge, kind, parts))
+            records.deliver(path, run)
+        except OSError as error:
+            raise reason(path, error) from error
         outputs.append(output_of_run(kind.name, path, written, out))
     return outputs
 
@@ -68,8 +73,9 @@ def write_merged(
 def _parts(plans: Sequence[Plan], kind: KindSpec, records: Records) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the stored part of every page, with the name of the page."""
     names = _names(plans)
-    for each, name in zip(plans, names, strict=True):
-        for page in read_part(_part_path(records, each, kind)) or ():  # none: it failed, and was told
+    kept = records.parts(kind.name, map(key_of, plans))
+    for name, pages in zip(names, kept, strict=True):
+        for page in pages or ():  # none: it failed, and was told
             yield name + (f"#{page['page'] + 1}" if page["pages"] > 1 else ""), page
 
 
@@ -88,10 +94,6 @@ def _names(plans: Sequence[Plan]) -> list[str]:
         each.input.name if path is None else PurePath(os.path.relpath(path, root)).as_posix()
         for each, path in zip(plans, paths, strict=True)
     ]
-
-
-def _part_path(records: Records, each: Plan, kind: KindSpec) -> Path:
-    return path_of(records.folder / kind.name, key_of(each))
 
 
 def _merge(merge: Any, kind: KindSpec, parts: Iterator[tuple[str, dict[str, Any]]], file: BinaryIO) -> None:

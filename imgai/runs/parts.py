@@ -7,35 +7,45 @@ import json
 import os
 import stat
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, TypeVar
 
 from imgai.runs.commit import commit
 
+Folder = TypeVar("Folder", bound=PurePath)
 
-def path_of(folder: Path, key: str) -> Path:
+
+def path_of(folder: Folder, key: str) -> Folder:
     """Where the part of an input lies. key: what tells the input from every other."""
     return folder / f"{hashlib.sha256(os.fsencode(key)).hexdigest()[:32]}.json"
 
 
 def write_part(path: Path, value: Any) -> None:
-    """Store a JSON-able value. Raises InputError if it cannot be written."""
-    commit(path, partial(_write, json.dumps(value).encode()))
+    """Write a value that JSON can hold. Raises InputError if it cannot be written."""
+    commit(path, partial(_write, packed(value)))
+
+
+def packed(value: Any) -> bytes:
+    """A value as bytes, with their hash before them, so that a damaged part is known."""
+    content = json.dumps(value).encode()
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
+
+
+def unpacked(content: bytes) -> Any:
+    """The value in the bytes of a part; None if they are damaged."""
+    told, _, content = content.partition(b"\n")
+    return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == told else None
 
 
 def _write(content: bytes, file: BinaryIO) -> None:
-    """The content with its hash before it, so that a damaged part is known."""
-    file.write(hashlib.sha256(content).hexdigest().encode() + b"\n" + content)
+    file.write(content)
 
 
 def read_part(path: Path) -> Any:
-    """Return the stored value; None if it does not exist or is damaged."""
+    """The value in a file; None if the file is missing or damaged."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            told, _, content = file.read().partition(b"\n")
+            return unpacked(file.read()) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     except OSError:
         return None
-    return json.loads(content) if hashlib.sha256(content).hexdigest().encode() == told else None

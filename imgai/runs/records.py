@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from imgai.runs.commit import commit, hash_of
 from imgai.runs.lock import alone
+from imgai.runs.parts import path_of, read_part, write_part
 from imgai.runs.record import SCHEMAS, Key, begun_record, found_nothing, run_of_record, to_line, undone_record
 from imgai.stores import LocalStore, Store
 
@@ -142,6 +143,25 @@ class Records:
         Raises OSError.
         """
         return key in self.news and self.unchanged(key, digest)
+
+    def keep_part(self, kind: str, key: str, value: Any) -> None:
+        """Keep what a kind of the whole run made of an input. key: see `key_of`. Raises InputError or OSError."""
+        write_part(path_of(self.folder / kind, key), value)
+
+    def drop_part(self, kind: str, key: str) -> None:
+        """What was kept of an input is no longer true. Raises OSError."""
+        path_of(self.folder / kind, key).unlink(missing_ok=True)
+
+    def has_part(self, kind: str, key: str) -> bool:
+        """Whether what was kept of an input is there and whole."""
+        return read_part(path_of(self.folder / kind, key)) is not None
+
+    def parts(self, kind: str, keys: Iterable[str]) -> Iterator[Any]:
+        """What was kept of each input; None where nothing was."""
+        return (read_part(path_of(self.folder / kind, key)) for key in keys)
+
+    def deliver(self, path: Path, run: str) -> None:
+        """A file of all inputs together is made: bring it where it belongs. run: see `run_name`. Raises OSError."""
 
     def prepare(self) -> None:
         """Make sure that records can be written. Raises OSError."""

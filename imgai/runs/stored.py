@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,12 +22,15 @@ from imgai.runs.guard import Guard, Inputs
 from imgai.runs.job import relative
 from imgai.runs.names import Plan
 from imgai.runs.options import RunOptions
+from imgai.runs.parts import packed, path_of, unpacked
 from imgai.runs.record import Key, to_line
 from imgai.runs.records import FOLDER, Records
 from imgai.stores import open_store
 
-DONE, FAILED = "records", "failed"
+DONE, FAILED, PARTS, MERGED = "records", "failed", "parts", "merged"
 """The folders of records, below that of all that imgai keeps."""
+NUL = "\0"
+_READERS = 16  # parts that are read at once
 _NAMED = 3  # the most files that a refusal names
 
 
@@ -44,6 +49,8 @@ class StoreRecords(Records):
         self._accounted: set[int] = set()  # the same, of all that was ever begun
         self._found: set[int] = set()  # what was done before, with whichever settings
         self._claimed: set[str] = set()
+        self._parts: set[int] = set()  # what was kept of inputs for kinds of the whole run
+        self._merged: set[int] = set()  # by run and name, those kinds' files
         self._there: set[int] = set()  # the files of the folder
         self._follows = False
         self.since = 0.0  # when the run began, by the store's clock
@@ -70,6 +77,10 @@ class StoreRecords(Records):
                             self._done[name] = mark if entry.time > times.get(name, 0) else -1
                             times[name] = entry.time
             self._claimed = {entry.key.rpartition("/")[2].split(".")[0] for entry in self.store.list("claims")}
+            self._parts = {_number(entry.key) for entry in self.store.list(PARTS)}
+            for entry in self.store.list(MERGED):
+                with contextlib.suppress(ValueError):
+                    self._merged.add(int(entry.key.rpartition("/")[2].removesuffix(".json"), 16))
             self._there = {_number(e.key) for e in self.files.list() if not e.key.startswith(f"{FOLDER}/")}
         except OSError as error:
             why = error.strerror or str(error)
@@ -120,6 +131,49 @@ class StoreRecords(Records):
         """Whether there was a file of that name when the folder was listed."""
         return _number(output) in self._there
 
+    def keep_part(self, kind: str, key: str, value: Any) -> None:
+        """See `Records`."""
+        self.store.replace(_part_key(kind, key), packed(value))
+
+    def drop_part(self, kind: str, key: str) -> None:
+        """See `Records`."""
+        self.store.delete(_part_key(kind, key))
+
+    def has_part(self, kind: str, key: str) -> bool:
+        """See `Records`."""
+        place = _part_key(kind, key)
+        if _number(place) in self._parts:
+            return True
+        try:
+            self.store.look(place)
+        except OSError:
+            return False
+        return True
+
+    def parts(self, kind: str, keys: Iterable[str]) -> Iterator[Any]:
+        """See `Records`; several are read at once. Raises OSError."""
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="parts") as pool:
+            left = iter(keys)
+            while some := list(islice(left, 4 * _READERS)):
+                yield from pool.map(lambda key: self._part(_part_key(kind, key)), some)
+
+    def _part(self, place: str) -> Any:
+        try:
+            return unpacked(self.store.read(place))
+        except FileNotFoundError:
+            return None
+
+    def deliver(self, path: Path, run: str) -> None:
+        """See `Records`."""
+        output = relative(path, self.out)
+        self.store.replace(f"{MERGED}/{_number(f'{run}{NUL}{output}'):016x}.json", to_line({"path": output}).encode())
+        self.files.replace(output, path)
+        path.unlink()
+
+    def merged(self, output: str, run: str) -> bool:
+        """Whether a file of all inputs together was made by this run or an earlier one like it."""
+        return _number(f"{run}{NUL}{output}") in self._merged
+
     def accounts_for(self, base: str, run: str, claim: str) -> bool:
         """Whether what lies under a name was begun by this task, as these kinds."""
         return _number(f"{run}\0{base}") in self._accounted or claim in self._claimed
@@ -141,6 +195,10 @@ def record_key(folder: str, base: str, run: str, key: Key, digest: str) -> str:
     return f"{folder}/{name:016x}.{what:016x}.json"
 
 
+def _part_key(kind: str, key: str) -> str:
+    return f"{PARTS}/{path_of(PurePosixPath(kind), key)}"
+
+
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(os.fsencode(text)).digest()[:8], "big")
 
@@ -158,14 +216,13 @@ class StoredGuard(Guard):
 
     def allow(self, kind: str, path: Path, plan: Plan | None = None) -> None:
         """See `Guard`."""
-        if plan is None:
-            return
-        self.check(plan)
+        if plan is not None:
+            self.check(plan)
         if self._is_strange(path, plan):
             where = f"{self._kept.address}/{relative(path, self._kept.out)}"
             raise InputError(f"{where} would be overwritten, and imgai has no record of it", "--overwrite replaces it")
 
-    def refuse_all(self, targets: Iterable[tuple[Plan, Path]]) -> None:
+    def refuse_all(self, targets: Iterable[tuple[Plan | None, Path]]) -> None:
         """Raise UsageError if any of these files is there and not this run's own."""
         found = [path for plan, path in targets if self._is_strange(path, plan)]
         if found:
@@ -174,9 +231,11 @@ class StoredGuard(Guard):
             words = f"{count} would be overwritten: {', '.join(names)}{', ...' if len(found) > _NAMED else ''}"
             raise UsageError(f"{words} (imgai has no record of it)", "name another folder, or add --overwrite")
 
-    def _is_strange(self, path: Path, plan: Plan) -> bool:
+    def _is_strange(self, path: Path, plan: Plan | None) -> bool:
         if self.overwrite or not self._kept.has(relative(path, self._kept.out)):
             return False
+        if plan is None:  # of all inputs together
+            return not self._kept.merged(relative(path, self._kept.out), self._run)
         base = relative(plan.base, self._kept.out)
         return not self._kept.accounts_for(base, self._run, self._claim_of(base))
 
@@ -190,7 +249,7 @@ def check_stored(address: str, options: RunOptions) -> None:
         )
     if options.watch or options.report is not None or options.contact is not None:
         raise UsageError("--watch, --report and --contact are for folders, not for addresses", "leave them out")
-    if options.outputs.table is not None or any(each.kind.once == "run" for each in options.outputs.kinds):
-        raise UsageError(f"--out {address}: one file of all inputs is written to folders alone", "name a folder")
+    if options.outputs.table is not None:
+        raise UsageError(f"--out {address}: a table of labels is written to a folder of this machine", "name a file")
     if PurePosixPath(address).suffix.lower() in picture_suffixes():
         raise UsageError(f"--out {address} is called like a file", "name a folder of the store")

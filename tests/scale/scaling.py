@@ -73,7 +73,14 @@ def load_deadly(context: LoadContext) -> Predictor:
 
 
 def make_run(
-    inputs: Any, out: Any, *, slow: float = 0.0, words: Words | None = None, deadly: bool = False, **options: Any
+    inputs: Any,
+    out: Any,
+    *,
+    slow: float = 0.0,
+    words: Words | None = None,
+    deadly: bool = False,
+    kinds: tuple[str, ...] = ("mask",),
+    **options: Any,
 ) -> Run:
     """A run of ``find-light``."""
     named = (inputs,) if isinstance(inputs, (str, Path)) else inputs
@@ -82,7 +89,7 @@ def make_run(
     asked = RunOptions(
         inputs=tuple(map(str, named)),
         out=Path(out),
-        outputs=OutputOptions(named_kinds("mask")),
+        outputs=OutputOptions(named_kinds(*kinds)),
         machine=Machine(device="cpu"),
         **options,
     )

@@ -109,6 +109,34 @@ def test_what_imgai_did_not_make_stays(full: str) -> None:
     assert do(f"{full}/in", f"{full}/mine", overwrite=True).summary.done == 11
 
 
+def test_files_of_all_inputs_are_made_as_in_a_folder(full: str, tmp_path: Path) -> None:
+    kinds = ("mask", "coco", "csv")
+    local = do(f"{full}/in", tmp_path / "out", kinds=kinds)
+    run = do(f"{full}/in", f"{full}/out", kinds=kinds)
+    assert (run.summary.done, run.summary.failed) == (local.summary.done, local.summary.failed) == (11, 1)
+    shared = {path.name for path in (tmp_path / "out").iterdir() if path.suffix in (".json", ".csv")}
+    assert len(shared) >= 2
+    assert files(f"{full}/out") == MASKS | shared
+
+    def same() -> bool:
+        there = open_store(f"{full}/out")
+        return all(there.read(name) == (tmp_path / "out" / name).read_bytes() for name in shared)
+
+    assert same()
+    open_store(f"{full}/in").replace("more.png", png(50))
+    for out in (tmp_path / "out", f"{full}/out"):
+        again = do(f"{full}/in", out, kinds=kinds)
+        assert (again.summary.done, again.summary.skipped) == (1, 11)
+    assert same()
+
+
+def test_a_file_of_all_inputs_that_imgai_did_not_make_stays(full: str) -> None:
+    open_store(f"{full}/out").replace("coco.json", b"mine")
+    with pytest.raises(UsageError, match="no record"):
+        do(f"{full}/in", f"{full}/out", kinds=("mask", "coco"))
+    assert open_store(f"{full}/out").read("coco.json") == b"mine"
+
+
 def test_outputs_among_the_inputs_are_no_inputs(full: str) -> None:
     assert do(f"{full}/in", f"{full}/in/masks").summary.done == 11
     assert do(f"{full}/in", f"{full}/in/masks").summary.skipped == 11

@@ -33,7 +33,7 @@ class Merged(Listener):
 
     def end(self, run: Run) -> None:
         if not run.summary.interrupted:
-            run.outputs += write_merged(run.plans, run.out, self._kinds, self._records, run.guard)
+            run.outputs += write_merged(run.plans, run.out, self._kinds, self._records, run.guard, run.name)
 
 
 class Parts(Merged):
