@@ -39,6 +39,7 @@ _EXTRAS = {
     "monai": ("monai", "losses of imgai train"),
     "testing": ("pytest", "tests of plugins of your own"),
     "stores": ("obstore", "object stores: s3://, gs://, az://, https://"),
+    "ray": ("ray", "--on ray"),
 }
 
 
