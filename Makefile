@@ -1,4 +1,4 @@
-# make demo: set up, and make masks of the example pictures.
+# make demo: set up what it takes to run, and make masks of the example pictures.
 # make test: set up and run every test of the host and of every plugin; with JOBS=2 two files at a time.
 # make docs: the pages as a site, in site/.
 # make test-scale, make lint, make bench DATA=folder, make torture, make wheels, make clean.
@@ -9,6 +9,7 @@ JOBS ?= 1
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
+USABLE := $(VENV)/.usable
 
 .PHONY: demo test test-scale lint docs bench torture wheels install clean
 
@@ -18,9 +19,16 @@ $(STAMP): pyproject.toml constraints.txt $(wildcard plugins/imgai-*/pyproject.to
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imgai needs Python 3.11 or later; say which with make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[dev]' $(PLUGINS:%=-e ./%)
+	@touch $@ $(USABLE)
+
+# What a user has: no tests, no linters.
+$(USABLE): pyproject.toml constraints.txt $(wildcard plugins/imgai-*/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "imgai needs Python 3.11 or later; say which with make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt -e '.[heic,watch]' $(PLUGINS:%=-e ./%)
 	@touch $@
 
-demo: $(STAMP)
+demo: $(USABLE)
 	$(BIN)/imgai segment examples/scans --out masks/
 	$(BIN)/imgai segment examples/pages --model document --as binary --out masks/pages/
 	@echo "The masks of examples/scans are in $(CURDIR)/masks/, the ink of examples/pages in $(CURDIR)/masks/pages/."

@@ -7,6 +7,7 @@ import json
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -59,11 +60,15 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
 
 def examine(registry: Registry) -> dict[str, Any]:
-    """What `doctor` prints. ``problems`` holds what keeps imgai from working as it should."""
+    """What `doctor` prints. ``problems`` holds what keeps imgai from working as it should.
+
+    Codecs are imported, since a shared library may be missing; extras are looked for alone, since importing all of
+    them takes half a minute.
+    """
     versions = {name: _version(name) for name in _CORE}
     codecs = {name: {"for": what, "works": _imports(module)} for name, (module, what) in _CODECS.items()}
     extras = {
-        name: {"for": what, "installed": _imports(module), "install": f'pip install "imgai[{name}]"'}
+        name: {"for": what, "installed": find_spec(module) is not None, "install": f'pip install "imgai[{name}]"'}
         for name, (module, what) in _EXTRAS.items()
     }
     problems = [f"plugin {plugin.distribution}: {plugin.broken}" for plugin in registry.broken]

@@ -58,7 +58,7 @@ COMMANDS = (
     ("doctor", "Check this installation and list what is missing.", _ABOUT),
     ("schema", "Print the JSON Schema of recipes or records.", _ABOUT),
     ("config", "Show each setting and its source.", _ABOUT),
-    ("help", "Show the help of imgai or of a command.", _ABOUT),
+    ("help", "Show the help of imgai or of a command, or a page of the manual.", _ABOUT),
 )
 """The host's own commands. The module `imgai.cli.NAME` adds each one when it is called."""
 _COMMAND = re.compile(r"[A-Za-z0-9][\w-]*")

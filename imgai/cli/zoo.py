@@ -82,7 +82,7 @@ def add_zoo(models: typer.Typer, registry: Registry) -> None:
 
     @models.command("import")
     def import_(
-        file: Annotated[Path, typer.Argument(help="A file of a model; see docs/models.md.")],
+        file: Annotated[Path, typer.Argument(help="A file of a model; imgai help other-models tells of which kinds.")],
         name: Annotated[str, typer.Option(help="What it is called from now on.")],
         task: Annotated[str, typer.Option(help="The task that it is for.")],
         license: Annotated[str, typer.Option(help="Its licence, as SPDX has it.")] = "",

@@ -12,6 +12,7 @@ from pathlib import Path
 from imgai.errors import InputError, UnsupportedError
 from imgai.images.elsewhere import what_first
 from imgai.images.formats import HEAD, detect, function
+from imgai.pages import see
 from imgai.plugin import Format, Header
 
 
@@ -38,7 +39,7 @@ def format_of(source: Path | bytes, name: str) -> Format:
     if format_ is None and (other := what_first(name, head)) is not None:
         raise InputError(f"{name}: it is {other[0]}, not a picture", other[1])
     if format_ is None:
-        raise InputError(f"{name}: not a picture in a format that imgai reads", "see docs/formats.md")
+        raise InputError(f"{name}: not a picture in a format that imgai reads", see("formats"))
     if not format_.read:
         raise _missing(name, format_)
     return format_
@@ -92,5 +93,5 @@ def _why(error: Exception) -> str:
 
 def _missing(name: str, format_: Format) -> InputError:
     if not format_.extra:
-        return InputError(f"{name}: {format_.name} is not read", "see docs/formats.md")
+        return InputError(f"{name}: {format_.name} is not read", see("formats"))
     return InputError(f"{name}: reading {format_.name} needs an extra", f'pip install "imgai[{format_.extra}]"')

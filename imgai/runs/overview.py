@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from imgai import hidden
 from imgai.errors import InputError, UsageError
+from imgai.pages import see
 from imgai.runs import workers
 from imgai.runs.claims import FOLDER as claims_in
 from imgai.runs.commit import commit, reason
@@ -207,7 +208,7 @@ def _every(out: Path) -> Iterator[tuple[Key, dict[str, Any]]]:
     try:
         names = [entry.key for folder in (FAILED, DONE) for entry in store.list(folder)]
     except OSError as error:
-        raise UsageError(f"{address} cannot be listed: {error.strerror}", "see docs/scale.md") from error
+        raise UsageError(f"{address} cannot be listed: {error.strerror}", see("scale")) from error
     if not names:
         raise UsageError(f"{address} has no records of runs", "name the folder that --out named")
     with ThreadPoolExecutor(_READERS) as pool:

@@ -13,6 +13,7 @@ from typing import overload
 
 from imgai.errors import UsageError
 from imgai.images.formats import HEAD, picture_suffixes, sniff
+from imgai.pages import see
 from imgai.predict.spec import Keep, KindSpec
 from imgai.runs.names import Plan, folded, like_an_output, stem_of
 from imgai.runs.scan import STDIN, UNREAD, Input, expanded
@@ -80,7 +81,7 @@ class Listing:
                 self._add(address)
             except OSError as error:
                 why = error.strerror or str(error)
-                raise UsageError(f"{address} cannot be listed: {why}", "see docs/scale.md") from error
+                raise UsageError(f"{address} cannot be listed: {why}", see("scale")) from error
         if count > 1:
             self._drop_doubles()
 

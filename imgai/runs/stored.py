@@ -18,6 +18,7 @@ from typing import Any
 
 from imgai.errors import InputError, UsageError
 from imgai.images.formats import picture_suffixes
+from imgai.pages import see
 from imgai.runs.guard import Guard, Inputs
 from imgai.runs.job import relative
 from imgai.runs.names import Plan
@@ -84,7 +85,7 @@ class StoreRecords(Records):
             self._there = {_number(e.key) for e in self.files.list() if not e.key.startswith(f"{FOLDER}/")}
         except OSError as error:
             why = error.strerror or str(error)
-            raise UsageError(f"{self.address} cannot be listed: {why}", "see docs/scale.md") from error
+            raise UsageError(f"{self.address} cannot be listed: {why}", see("scale")) from error
 
     def prepare(self) -> None:
         """The first record will tell."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from imgai.errors import UsageError
+from imgai.pages import see
 from imgai.stores.base import Entry
 
 Answer = TypeVar("Answer")
@@ -47,7 +48,7 @@ class ObjectStore:
         try:
             self._store: Any = from_url(address, **options)
         except Exception as error:  # of several kinds, some of which are no BaseError
-            raise UsageError(f"{address} cannot be opened: {_words(error)}", "see docs/scale.md") from None
+            raise UsageError(f"{address} cannot be opened: {_words(error)}", see("scale")) from None
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """See `Store`."""

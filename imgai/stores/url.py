@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from imgai.errors import UsageError
+from imgai.pages import see
 from imgai.stores.base import Store
 from imgai.stores.local import LocalStore
 
@@ -34,7 +35,7 @@ def address_of(named: str | Path | None) -> str | None:
         words = (
             f"an address of {match[1]}:// with a user, a password or a query is not taken, since it would be recorded"
         )
-        raise UsageError(words, "give the store's credentials as its own programs take them: docs/scale.md")
+        raise UsageError(words, f"give the store's credentials as its own programs take them; {see('scale')}")
     return address
 
 

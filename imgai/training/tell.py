@@ -47,25 +47,26 @@ class Teller:
             self._loss = row["loss"]
             self.event("step", **row)
         now = time.monotonic()
-        words = f"loss {self._loss:.4g}{self._best}{_left(left)}"
+        words = f"training loss {self._loss:.4g}{self._best}{_left(left)}"
         if self._bar is not None:
             if now - self._said >= _BAR_EVERY:
                 self._said = now
                 self._bar.update(self._task, completed=progress, words=words)
         elif row and now - self._said >= _LINE_EVERY:
             self._said = now
-            self._console.say(f"{progress:.0%}, {words}")
+            self._console.say(f"{progress:.0%} done, {words}")
 
     def measured(self, row: dict[str, Any], main: str, *, better: bool) -> None:
         """The model was measured."""
         self.event("measure", **row, better=better)
         score = row["score"]
         told = "no figure" if score is None else f"{main} {score:.4f}"
-        epoch = f"epoch {row['epoch']:.1f}, " if "epoch" in row else ""
+        epoch = f" (epoch {row['epoch']:.1f})" if "epoch" in row else ""
         best = better and score is not None
-        self._console.say(f"{epoch}{row['seconds'] / 60:.1f} min: {told}{', the best so far' if best else ''}")
+        words = f"after {row['seconds'] / 60:.1f} min{epoch}, validation pictures: {told}"
+        self._console.say(f"{words}{', the best so far' if best else ''}")
         if best:
-            self._best = f", {main} {score:.4f}"
+            self._best = f", best {main} {score:.4f}"
 
     def warn(self, text: str) -> None:
         """What a person should know though it goes on."""

@@ -41,10 +41,9 @@ def black(path: Path) -> Path:
 
 def test_a_run_says_what_runs_where_and_how_fast_and_what_is_next(pair: Path, tmp_path: Path, find_light: Any) -> None:
     _, words = find_light([pair], tmp_path / "out")
-    first, last, following = words.said
+    first, last = words.said
     assert re.fullmatch(r"find-light/lightness on cpu \(fp32, torch, \d+ threads?\)", first)
     assert re.fullmatch(rf"2 done in [\d.]+ s, [\d.]+ (a second|s each); see {tmp_path / 'out'}", last)
-    assert following == "next: look at everything on one page with --report report.html"
     (pair / "c.png").write_bytes(b"no picture")
     _, words = find_light([pair], tmp_path / "out", force=True)
     assert words.said[-1] == "next: mend what failed and run the same command again; it does only what is missing"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.errors import PluginError
+from imgai.pages import see
 from imgai.plugin import Model
 from imgai.predict.foreign import probe
 from imgai.predict.foreign.around import Call, Picture, Prepare
@@ -148,7 +149,7 @@ def _of_boxes(path: Path, call: Call, notes: Notes, output: Port) -> Call:
     if head is None and raw.shape[2] > 4 * bins and _shares(raw[..., : -4 * bins]):
         head = "nanodet"
     if head is None:
-        words = f"say head and labels in {path.with_suffix('.toml').name}; see docs/models.md"
+        words = f"say head and labels in {path.with_suffix('.toml').name}; {see('other-models')}"
         raise PluginError(f"{path} answers neither as YOLOX nor as NanoDet-Plus does", words)
     mean, std = _NANODET if head == "nanodet" else ((0.0,), (1.0,))
     far = bool((raw[..., 2:4] > 0).all()) and float(raw[..., :2].max()) > max(size) / 4

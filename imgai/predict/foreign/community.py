@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from imgai.errors import PluginError
+from imgai.pages import see
 from imgai.plugin import FIELDS_OF, LoadContext, Model, Predictor, Task
 from imgai.predict.foreign.content import Content, content_of
 from imgai.predict.foreign.kept import kept
@@ -190,9 +191,7 @@ def built_from(state: State, path: Path | str, shrink: float = 1.0) -> tuple[For
         descriptor = spandrel.ModelLoader().load_from_state_dict(dict(state))
     except spandrel.UnsupportedModelError:
         words = nearest(state, spandrel.MAIN_REGISTRY)
-        raise PluginError(
-            f"{path} holds no known architecture: {words}", "see docs/models.md for what is known"
-        ) from None
+        raise PluginError(f"{path} holds no known architecture: {words}", see("other-models")) from None
     except Exception as error:
         text = " ".join(str(error).split())[:160]
         words = nearest(state, spandrel.MAIN_REGISTRY)

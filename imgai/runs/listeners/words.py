@@ -97,7 +97,8 @@ class Words(Listener):
         if options.fail_if_empty and summary.empty:
             names = ", ".join(summary.empty[:_AGAIN]) + (", ..." if len(summary.empty) > _AGAIN else "")
             self._console.fail(f"nothing was found in {names}, and --fail-if-empty was given")
-        if (following := _next(run)) and (summary.interrupted or not self._json):
+        first = not summary.skipped and not options.force and self._console.err.is_terminal
+        if (following := _next(run, first=first)) and (summary.interrupted or not self._json):
             self._console.say(following)
 
     def _speed(self, done: int) -> str:
@@ -154,8 +155,8 @@ def rate_of(done: int, seconds: float) -> str:
     return f"{rate:.1f} a second" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
 
 
-def _next(run: Run) -> str:
-    """What to do next; "" where that is plain."""
+def _next(run: Run, *, first: bool) -> str:
+    """What to do next; "" where that is plain. first: whether a person sees the first run into this folder."""
     summary, options = run.summary, run.options
     if summary.interrupted:
         return "interrupted; run the same command again to go on"
@@ -163,6 +164,6 @@ def _next(run: Run) -> str:
         return "next: mend what failed and run the same command again; it does only what is missing"
     if run.stdout is not None or run.exact or not summary.done or options.watch:
         return ""
-    if options.report is None and options.outputs.kinds:
+    if options.report is None and options.outputs.kinds and first:
         return "next: look at everything on one page with --report report.html"
     return f"next: open {options.report}" if options.report is not None and not options.open else ""

@@ -1,0 +1,36 @@
+"""Pages of the documentation, which errors lead to, can be read where imgai alone is installed."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from imgai.cli.main import COMMANDS, build_app
+from imgai.pages import PAGES, see
+from imgai.registry import load_registry
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_page_is_in_the_wheel_and_is_no_command() -> None:
+    shared = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    brought = {Path(name).stem for name in shared["shared-data"] if name.endswith(".md")}
+    assert brought == set(PAGES.values())
+    assert not {*PAGES} & {*(name for name, _, _ in COMMANDS), *load_registry().tasks}
+
+
+def test_a_page_is_shown_as_it_is() -> None:
+    answer = CliRunner().invoke(build_app(load_registry()), ["help", "formats"])
+    assert answer.exit_code == 0
+    assert answer.stdout == (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert see("formats").startswith("imgai help formats ")
+
+
+def test_no_error_leads_to_a_file_that_is_not_installed() -> None:
+    for path in (ROOT / "imgai").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise):
+                assert "docs/" not in ast.unparse(node), f"{path}:{node.lineno}"
