@@ -108,6 +108,9 @@ _is_aside = False
 def prints_aside() -> Iterator[None]:
     """Redirect what plugins print to stderr. `results` still returns the real standard output."""
     global _results, _is_aside
+    if _is_aside:
+        yield
+        return
     before, sys.stdout = sys.stdout, sys.stderr
     _results, _is_aside = before, True
     try:

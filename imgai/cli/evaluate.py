@@ -17,7 +17,7 @@ import typer
 from imgai.cli.command import add_command
 from imgai.cli.settings import Settings
 from imgai.cli.start import open_page
-from imgai.console import Console
+from imgai.console import Console, prints_aside
 from imgai.errors import UsageError
 from imgai.measure import MEASURES
 from imgai.options import PRINTED, EvaluateOptions, Machine, OutputOptions, RunOptions
@@ -110,7 +110,8 @@ def _evaluate(task: Task, registry: Registry, given: Given) -> int:
                 known[same] = _known(task, registry, spec, asked, scratch / str(len(known)), console)
             _tell_learned(spec, title, known[same], console)
             gallery = None if album is None else _gallery(album, len(specs), more=bool(verdicts))
-            verdicts.append(_judged(spec, title, known[same], asked, given, console, gallery))
+            with prints_aside():
+                verdicts.append(_judged(spec, title, known[same], asked, given, console, gallery))
             if verdicts[-1].exit_code not in (0, 1):
                 return verdicts[-1].exit_code
         part = next(iter(known.values())).part

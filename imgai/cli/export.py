@@ -57,12 +57,14 @@ def _export(registry: Registry, name: str, out: Path, calibrate: Path | None, *,
     if calibrate is None:
         console.say(f"{out}: {out.stat().st_size / 1e6:.1f} MB, the same answers within 1e-4; notes are beside it")
         return 0
-    from imgai.predict.backends.int8 import quantize, seen
+    from imgai.predict.backends.int8 import ENOUGH, quantize, seen
 
     suffixes = picture_suffixes()
     paths = sorted(path for path in calibrate.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     pictures = list(seen(paths, model, DEFAULT_MAX_PIXELS))
     kind = task.output.value
+    if 4 <= len(pictures) < ENOUGH:
+        console.warn(f"{calibrate} holds {len(pictures)} pictures; {ENOUGH} or more give better ranges")
     try:
         lost, count = quantize(out, whole, model, kind, pictures)
     except BaseException:

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from imgai.cli.command import add_command
-from imgai.console import Console
+from imgai.console import Console, prints_aside
 from imgai.errors import PluginError, UsageError
 from imgai.training.settings import TrainOptions, kept_options, train_options
 from imgai.words.command import Given
@@ -81,7 +81,8 @@ def _train(task: Task, given: Given) -> int:
         from imgai.training.train import train
     except ImportError as error:
         raise PluginError(f"training needs {error.name}", "pip install 'imgai[train]'") from error
-    return train(task.name, options, frozenset(typed), console)
+    with prints_aside():
+        return train(task.name, options, frozenset(typed), console)
 
 
 def _read(file: Path) -> Mapping[str, Any]:

@@ -65,7 +65,8 @@ class Trainable:
     target: for MASK models, a function from the labels as read, ``(H, W)`` int32 (0 is the background, then class
         indices from 1 or object numbers), to the target of the loss, ``(C, H, W)`` float32. None: one map per class.
     spoil: for IMAGE models and data sets of clean pictures only: a function from clean pictures
-        ``(B, 3, h * scale, w * scale)`` in [0, 1] and a `torch.Generator` to degraded inputs ``(B, 3, h, w)``.
+        ``(B, 3, h * scale, w * scale)`` in [0, 1] and a `torch.Generator` to degraded inputs ``(B, 3, h, w)``; for a
+        task with ``inputs=("mask",)`` to ``(B, 4, h, w)``, with the mask as the fourth channel.
     augment: the augmentations that do not change the target, of "flip", "turn", "scale", "light", "color", "blur" and
         "noise". None: the defaults of the output.
     is_head: whether a parameter of that name belongs to the head, which is trained first and with the full learning

@@ -82,6 +82,9 @@ def pictures(task: Task, model: Model, trainable: Trainable, side: int) -> tuple
     targets = _targets(task.output.value, images, inside, trainable)
     if model.scale > 1:
         images = nn.functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    elif task.inputs:
+        assert trainable.spoil is not None, f"{model.train}: a task with inputs is taught by what spoil makes"
+        images = trainable.spoil(images, torch.Generator().manual_seed(0))
     elif task.output.value == "image":
         images = images * 0.8 + 0.1 * torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
     return images, targets

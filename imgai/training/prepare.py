@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from imgai import trained
 from imgai.console import Console
-from imgai.errors import EXIT_INTERRUPTED
+from imgai.errors import EXIT_INTERRUPTED, UsageError
 from imgai.plugin import Model, Task, Trainable
 from imgai.predict.device import multiplies_bfloat16, tune_allocator
 from imgai.predict.foreign.community import bare, is_foreign
@@ -110,6 +110,9 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
     options, dataset, device = job.options, job.dataset, world.device
     task, base = registry.task(job.task), registry.model(job.task, job.base)
     begun = begin(task, base, job.base, job.name, dataset, options, device)
+    if task.inputs and any(example.target is not None for part in dataset.parts.values() for example in part):
+        words = f"{task.name} is taught by clean pictures, into which holes are drawn"
+        raise UsageError(words, f"{dataset.folder} holds pairs: name the folder of pictures as they should be")
     if is_foreign(base) and base.scale == 1:  # pictures are spoiled as for the task's own model
         begun = spoiled_as(begun, registry.members(job.task)[-1])
     elif begun.trainable.spoil is None and begun.model.scale > 1:

@@ -22,7 +22,7 @@ from imgai.plugin import Metadata, Model, NoParams, Task
 from imgai.predict.load import load_step
 from imgai.predict.machine import Placement
 from imgai.predict.spec import StepSpec
-from imgai.sample import Failure, Sample, Source
+from imgai.sample import Failure, GivenMask, Sample, Source
 from imgai.training.dataset import Dataset
 from imgai.training.example import Example
 from imgai.training.pictures import page_of, seen
@@ -66,7 +66,7 @@ def measure(
     shown: list[tuple[Sample, Any]] = []
     chosen = {round(number * (len(examples) - 1) / max(1, show - 1)) for number in range(show)}
     with torch.inference_mode():
-        pairs = zip(examples, step.stream(_samples(examples, dataset, spoil)), strict=True)
+        pairs = zip(examples, step.stream(_samples(examples, dataset, spoil, spec.name)), strict=True)
         for number, (example, sample) in enumerate(pairs):
             if isinstance(sample, Failure):
                 raise sample.error
@@ -79,14 +79,16 @@ def measure(
     return Measured(comparison.compute(), tuple(shown))
 
 
-def _samples(examples: Sequence[Example], dataset: Dataset, spoil: Spoil | None) -> Iterator[Sample]:
+def _samples(examples: Sequence[Example], dataset: Dataset, spoil: Spoil | None, name: str) -> Iterator[Sample]:
     for number, example in enumerate(examples):
         sample = _read(example, dataset)
         if example.target is None and spoil is not None:
             clean = to_float(torch.from_numpy(_seen(sample))[None])
             made = spoil(clean, torch.Generator().manual_seed(number))
-            pixels = quantize(made.clamp(0, 1), 8)[0].permute(1, 2, 0).contiguous().numpy()
+            pixels = quantize(made[:, :3].clamp(0, 1), 8)[0].permute(1, 2, 0).contiguous().numpy()
             sample = make_sample(pixels, None, sample.source, Metadata(format="PNG"))
+            if made.shape[1] > 3:  # with a mask beside it
+                sample.given[name] = GivenMask(made[:, 3:] > 0.5)
         yield sample
 
 

@@ -165,6 +165,7 @@ def test_eight_bits_say_what_they_lost(cat: Path, tmp_path: Path) -> None:
     answer = command("models", "export", "denoise/gaussian", path, "--int8", "--calibrate", tmp_path / "mine")
     assert answer.returncode == 0, answer.stderr
     assert "on 3 other pictures" in answer.stderr
+    assert "holds 6 pictures; 30 or more" in answer.stderr
     assert path.with_suffix(".toml").read_text().splitlines()[0].endswith("levels of 255 apart")
     ours = imgai.load("denoise", model="gaussian")(cat).image
     difference = (imgai.load("denoise", model=str(path))(cat).image - ours).abs()

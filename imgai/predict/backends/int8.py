@@ -23,6 +23,8 @@ from imgai.predict.work import view_of
 _TILE = 128
 _MOST = 128
 """The maximum number of pictures."""
+ENOUGH = 30
+"""The number of pictures from which on the ranges hardly depend on which pictures they are."""
 
 
 def seen(paths: Sequence[Path], model: Model, max_pixels: int) -> Iterator[Tensor]:

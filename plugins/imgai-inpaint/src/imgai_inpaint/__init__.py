@@ -21,6 +21,7 @@ SMALL = Model(
     summary="Holes up to some 40 pixels across; larger ones become smooth.",
     license="Apache-2.0",
     load="imgai_inpaint.network:load",
+    train="imgai_inpaint.learning:train",
     weights=Weights(
         file="imgai_inpaint:weights/small.safetensors",
         sha256="79d87b0b9c3f58e8868d77504e9b3b0887eb7eeda3266a56a9768e9afe7a2f57",
