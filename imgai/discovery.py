@@ -164,20 +164,20 @@ def _missing(error: BaseException, requires: list[str]) -> str:
         return ""
     from imgai.requirements import unmet
 
-    found = unmet(requires)
-    return f"{_one_line(error)}; it needs what is not there: {'; '.join(found)}" if found else ""
+    missing = unmet(requires)
+    return f"{_one_line(error)}; it needs what is not there: {'; '.join(missing)}" if missing else ""
 
 
 class _Hooks(pluggy.PluginManager):
     """Looks for hooks among functions only. pluggy inspects every name of a module, which takes ten times as long."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        found = vars(plugin).get(name)
-        if isinstance(found, FunctionType):
+        attribute = vars(plugin).get(name)
+        if isinstance(attribute, FunctionType):
             return super().parse_hookimpl_opts(plugin, name)
-        if name.startswith(_HOOK) and isinstance(getattr(found, "imgai_impl", None), dict):
+        if name.startswith(_HOOK) and isinstance(getattr(attribute, "imgai_impl", None), dict):
             raise TypeError(
-                f"its hook {name} is no plain function but a {type(found).__name__}; def one, and mark that"
+                f"its hook {name} is no plain function but a {type(attribute).__name__}; def one, and mark that"
             )
         return None
 
@@ -215,7 +215,7 @@ def _newer(error: BaseException, requires: list[str]) -> str:
     """
     about = words_of(error)
     unknown = next(
-        (found for pattern, of in _UNKNOWN if isinstance(error, of) and (found := pattern.search(about))), None
+        (match for pattern, of in _UNKNOWN if isinstance(error, of) and (match := pattern.search(about))), None
     )
     if unknown is None:
         return ""

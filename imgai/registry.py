@@ -88,11 +88,11 @@ class Registry:
     def models(self, task: str | None = None) -> list[Model]:
         """Return the models of one task, or of all: the default model first, families sorted by scale."""
         names = [task] if task is not None else sorted(self.tasks)
-        found: list[Model] = []
+        models: list[Model] = []
         for name in names:
             default = self.task(name).default_model
             mine = [model for model in self._models.values() if model.task == name]
-            found += sorted(
+            models += sorted(
                 mine,
                 key=lambda model: (
                     default not in (model.name, model.family),
@@ -101,7 +101,7 @@ class Registry:
                     model.name,
                 ),
             )
-        return found
+        return models
 
     def model(self, task: str, name: str | None = None) -> Model:
         """Return a model of a task by name, or the default model; for a family, the member with the smallest scale.
@@ -123,8 +123,8 @@ class Registry:
         head, slash, _ = wanted.partition("/")
         if slash and (task, head) in self._models and self._models[task, head].variant:
             return (self._models[task, head],)
-        if found := tuple(model for model in self.models(task) if model.family == wanted):
-            return found
+        if members := tuple(model for model in self.models(task) if model.family == wanted):
+            return members
         if (own := self._trained(task, wanted)) is not None:
             return (own,)
         if is_path(wanted):
@@ -140,10 +140,10 @@ class Registry:
     def used(self, model: Model, name: str) -> Model:
         """Return a model that another one uses, by its name in `Model.uses`. Raises PluginError if it is missing."""
         task, _, wanted = name.partition("/")
-        if (found := self._models.get((task, wanted))) is None or found.untrained:
+        if (candidate := self._models.get((task, wanted))) is None or candidate.untrained:
             words = f"the model {model.name} of {model.task} is made of {name}, which no plugin offers here"
             raise PluginError(words, f"install the plugin that has it: imgai-{task}, say")
-        return found
+        return candidate
 
     def kinds(self, output: Output) -> list[Kind]:
         """Return the kinds of an output: those of the host, the default first, then those of plugins."""
@@ -176,14 +176,14 @@ class Registry:
         """Return the models that the user has trained, by name; for a file that cannot be used, the error."""
         from imgai import trained  # imported here and below because most commands do not need it
 
-        found: list[Model | PluginError] = []
+        models: list[Model | PluginError] = []
         for path in trained.files():
             try:
                 if (declared := trained.declaration(path)) is not None:
-                    found.append(self._declared(path, declared))
+                    models.append(self._declared(path, declared))
             except PluginError as error:
-                found.append(error)
-        return found
+                models.append(error)
+        return models
 
     def _trained(self, task: str, wanted: str) -> Model | None:
         """Return the user's trained model of that name, or the model in that file; None if there is none.

@@ -13,25 +13,25 @@ def unmet(requires: Iterable[str]) -> list[str]:
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
-    found = []
+    problems = []
     for text in requires:
         try:
             needed = Requirement(text)
         except InvalidRequirement:
-            found.append(f"{text} (which is no requirement that can be read)")
+            problems.append(f"{text} (which is no requirement that can be read)")
             continue
         if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
             continue
         try:
             there = version(needed.name)
         except PackageNotFoundError:
-            found.append(f"{needed.name}{needed.specifier} is not installed: pip install {_quoted(needed)}")
+            problems.append(f"{needed.name}{needed.specifier} is not installed: pip install {_quoted(needed)}")
             continue
         if not needed.specifier.contains(there, prereleases=True):
-            found.append(
+            problems.append(
                 f"{needed.name}{needed.specifier} is needed, {there} is installed: pip install {_quoted(needed)}"
             )
-    return found
+    return problems
 
 
 def _quoted(needed: object) -> str:

@@ -140,12 +140,12 @@ def _specs(task: Task, registry: Registry, given: Given, compare: Sequence[str])
         raise UsageError("--model and --compare both name models", "leave --model out")
     if len(set(compare)) < max(2, len(compare)):
         raise UsageError("--compare takes two models or more, each once", "--compare subject,unet")
-    found = []
+    specs = []
     for name in compare:
         values = {**given.values, "model": name}
         step = settled(Asked(task, values, given.typed | {"model"}, task.name), registry)
-        found.append((name, spec_of(step, registry)))
-    return found
+        specs.append((name, spec_of(step, registry)))
+    return specs
 
 
 def _known(

@@ -40,14 +40,14 @@ def _export(registry: Registry, name: str, out: Path, calibrate: Path | None, *,
         raise UsageError(f"{there} is there already", "add --overwrite, or choose another name")
     if int8 != (calibrate is not None):
         raise UsageError("--int8 and --calibrate go together", "add --calibrate FOLDER with pictures like yours")
-    found = find_models(registry, name)
-    if len(found) > 1:
-        names = ", ".join(model.name for model in found)
+    members = find_models(registry, name)
+    if len(members) > 1:
+        names = ", ".join(model.name for model in members)
         raise UsageError(f"{name} is a family", f"name one of its models: {names}")
     console = Console()
     from imgai.predict.spec import StepSpec
 
-    (model,) = found
+    (model,) = members
     task = registry.task(model.task)
     spec = StepSpec(task, model, task.params(), (model.params or NoParams)(), uses=uses_of(model, registry))
     out.parent.mkdir(parents=True, exist_ok=True)

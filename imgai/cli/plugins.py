@@ -73,11 +73,11 @@ def _facts(plugin: Plugin) -> dict[str, object]:
 def find(registry: Registry, name: str) -> Plugin:
     """The plugin of that name, or of that distribution. Raises UsageError that names those there are."""
     wanted = name.lower().replace("_", "-")
-    found = [each for each in registry.plugins if wanted in (each.name.lower(), each.distribution)]
-    if not found:
+    matching = [each for each in registry.plugins if wanted in (each.name.lower(), each.distribution)]
+    if not matching:
         names = ", ".join(each.name for each in registry.plugins if not each.host)
         raise UsageError(f"no plugin is called {name!r}", f"there is {names or 'none'}")
-    return found[0]
+    return matching[0]
 
 
 def _looked_at(plugin: Plugin) -> dict[str, Any]:
@@ -112,16 +112,16 @@ def _unmet(plugin: Plugin) -> list[str]:
 
 def _problems(about: dict[str, Any]) -> list[str]:
     """Return the problems of a plugin, one per line."""
-    found = [about["broken"]] if about["broken"] else []
-    found += [words for words in about["unmet"] if words not in (about["broken"] or "")]
+    problems = [about["broken"]] if about["broken"] else []
+    problems += [words for words in about["unmet"] if words not in (about["broken"] or "")]
     if about["heavy"]:
-        found.append(f"every command imports {', '.join(about['heavy'])} because of it")
+        problems.append(f"every command imports {', '.join(about['heavy'])} because of it")
     if about["slow"]:
-        found.append(f"every command waits {about['seconds']:.2f} s for it")
+        problems.append(f"every command waits {about['seconds']:.2f} s for it")
     if about["prints"]:
-        found.append(f"it prints {about['prints'].splitlines()[0][:80]!r} while it is imported")
-    found += [f"it changes {what} while it is imported" for what in about["changes"]]
-    return found
+        problems.append(f"it prints {about['prints'].splitlines()[0][:80]!r} while it is imported")
+    problems += [f"it changes {what} while it is imported" for what in about["changes"]]
+    return problems
 
 
 def _info(registry: Registry, name: str, as_json: bool) -> int:

@@ -119,8 +119,8 @@ def unfetched(registry: Registry, name: str) -> Entry | None:
     task, slash, last = name.rpartition("/")
     if any(last in (model.name, model.family) for model in registry.models() if not slash or model.task == task):
         return None
-    found = [each for each in zoo.entries() if each.name == last and (not slash or each.task == task)]
-    return found[0] if len(found) == 1 else None
+    matching = [each for each in zoo.entries() if each.name == last and (not slash or each.task == task)]
+    return matching[0] if len(matching) == 1 else None
 
 
 def remove_fetched(name: str) -> bool:

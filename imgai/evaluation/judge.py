@@ -59,13 +59,13 @@ class Judge(Listener):
         """What a report shows of a page that `predicted` has heard of."""
         with self._lock:
             true, figures = self._looked[job, sample.source.page]
-        found = output_of(self._output).carried(sample, self._step)
+        result = output_of(self._output).carried(sample, self._step)
         rank = figures.get(self.measure.rank)
         return Judged(
             figures=figures,
             worst=_BEST if rank is None else -rank,
             true=Side("true", true_view(true, self._labels, asked), dashed=True),
-            over=compared(found, true, asked) if isinstance(true, TrueMask) and true.objects is None else None,
+            over=compared(result, true, asked) if isinstance(true, TrueMask) and true.objects is None else None,
             legend=LEGEND if isinstance(true, TrueMask) and true.objects is None else (),
         )
 

@@ -34,16 +34,16 @@ def keys_of(paths: Iterable[Path], max_pixels: int) -> list[str]:
     """The digest of each page of each file; none of what cannot be read."""
 
     def keys(path: Path) -> list[str]:
-        found = []
+        digests = []
         try:
             for pixels in pages(path, path.name, max_pixels):
-                found.append(key_of(pixels))
+                digests.append(key_of(pixels))
         except InputError:  # measuring it says so
             pass
-        return found
+        return digests
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [key for found in threads.map(keys, paths) for key in found]
+        return [key for digests in threads.map(keys, paths) for key in digests]
 
 
 def warning(name: str, learned: dict[str, Any], keys: Iterable[str]) -> str:

@@ -39,16 +39,16 @@ def as_json(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     if len(verdicts) == 1:
         return verdicts[0].figures.summary()
     first = verdicts[0]
-    found: dict[str, Any] = {"models": {each.model: each.figures.summary() for each in verdicts}, "differences": []}
+    report: dict[str, Any] = {"models": {each.model: each.figures.summary() for each in verdicts}, "differences": []}
     for other in verdicts[1:]:
         if (gap := difference(first.rows, other.rows, first.alone)) is not None:
-            found["differences"].append(
+            report["differences"].append(
                 {
                     "model": other.model, "than": first.model, "figure": first.alone, "mean": round(gap.mean, DIGITS),
                     "low": round(gap.low, DIGITS), "high": round(gap.high, DIGITS), "pictures": gap.pictures,
                 }
             )  # fmt: skip
-    return found
+    return report
 
 
 def differences(verdicts: Sequence[Verdict]) -> list[tuple[str, Difference, str]]:

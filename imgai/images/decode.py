@@ -81,8 +81,8 @@ def ranges_of(source: Path | bytes, header: Header, *, goes_on: Callable[[], boo
             pixels = picture.pixels
             counted = values.setdefault((picture.metadata.series, pixels.dtype), Values(pixels.dtype))
             counted.add(pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0))
-    found = {series: each.range() for (series, _), each in values.items()}
-    return {series: range_ for series, range_ in found.items() if range_ is not None}
+    ranges = {series: each.range() for (series, _), each in values.items()}
+    return {series: range_ for series, range_ in ranges.items() if range_ is not None}
 
 
 def read_image(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Tensor:

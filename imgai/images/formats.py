@@ -45,8 +45,8 @@ def sniff(head: bytes) -> str | None:
 
     Camera RAW files that begin like TIFF are reported as TIFF; `detect` reads more of the file.
     """
-    found = sorted(_matching(head), key=lambda format_: bool(format_.check))
-    return found[0].name if found else None
+    matching = sorted(_matching(head), key=lambda format_: bool(format_.check))
+    return matching[0].name if matching else None
 
 
 def detect(source: Path | bytes, head: bytes) -> Format | None:
@@ -87,8 +87,8 @@ def function(name: str) -> Callable[..., Any]:
 def _matching(head: bytes) -> Iterator[Format]:
     """Yield the formats whose magic matches, longest match first; for equal lengths the host's first."""
     lengths = ((pattern.match(head), format_) for pattern, format_ in _patterns())
-    found = [(match.end(), format_) for match, format_ in lengths if match]
-    for _, format_ in sorted(found, key=lambda pair: -pair[0]):
+    matches = [(match.end(), format_) for match, format_ in lengths if match]
+    for _, format_ in sorted(matches, key=lambda pair: -pair[0]):
         yield format_
 
 

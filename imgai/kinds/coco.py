@@ -35,7 +35,7 @@ def merge(fragments: Iterable[tuple[str, dict[str, Any]]], file: BinaryIO, param
 def annotate(page: Page) -> dict[str, Any]:
     """Return the size of one page and its objects, without the ids that `assemble` assigns."""
     sample, mask = page.sample, page.output
-    found: list[dict[str, Any]] = []
+    objects: list[dict[str, Any]] = []
     for label, numbers, soft in numbered(page):
         for number, place in enumerate(ndimage.find_objects(numbers), start=1):
             if place is None:
@@ -53,17 +53,17 @@ def annotate(page: Page) -> dict[str, Any]:
             }
             if page.params.coco == "polygons":
                 # COCO's polygons are filled; they cannot express holes.
-                found.append(about | {"segmentation": polygons(ndimage.binary_fill_holes(shape), top, left)})
+                objects.append(about | {"segmentation": polygons(ndimage.binary_fill_holes(shape), top, left)})
                 continue
             counts = rle(shape, top, left, sample.height, sample.width)
-            found.append(
+            objects.append(
                 about
                 | {
                     "segmentation": {"size": [sample.height, sample.width], "counts": counts},
                     "polygons": polygons(shape, top, left),
                 }
             )
-    return {"width": sample.width, "height": sample.height, "labels": list(mask.labels), "annotations": found}
+    return {"width": sample.width, "height": sample.height, "labels": list(mask.labels), "annotations": objects}
 
 
 def assemble(fragments: Iterable[tuple[str, dict[str, Any]]], file: TextIO) -> None:

@@ -107,8 +107,8 @@ def _finish(
     verdict = None
     size = float(np.sqrt(float((small >= 0.5).sum())))
     if params.alpha != "soft":
-        verdict, found = matte.judge(small, islands=params.islands, min_area=params.min_area)
-        size = found or size
+        verdict, extent = matte.judge(small, islands=params.islands, min_area=params.min_area)
+        size = extent or size
     around = None
     if verdict is not None:
         around = _around(small, colors, own, size, verdict)

@@ -24,19 +24,19 @@ _MOST = 0.6
 
 def render(page: Page) -> Iterator[Rendered]:
     """Yield a JPEG. The label that it explains is in the record, not in the file name."""
-    found: Scores | Mask = page.output
-    yield Rendered(heat(page.sample, found), ".jpg", record={"label": found.labels[found.explained]})
+    result: Scores | Mask = page.output
+    yield Rendered(heat(page.sample, result), ".jpg", record={"label": result.labels[result.explained]})
 
 
-def heat(sample: Sample, found: Scores | Mask) -> bytes:
+def heat(sample: Sample, result: Scores | Mask) -> bytes:
     """Encode a JPEG: the grey picture with the map in colour over the part that the network saw."""
-    if found.heat is None:
+    if result.heat is None:
         raise UsageError("nothing was explained, so there is no heat map", "ask for --explain gradcam")
-    top, left, height, width = seen_by(sample, found)
+    top, left, height, width = seen_by(sample, result)
     pixels = on_paper(to_pixels(sample))
     grey = np.asarray(Image.fromarray(pixels).convert("L"))
     shown = np.repeat(grey[..., None], 3, axis=2)
-    values = F.interpolate(found.heat[None, None], (height, width), mode="bicubic").clamp_(0, 1)
+    values = F.interpolate(result.heat[None, None], (height, width), mode="bicubic").clamp_(0, 1)
     colors = ApplyColorMap(ColorMap("plasma", num_colors=256))(values)[0].permute(1, 2, 0)
     weight = (_MOST * values[0, 0].sqrt())[..., None]
     part = torch.from_numpy(shown[top : top + height, left : left + width].copy()).float()
@@ -45,8 +45,8 @@ def heat(sample: Sample, found: Scores | Mask) -> bytes:
     return encoded(shown, sample, ".jpg")
 
 
-def seen_by(sample: Sample, found: Scores | Mask) -> tuple[int, int, int, int]:
+def seen_by(sample: Sample, result: Scores | Mask) -> tuple[int, int, int, int]:
     """Return the part of the image that a heat map covers: top, left, height and width in pixels."""
-    if isinstance(found, Scores) and found.seen is not None:
-        return found.seen
+    if isinstance(result, Scores) and result.seen is not None:
+        return result.seen
     return 0, 0, sample.height, sample.width

@@ -50,9 +50,9 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
 def fragment(page: Page) -> dict[str, Any]:
     """Return an encoded page for ``pdf``; pages are merged at the end of the run."""
     notes: list[str] = []
-    found = _coded(sheet_of(page, notes))
-    content = base64.b64encode(found.content).decode("ascii")
-    kept = {"width": found.width, "height": found.height, "points": found.points, "content": content}
+    encoded = _coded(sheet_of(page, notes))
+    content = base64.b64encode(encoded.content).decode("ascii")
+    kept = {"width": encoded.width, "height": encoded.height, "points": encoded.points, "content": content}
     return kept | ({"notes": notes} if notes else {})
 
 

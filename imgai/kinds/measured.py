@@ -29,10 +29,10 @@ def render(page: Page) -> dict[str, Any]:
     pixels = _channels(page)
     classes = []
     for label, numbers, soft in numbered(page):
-        found = measured(numbers, soft, pixels)
+        measures = measured(numbers, soft, pixels)
         columns = (
-            found.numbers, found.x, found.y, *found.box.T, found.area, found.perimeter, found.eccentricity,
-            found.solidity, found.score, *_intensities(found.intensity),
+            measures.numbers, measures.x, measures.y, *measures.box.T, measures.area, measures.perimeter,
+            measures.eccentricity, measures.solidity, measures.score, *_intensities(measures.intensity),
         )  # fmt: skip
         classes.append([label, [list(row) for row in zip(*(_plain(each) for each in columns), strict=True)]])
     return _fragment(page, classes)

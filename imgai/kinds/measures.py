@@ -52,9 +52,9 @@ def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Meas
     """
     channels = pixels[..., None] if pixels.ndim == 2 else pixels
     count = int(numbered.max(initial=0)) + 1
-    found = [(number, place) for number, place in enumerate(ndimage.find_objects(numbered), 1) if place is not None]
-    numbers = np.array([number for number, _ in found], dtype=np.int64)
-    box = np.array([(x.start, y.start, x.stop, y.stop) for _, (y, x) in found], dtype=np.int64).reshape(-1, 4)
+    objects = [(number, place) for number, place in enumerate(ndimage.find_objects(numbered), 1) if place is not None]
+    numbers = np.array([number for number, _ in objects], dtype=np.int64)
+    box = np.array([(x.start, y.start, x.stop, y.stop) for _, (y, x) in objects], dtype=np.int64).reshape(-1, 4)
     # Coordinates are relative to the corner of each object, because squares of large coordinates lose precision.
     corner = np.zeros((2, count), dtype=np.int64)
     corner[:, numbers] = box[:, 1], box[:, 0]
@@ -71,7 +71,7 @@ def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Meas
             total += np.bincount(label, value, minlength=count)
     area, y, x, yy, yx, xx, cover, *of_channels = sums[:, numbers]
     y, x = y / area, x / area
-    hulls = [_hull_area(numbered[place] == number) for number, place in found]
+    hulls = [_hull_area(numbered[place] == number) for number, place in objects]
     return Measures(
         numbers=numbers,
         x=x + box[:, 0],

@@ -76,24 +76,24 @@ class Asked:
     kinds: tuple[KindSpec, ...] = ()
 
 
-def view(output: Output, sample: Sample, found: Any, asked: Asked) -> View:
-    """Make the view of an output. found: the step's result in the sample."""
-    return _VIEWS[output](sample, found, asked)
+def view(output: Output, sample: Sample, result: Any, asked: Asked) -> View:
+    """Make the view of an output. result: the step's result in the sample."""
+    return _VIEWS[output](sample, result, asked)
 
 
-def _image(sample: Sample, found: Sample, asked: Asked) -> View:
+def _image(sample: Sample, result: Sample, asked: Asked) -> View:
     size = f"{sample.width} x {sample.height}"
     return View(image=shrunk(sample, asked.longest), facts=(("size", size),))
 
 
-def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
-    areas = found.areas(asked.counting.threshold)
-    soft = F.interpolate(found.values[None], asked.size[::-1], mode="bilinear", antialias=True)[0].numpy()
+def _mask(sample: Sample, result: Mask, asked: Asked) -> View:
+    areas = result.areas(asked.counting.threshold)
+    soft = F.interpolate(result.values[None], asked.size[::-1], mode="bilinear", antialias=True)[0].numpy()
     facts = [(label, f"{area:.1%}") for label, area in areas.items()]
     numbered = None
-    if found.instances is not None:
+    if result.instances is not None:
         which = asked.counting
-        numbered = found.objects(which.threshold, which.min_size, which.exclude_edges)[0][1]
+        numbered = result.objects(which.threshold, which.min_size, which.exclude_edges)[0][1]
         facts.append(("objects", f"{len(np.unique(numbered[numbered > 0])):,}"))
         rows, columns = (
             np.linspace(0, length - 1, count).round().astype(int)
@@ -107,15 +107,15 @@ def _mask(sample: Sample, found: Mask, asked: Asked) -> View:
         "doubt": min(1.0, half_sure / covered),
         "empty": not any(areas.values()),
     }
-    if found.heat is not None:
-        return View(over=_heat(sample, found, asked), **common)
+    if result.heat is not None:
+        return View(over=_heat(sample, result, asked), **common)
     for each in asked.kinds:
         if each.name in _WRITTEN:
-            return View(image=_WRITTEN[each.name](sample, found, soft, each.params, asked), **common)
-    return View(over=layer(soft[: len(found.labels)], asked.counting.threshold, numbered), **common)
+            return View(image=_WRITTEN[each.name](sample, result, soft, each.params, asked), **common)
+    return View(over=layer(soft[: len(result.labels)], asked.counting.threshold, numbered), **common)
 
 
-def _cut_out(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
+def _cut_out(sample: Sample, result: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
     """Make a small version of the cut-out, with its background, canvas and shadow."""
     from imgai.kinds.cutout import render
 
@@ -125,7 +125,7 @@ def _cut_out(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: 
     colors = pixels[..., 0].copy() if metadata.gray else pixels[..., :3].copy()
     small = make_sample(colors, alpha, sample.source, metadata)
     params = dataclasses.replace(params, format="png", canvas=_smaller(params.canvas, max(asked.size)))
-    mask = Mask(torch.from_numpy(soft[: len(found.labels)].copy()), found.labels)
+    mask = Mask(torch.from_numpy(soft[: len(result.labels)].copy()), result.labels)
     (file,) = render(Page(small, mask, params))
     assert isinstance(file.content, bytes)
     image = Image.open(io.BytesIO(file.content))
@@ -141,9 +141,9 @@ def _smaller(canvas: str | None, longest: int) -> str | None:
     return f"{max(1, round(width * factor))}x{max(1, round(height * factor))}"
 
 
-def _ink(sample: Sample, found: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
+def _ink(sample: Sample, result: Mask, soft: np.ndarray, params: Any, asked: Asked) -> Image.Image:
     """Draw the soft ink on white; a thresholded page would look ragged in a small view."""
-    return Image.fromarray(255 - soft[: len(found.labels)].max(0)).convert("RGB")
+    return Image.fromarray(255 - soft[: len(result.labels)].max(0)).convert("RGB")
 
 
 _WRITTEN: dict[str, Callable[[Sample, Mask, np.ndarray, Any, Asked], Image.Image]] = {
@@ -201,24 +201,24 @@ def _all_same(numbered: np.ndarray) -> np.ndarray:
     return np.asarray(np.logical_and.reduce([each == numbered for each in around]))
 
 
-def _scores(sample: Sample, found: Scores, asked: Asked) -> View:
-    values, indices = found.values.topk(min(_LABELS, len(found.values)))
+def _scores(sample: Sample, result: Scores, asked: Asked) -> View:
+    values, indices = result.values.topk(min(_LABELS, len(result.values)))
     pairs = zip(indices.tolist(), values.tolist(), strict=True)
-    labels = tuple((found.labels[index], value) for index, value in pairs if value >= 1e-4)
-    over = None if found.heat is None else _heat(sample, found, asked)
+    labels = tuple((result.labels[index], value) for index, value in pairs if value >= 1e-4)
+    over = None if result.heat is None else _heat(sample, result, asked)
     best = labels[0] if labels else ("", 0.0)
     return View(over=over, labels=labels, doubt=1 - best[1], empty=best[1] < asked.counting.threshold)
 
 
-def _heat(sample: Sample, found: Scores | Mask, asked: Asked) -> Image.Image:
-    assert found.heat is not None
+def _heat(sample: Sample, result: Scores | Mask, asked: Asked) -> Image.Image:
+    assert result.heat is not None
     width, height = asked.size
     down, across = height / sample.height, width / sample.width
     top, left, tall, wide = (
-        round(n * f) for n, f in zip(seen_by(sample, found), (down, across, down, across), strict=True)
+        round(n * f) for n, f in zip(seen_by(sample, result), (down, across, down, across), strict=True)
     )
     tall, wide = max(1, min(tall, height - top)), max(1, min(wide, width - left))
-    values = F.interpolate(found.heat[None, None], (tall, wide), mode="bicubic").clamp_(0, 1)
+    values = F.interpolate(result.heat[None, None], (tall, wide), mode="bicubic").clamp_(0, 1)
     layer_ = _colored(values, "plasma")
     layer_.putalpha(Image.fromarray((values[0, 0].sqrt() * 190).to(torch.uint8).numpy()))
     whole = Image.new("RGBA", asked.size)
@@ -232,8 +232,8 @@ def _colored(values: torch.Tensor, name: str) -> Image.Image:
     return Image.fromarray((colors * 255 + 0.5).to(torch.uint8).contiguous().numpy())
 
 
-def _boxes(sample: Sample, found: Boxes, asked: Asked) -> View:
-    shown = found.counted(asked.counting, sample.height, sample.width)
+def _boxes(sample: Sample, result: Boxes, asked: Asked) -> View:
+    shown = result.counted(asked.counting, sample.height, sample.width)
     counts = sorted(shown.counts().items(), key=lambda pair: -pair[1])
     scores = shown.values[:, 4]
     return View(
@@ -252,18 +252,18 @@ def marks(boxes: Boxes, height: int, width: int) -> tuple[Mark, ...]:
     )
 
 
-def _map(sample: Sample, found: Map, asked: Asked) -> View:
-    parts, low, high = normalized(found)
+def _map(sample: Sample, result: Map, asked: Asked) -> View:
+    parts, low, high = normalized(result)
     values = F.interpolate(torch.from_numpy(parts).float()[None, None], asked.size[::-1], mode="area").clamp_(0, 1)
-    unit = f" {found.unit}" if found.unit else ""
+    unit = f" {result.unit}" if result.unit else ""
     return View(image=_colored(values, "viridis"), facts=(("range", f"{low:.4g} to {high:.4g}{unit}"),))
 
 
-def _data(sample: Sample, found: Data, asked: Asked) -> View:
+def _data(sample: Sample, result: Data, asked: Asked) -> View:
     import json
 
-    frames = tuple(_frames(found.value, sample.height, sample.width))
-    text = json.dumps(found.value, ensure_ascii=False, indent=1)
+    frames = tuple(_frames(result.value, sample.height, sample.width))
+    text = json.dumps(result.value, ensure_ascii=False, indent=1)
     return View(marks=frames[:_MARKS], text=text[:_WORDS] + ("\n..." if len(text) > _WORDS else ""))
 
 

@@ -35,9 +35,9 @@ class Built:
 def opened(path: Path) -> Iterator[list[Built]]:
     """The plugins of a project's folder or of a wheel, importable meanwhile. Raises UsageError, PluginError."""
     if path.is_dir():
-        found = _of_folder(path)
-        with _on_path(found):
-            yield found
+        projects = _of_folder(path)
+        with _on_path(projects):
+            yield projects
         return
     if path.suffix != ".whl" or not zipfile.is_zipfile(path):
         raise UsageError(f"{path} is neither a project's folder nor a wheel", "name a folder with pyproject.toml")
@@ -46,9 +46,9 @@ def opened(path: Path) -> Iterator[list[Built]]:
             if sum(each.file_size for each in wheel.infolist()) > _LARGEST:
                 raise UsageError(f"{path} unpacks to more than {_LARGEST >> 30} GiB", "look at what is in it")
             wheel.extractall(folder)  # `ZipFile` lets no member leave the folder
-        found = _of_wheel(Path(folder), path)
-        with _on_path(found):
-            yield found
+        projects = _of_wheel(Path(folder), path)
+        with _on_path(projects):
+            yield projects
 
 
 def _of_folder(path: Path) -> list[Built]:
@@ -78,9 +78,9 @@ def _of_wheel(folder: Path, path: Path) -> list[Built]:
 
 
 @contextmanager
-def _on_path(found: list[Built]) -> Iterator[None]:
-    folders = list(dict.fromkeys(str(each.path.resolve()) for each in found))
-    names = {each.module.partition(":")[0].partition(".")[0] for each in found}
+def _on_path(plugins: list[Built]) -> Iterator[None]:
+    folders = list(dict.fromkeys(str(each.path.resolve()) for each in plugins))
+    names = {each.module.partition(":")[0].partition(".")[0] for each in plugins}
     # The same package may be installed in another version, and loaded already.
     for name in [name for name in sys.modules if name.partition(".")[0] in names]:
         del sys.modules[name]

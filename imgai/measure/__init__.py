@@ -32,7 +32,7 @@ class Measure(Protocol):
     alone: ClassVar[str]
     rank: ClassVar[str]
 
-    def update(self, found: Any, true: Any) -> dict[str, float | None]:
+    def update(self, predicted: Any, true: Any) -> dict[str, float | None]:
         """Add one image. Returns its figures by name; None if a figure is undefined."""
 
     def compute(self) -> Figures:

@@ -47,13 +47,13 @@ class BoxesMeasure:
         self._confusion = np.zeros((len(labels) + 1, len(labels) + 1), np.int64)
         self._table = CocoTable("bbox", labels, _MOST)
 
-    def update(self, found: Boxes, true: TrueBoxes) -> dict[str, float | None]:
+    def update(self, predicted: Boxes, true: TrueBoxes) -> dict[str, float | None]:
         """Add one image."""
         self._pictures += 1
         self._table.add(
             [
                 {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "score": score, "class": int(index)}
-                for x0, y0, x1, y1, score, index in found.values.tolist()
+                for x0, y0, x1, y1, score, index in predicted.values.tolist()
             ],
             [
                 {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0), "class": index, "iscrowd": crowd}
@@ -63,7 +63,7 @@ class BoxesMeasure:
             ],
             true.size,
         )
-        shown = found.above(self._threshold).values.numpy()
+        shown = predicted.above(self._threshold).values.numpy()
         counts = self._count(shown[:, :4], shown[:, 5].astype(int), true)
         self._counts += counts
         matched, of_found, of_true = counts.sum(axis=1).tolist()
@@ -140,9 +140,9 @@ def overlaps(boxes: np.ndarray, true: TrueBoxes) -> np.ndarray:
     return np.asarray(iou(one, other, true.crowd.astype(np.uint8).tolist()))
 
 
-def _rates(matched: int, found: int, true: int) -> dict[str, Any]:
+def _rates(matched: int, predicted: int, true: int) -> dict[str, Any]:
     return {
-        "precision": ratio(matched, found),
+        "precision": ratio(matched, predicted),
         "recall": ratio(matched, true),
-        "f1": ratio(2 * matched, found + true),
+        "f1": ratio(2 * matched, predicted + true),
     }

@@ -51,15 +51,15 @@ class CocoTable:
         self._true: list[dict[str, Any]] = []
         self._found: list[dict[str, Any]] = []
 
-    def add(self, found: Sequence[dict[str, Any]], true: Sequence[dict[str, Any]], size: Sequence[int]) -> None:
+    def add(self, predicted: Sequence[dict[str, Any]], true: Sequence[dict[str, Any]], size: Sequence[int]) -> None:
         """Add one image. size: its height and width.
 
-        found, true: rows of ``bbox``, ``area``, ``class`` (an index) and, of segm, ``segmentation``; those found have a
-        ``score``, true ones may have ``iscrowd``.
+        predicted, true: rows of ``bbox``, ``area``, ``class`` (an index) and, for segm, ``segmentation``; predicted
+        ones have a ``score``, true ones may have ``iscrowd``.
         """
         image = len(self._images) + 1
         self._images.append({"id": image, "height": size[0], "width": size[1]})
-        for rows, target in ((true, self._true), (found, self._found)):
+        for rows, target in ((true, self._true), (predicted, self._found)):
             for row in rows:
                 about = {"image_id": image, "category_id": row["class"] + 1, "id": len(target) + 1, "iscrowd": 0}
                 target.append({**about, **{name: value for name, value in row.items() if name != "class"}})
@@ -70,12 +70,12 @@ class CocoTable:
         from pycocotools.cocoeval import COCOeval
 
         categories = [{"id": number, "name": label} for number, label in enumerate(self._labels, start=1)]
-        true, found = COCO(), COCO()
+        true, predicted = COCO(), COCO()
         with contextlib.redirect_stdout(io.StringIO()):  # it prints how long it takes
-            for table, rows in ((true, self._true), (found, self._found)):
+            for table, rows in ((true, self._true), (predicted, self._found)):
                 table.dataset = {"info": {}, "images": self._images, "categories": categories, "annotations": rows}
                 table.createIndex()
-            run = COCOeval(true, found, self._kind)
+            run = COCOeval(true, predicted, self._kind)
             run.params.maxDets = [self._most]
             run.evaluate()
             run.accumulate()

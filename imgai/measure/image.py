@@ -32,9 +32,9 @@ class ImageMeasure:
         self._border = border
         self._images: list[dict[str, float | None]] = []
 
-    def update(self, found: Sample | Tensor, true: Tensor) -> dict[str, float | None]:
-        """Add one image. found, true: ``(3, H, W)`` in sRGB, uint8, uint16 or float in [0, 1], of one size."""
-        one, other = to_float(_in_srgb(found) if isinstance(found, Sample) else found), to_float(true)
+    def update(self, predicted: Sample | Tensor, true: Tensor) -> dict[str, float | None]:
+        """Add one image. predicted, true: ``(3, H, W)`` in sRGB, uint8, uint16 or float in [0, 1], of one size."""
+        one, other = to_float(_in_srgb(predicted) if isinstance(predicted, Sample) else predicted), to_float(true)
         cut = min(self._border, (min(one.shape[-2:]) - 1) // 2)
         if cut:
             one, other = one[:, cut:-cut, cut:-cut], other[:, cut:-cut, cut:-cut]

@@ -53,24 +53,24 @@ class MaskMeasure:
         self._objects = np.zeros(3, np.int64)  # matched, found, true
         self._table: CocoTable | None = None
 
-    def update(self, found: Mask, true: TrueMask) -> dict[str, float | None]:
+    def update(self, predicted: Mask, true: TrueMask) -> dict[str, float | None]:
         """Add one image. The mask has the truth's size."""
-        inside = np.stack([found.inside(index, self._threshold) for index in range(len(self._labels))])
+        inside = np.stack([predicted.inside(index, self._threshold) for index in range(len(self._labels))])
         by_class = [self._compare(index, inside[index], true.classes[index]) for index in range(len(self._labels))]
         self._images.append(by_class)
-        self._confuse(found, inside, true.classes)
+        self._confuse(predicted, inside, true.classes)
         figures = {name: mean([each[name] for each in by_class]) for name in ("dice", "iou", "boundary_f")}
-        return figures | (self._count_objects(found, true.objects) if true.objects is not None else {})
+        return figures | (self._count_objects(predicted, true.objects) if true.objects is not None else {})
 
     def compute(self) -> Figures:
         """The figures of all images so far."""
-        shared, found, true = (self._pixels[row].tolist() for row in range(3))
+        shared, predicted, true = (self._pixels[row].tolist() for row in range(3))
         classes: dict[str, dict[str, float | None]] = {}
         for index, label in enumerate(self._labels):
             images = [each[index] for each in self._images]
             classes[label] = {
-                "dice": ratio(2 * shared[index], found[index] + true[index]),
-                "iou": ratio(shared[index], found[index] + true[index] - shared[index]),
+                "dice": ratio(2 * shared[index], predicted[index] + true[index]),
+                "iou": ratio(shared[index], predicted[index] + true[index] - shared[index]),
                 "mean_dice": mean([each["dice"] for each in images]),
                 "mean_iou": mean([each["iou"] for each in images]),
                 "boundary_f": mean([each["boundary_f"] for each in images]),
@@ -92,31 +92,31 @@ class MaskMeasure:
             confusion=self._confusion,
         )
 
-    def _compare(self, index: int, found: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
-        shared, of_found, of_true = int((found & true).sum()), int(found.sum()), int(true.sum())
+    def _compare(self, index: int, predicted: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
+        shared, of_found, of_true = int((predicted & true).sum()), int(predicted.sum()), int(true.sum())
         self._pixels[:, index] += (shared, of_found, of_true)
         return {
             "dice": ratio(2 * shared, of_found + of_true),
             "iou": ratio(shared, of_found + of_true - shared),
-            "boundary_f": boundary_f(found, true),
+            "boundary_f": boundary_f(predicted, true),
             "true": of_true,
         }
 
-    def _confuse(self, found: Mask, inside: np.ndarray, true: np.ndarray) -> None:
+    def _confuse(self, predicted: Mask, inside: np.ndarray, true: np.ndarray) -> None:
         """Each pixel counts once: as the strongest class at or above the threshold, or as background."""
-        strongest = found.values[: len(self._labels)].numpy().argmax(0)
+        strongest = predicted.values[: len(self._labels)].numpy().argmax(0)
         taken = np.where(inside.any(0), strongest + 1, 0)
         is_ = np.where(true.any(0), true.argmax(0) + 1, 0)
         side = len(self._labels) + 1
         self._confusion += np.bincount((is_ * side + taken).ravel(), minlength=side * side).reshape(side, side)
 
-    def _count_objects(self, found: Mask, true: np.ndarray) -> dict[str, float | None]:
-        numbered = found.objects(self._threshold)[0][1]
+    def _count_objects(self, predicted: Mask, true: np.ndarray) -> dict[str, float | None]:
+        numbered = predicted.objects(self._threshold)[0][1]
         matched = matches(numbered, true)
         counts = (matched, _count(numbered), _count(true))
         self._objects += counts
         self._table = self._table or CocoTable("segm", self._labels[:1])
-        soft = found.values[0].numpy()
+        soft = predicted.values[0].numpy()
         self._table.add(_rows(numbered, soft), _rows(true), true.shape)
         return _rates(*counts)
 
@@ -139,13 +139,13 @@ def _rows(numbered: np.ndarray, soft: np.ndarray | None = None) -> list[dict[str
     return rows
 
 
-def matches(found: np.ndarray, true: np.ndarray) -> int:
+def matches(predicted: np.ndarray, true: np.ndarray) -> int:
     """How many objects of one map are, with an intersection over union of more than a half, one of the other.
 
     More than a half can be shared with one object alone, so that nothing is to be chosen. Shape: ``(H, W)`` integers.
     """
-    width = int(found.max(initial=0)) + 1
-    pairs, shared = np.unique(true.astype(np.int64).ravel() * width + found.ravel(), return_counts=True)
+    width = int(predicted.max(initial=0)) + 1
+    pairs, shared = np.unique(true.astype(np.int64).ravel() * width + predicted.ravel(), return_counts=True)
     rows, columns = pairs // width, pairs % width
     of_true = np.bincount(rows, shared, minlength=int(true.max(initial=0)) + 1)
     of_found = np.bincount(columns, shared, minlength=width)
@@ -157,25 +157,25 @@ def _count(numbered: np.ndarray) -> int:
     return len(np.unique(numbered[numbered > 0]))
 
 
-def _rates(matched: int, found: int, true: int) -> dict[str, Any]:
+def _rates(matched: int, predicted: int, true: int) -> dict[str, Any]:
     return {
-        "object_precision": ratio(matched, found),
+        "object_precision": ratio(matched, predicted),
         "object_recall": ratio(matched, true),
-        "object_f1": ratio(2 * matched, found + true),
+        "object_f1": ratio(2 * matched, predicted + true),
     }
 
 
-def boundary_f(found: np.ndarray, true: np.ndarray) -> float | None:
+def boundary_f(predicted: np.ndarray, true: np.ndarray) -> float | None:
     """The F measure of two outlines that may lie `NEAR` of the diagonal apart; None where there is neither.
 
     Shape: ``(H, W)`` bool each.
     """
-    edges = _edge(found), _edge(true)
+    edges = _edge(predicted), _edge(true)
     if not (edges[0].any() or edges[1].any()):
         return None
     if not (edges[0].any() and edges[1].any()):
         return 0.0
-    most = max(1.0, NEAR * float(np.hypot(*found.shape)))
+    most = max(1.0, NEAR * float(np.hypot(*predicted.shape)))
     precision, recall = (
         float((ndimage.distance_transform_edt(~other)[edge] <= most).mean()) for edge, other in (edges, edges[::-1])
     )

@@ -27,9 +27,9 @@ class ScoresMeasure:
         self._true: list[str] = []
         self._scores: list[Sequence[tuple[str, float]]] = []
 
-    def update(self, found: Scores | Sequence[tuple[str, float]], true: str) -> dict[str, float | None]:
-        """Add one image. found: labels with their scores in [0, 1], the best first; none: the image is left out."""
-        scores = list(best([found]).items()) if isinstance(found, Scores) else found
+    def update(self, predicted: Scores | Sequence[tuple[str, float]], true: str) -> dict[str, float | None]:
+        """Add one image. predicted: labels with their scores in [0, 1], the best first; none: the image is left out."""
+        scores = list(best([predicted]).items()) if isinstance(predicted, Scores) else predicted
         if not scores:
             return {}
         self._true.append(true)
@@ -47,16 +47,16 @@ class ScoresMeasure:
         """
         from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-        true, found = self._true, [scores[0][0] for scores in self._scores]
+        true, predicted = self._true, [scores[0][0] for scores in self._scores]
         if not true:
             return Figures(0, dict.fromkeys(_NAMES), "top1", confusion=np.zeros((0, 0), int))
-        names, present = sorted({*true, *found}), sorted(set(true))
+        names, present = sorted({*true, *predicted}), sorted(set(true))
         with warnings.catch_warnings():
             # What scikit-learn warns of (a class without images, or one class alone) is told by the numbers.
             warnings.simplefilter("ignore")
-            rates = precision_recall_fscore_support(true, found, labels=present, zero_division=0.0)
-            confusion = confusion_matrix(true, found, labels=names)
-        hits = np.array([one == other for one, other in zip(true, found, strict=True)])
+            rates = precision_recall_fscore_support(true, predicted, labels=present, zero_division=0.0)
+            confusion = confusion_matrix(true, predicted, labels=names)
+        hits = np.array([one == other for one, other in zip(true, predicted, strict=True)])
         among_five = [name in dict(scores[:5]) for name, scores in zip(true, self._scores, strict=True)]
         precision, recall, f1 = (float(each.mean()) for each in rates[:3])
         error = calibration_error(np.array([scores[0][1] for scores in self._scores]), hits)

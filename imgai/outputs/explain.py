@@ -58,10 +58,10 @@ def _occlusion(step: StepContext, image: Tensor, index: int) -> Tensor:
     window = (3, max(1, height // _PATCH), max(1, width // _PATCH))
     stride = (3, max(1, window[1] // 2), max(1, window[2] // 2))
     with torch.inference_mode(False), torch.no_grad():
-        found = Occlusion(_score(step, index, image)).attribute(
+        attribution = Occlusion(_score(step, index, image)).attribute(
             image.clone(), window, strides=stride, baselines=0.5, perturbations_per_eval=_AT_ONCE
         )
-    mean: Tensor = found[0].mean(0).float().cpu()
+    mean: Tensor = attribution[0].mean(0).float().cpu()
     return mean
 
 
@@ -70,11 +70,13 @@ def _integrated(step: StepContext, image: Tensor, index: int) -> Tensor:
 
     with torch.inference_mode(False), torch.enable_grad():
         given = image.clone().requires_grad_()
-        found = IntegratedGradients(_score(step, index, image)).attribute(
+        attribution = IntegratedGradients(_score(step, index, image)).attribute(
             given, baselines=0.5, n_steps=_STEPS, internal_batch_size=_AT_ONCE
         )
     side = max(1, min(image.shape[-2:]) // _SMOOTH) | 1
-    return F.avg_pool2d(found[0].sum(0, keepdim=True).float().cpu(), side, 1, side // 2, count_include_pad=False)[0]
+    return F.avg_pool2d(attribution[0].sum(0, keepdim=True).float().cpu(), side, 1, side // 2, count_include_pad=False)[
+        0
+    ]
 
 
 def _score(step: StepContext, index: int, image: Tensor) -> Callable[[Tensor], Tensor]:

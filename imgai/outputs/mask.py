@@ -92,12 +92,12 @@ class Mask:
             return [(self.labels[0], np.asarray(self.instances(maps, threshold), dtype=np.int32))]
         from scipy import ndimage
 
-        found = []
+        objects = []
         for index, label in enumerate(self.labels):
             numbers = ndimage.label(self.inside(index, threshold), _EIGHT_NEIGHBOURS, output=np.int32)[0]
             numbers = np.asarray(numbers) if specks else surely(np.asarray(numbers), self.values[index].numpy())
-            found.append((label, numbers))
-        return found
+            objects.append((label, numbers))
+        return objects
 
     def areas(self, threshold: float) -> dict[str, float]:
         """Return the fraction of the image that each class covers, 0 to 1."""

@@ -87,15 +87,15 @@ def choose_precision(asked: str, device: torch.device, *, bfloat16: bool = False
 
 def devices() -> list[DeviceInfo]:
     """Every device that ``--device`` takes here."""
-    found = []
+    infos = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         free, total = torch.cuda.mem_get_info(index)
-        found.append(DeviceInfo(f"cuda:{index}", torch.cuda.get_device_name(index), total, free))
+        infos.append(DeviceInfo(f"cuda:{index}", torch.cuda.get_device_name(index), total, free))
     if torch.backends.mps.is_available():
-        found.append(DeviceInfo("mps", "Apple GPU", None, None))
+        infos.append(DeviceInfo("mps", "Apple GPU", None, None))
     total_memory, free_memory = _machine_memory()
-    found.append(DeviceInfo("cpu", f"{os.cpu_count()} cores, {platform.machine()}", total_memory, free_memory))
-    return found
+    infos.append(DeviceInfo("cpu", f"{os.cpu_count()} cores, {platform.machine()}", total_memory, free_memory))
+    return infos
 
 
 def _device(name: str) -> torch.device:
@@ -123,8 +123,8 @@ def _absent(name: str) -> DeviceError:
 def multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions that multiply bfloat16 (AVX512-BF16, AMX)."""
     ask = getattr(torch.cpu, "get_capabilities", None)  # older versions of torch cannot say
-    found = ask() if ask else {}
-    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
+    capabilities = ask() if ask else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _machine_memory() -> tuple[int | None, int | None]:

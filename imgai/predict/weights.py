@@ -24,11 +24,11 @@ def find(weights: Weights) -> Path:
             f"the weights {path} have {size} bytes, and the plugin declares {weights.size}",
             "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
         )
-    if (found := identity(path)) != weights.sha256:
+    if (digest := identity(path)) != weights.sha256:
         if _is_local(weights.file):
             raise PluginError(f"{path} has changed since it was looked at", "run again")
         raise PluginError(
-            f"the weights {path} are not those that the plugin declares: {found[:12]}, not {weights.sha256[:12]}",
+            f"the weights {path} are not those that the plugin declares: {digest[:12]}, not {weights.sha256[:12]}",
             "delete the file and run again" if _is_address(weights.file) else "reinstall the plugin",
         )
     return path

@@ -69,11 +69,11 @@ class Entry:
 
 def entries(task: str | None = None) -> list[Entry]:
     """Return all models of one task or of all tasks: imported, synchronised, and from imgai's own list."""
-    found: dict[tuple[str, str], Entry] = {}
+    models: dict[tuple[str, str], Entry] = {}
     for entry in (*_kept("imported"), *_kept("openmodeldb"), *_listed()):
         if task is None or entry.task == task:
-            found.setdefault((entry.task, entry.name), entry)
-    return sorted(found.values(), key=lambda entry: (entry.task, entry.name))
+            models.setdefault((entry.task, entry.name), entry)
+    return sorted(models.values(), key=lambda entry: (entry.task, entry.name))
 
 
 def entry(name: str) -> Entry:
@@ -163,11 +163,11 @@ def synchronise(content: bytes, tasks: Iterable[str]) -> tuple[int, int]:
     if not isinstance(catalogue, dict) or not catalogue:
         raise PluginError("the catalogue holds no models by id", "name a catalogue of OpenModelDB")
     known = set(tasks)
-    found = [made for id_, model in catalogue.items() if (made := _read(str(id_), model)) and made.task in known]
-    if not found:
+    models = [made for id_, model in catalogue.items() if (made := _read(str(id_), model)) and made.task in known]
+    if not models:
         raise PluginError("the catalogue holds no model that can be used", "name a catalogue of OpenModelDB")
-    _keep("openmodeldb", found)
-    return len(found), len(catalogue) - len(found)
+    _keep("openmodeldb", models)
+    return len(models), len(catalogue) - len(models)
 
 
 def _read(id_: str, model: Any) -> Entry | None:
@@ -215,13 +215,13 @@ def read_list(path: Path) -> list[Entry]:
 
 def troubles() -> list[str]:
     """Return an error message for each list of a plugin that cannot be read."""
-    found = []
+    messages = []
     for path in _lists():
         try:
             read_list(path)
         except PluginError as error:
-            found.append(str(error))
-    return found
+            messages.append(str(error))
+    return messages
 
 
 def _stated(path: Path, task: str, name: str, values: Any) -> Entry:

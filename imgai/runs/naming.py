@@ -37,7 +37,7 @@ class Naming:
 def _fields(template: str, head: str) -> set[str]:
     """The fields before the suffix. Raises UsageError for what cannot be read."""
     known = ", ".join(f"{{{name}}}" for name in FIELDS)
-    found = set()
+    fields = set()
     try:
         for literal, name, spec, conversion in Formatter().parse(head):
             if _SEPARATORS.search(literal):
@@ -48,7 +48,7 @@ def _fields(template: str, head: str) -> set[str]:
                 raise UsageError(f"--name {template}: {{ext}} is the end of a name", "put it last, or leave it out")
             if name not in FIELDS or spec or conversion:
                 raise UsageError(f"--name {template}: there is no {{{name}}}", f"there is {known}")
-            found.add(name)
+            fields.add(name)
     except ValueError as error:
         raise UsageError(f"--name {template}: {error}", f"there is {known}; a brace itself is written {{{{") from None
-    return found
+    return fields

@@ -62,7 +62,7 @@ def totals(out: Path) -> list[Total]:
 
     out: a folder, or the address of one. Raises UsageError if it has no records.
     """
-    found: dict[str, Total] = {}
+    by_run: dict[str, Total] = {}
     last: dict[Key, dict[str, Any]] = {}
     digests: Counter[tuple[Key, str]] = Counter()
     begun: dict[str, Key] = {}
@@ -82,16 +82,16 @@ def totals(out: Path) -> list[Total]:
             if record["status"] == "done":
                 digests[key, str(record.get("digest", ""))] += 1
     for key, ended in last.items():
-        total = found.setdefault(key.run, Total(key.run))
+        total = by_run.setdefault(key.run, Total(key.run))
         total.done += ended["status"] == "done"
         total.seconds += ended["seconds"] if isinstance(ended["seconds"], int | float) else 0
         if ended["status"] == "failed":
             total.errors[key.path] = str(ended["error"] or "")
     for key in begun.values():
-        found.setdefault(key.run, Total(key.run)).begun += 1
+        by_run.setdefault(key.run, Total(key.run)).begun += 1
     for (key, digest), count in digests.items():
-        found[key.run].twice += bool(digest and count > 1)
-    return list(found.values())
+        by_run[key.run].twice += bool(digest and count > 1)
+    return list(by_run.values())
 
 
 def mates(out: Path) -> list[Mate]:
@@ -99,12 +99,12 @@ def mates(out: Path) -> list[Mate]:
     store = _kept_in(out)
     known = sorted(workers.names(store), key=lambda each: each[1])
     now = time.time() if not isinstance(store, LocalStore) else _now(store) if known else 0.0
-    found = []
+    active = []
     for name, then in known:
         told = workers.about(store, name)
         gone = hidden.is_gone(name) or then < now - LOST
-        found.append(Mate(name, "ended" if "ended" in told else "gone" if gone else "running", told, now - then))
-    return found
+        active.append(Mate(name, "ended" if "ended" in told else "gone" if gone else "running", told, now - then))
+    return active
 
 
 def missing(out: Path, named: Sequence[str], tell: Any) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ def missing(out: Path, named: Sequence[str], tell: Any) -> list[tuple[str, str]]
     records.load()
     stored = {key for key, record in _every(out) if record["status"] == "done"} if address is not None else set()
     failures = {(total.run, path): error for total in sums or totals(out) for path, error in total.errors.items()}
-    found: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for names, null, folder, run in dict.fromkeys(asked):
         again = [name for name in names if name not in (STDIN, f"@{STDIN}")]
         if len(again) < len(names):
@@ -140,8 +140,8 @@ def missing(out: Path, named: Sequence[str], tell: Any) -> list[tuple[str, str]]
         for path in paths:
             key = Key(path, run)
             if key not in stored and not records.is_done(key):
-                found[path] = failures.get((run, path), "")
-    return list(found.items())
+                errors[path] = failures.get((run, path), "")
+    return list(errors.items())
 
 
 def _listed(named: Sequence[str], null: bool, records: Records, address: str | None) -> list[str]:
@@ -226,10 +226,10 @@ def _read(store: Store, key: str) -> bytes:
 
 def record_files(out: Path) -> list[Path]:
     """The records of a folder: of files, and of each table. Raises UsageError if there are none."""
-    found = sorted(path for path in (out / FOLDER).glob("*.jsonl") if path.is_file())
-    if not found:
+    files = sorted(path for path in (out / FOLDER).glob("*.jsonl") if path.is_file())
+    if not files:
         raise UsageError(f"{out} has no records of runs", "name the folder that --out named")
-    return found
+    return files
 
 
 def _kept(path: Path) -> set[int]:
@@ -264,8 +264,8 @@ def _records(path: Path) -> Iterator[tuple[Key, dict[str, Any], int]]:
     try:
         with path.open("rb") as file:
             for place, line in enumerate(lines_of(file)):
-                if (found := parsed(line)) is not None:
-                    yield *found, place
+                if (record := parsed(line)) is not None:
+                    yield *record, place
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -63,8 +63,8 @@ def begun_record(key: Key, shown: str, output: str, kind: str) -> dict[str, Any]
 
 def found_nothing(record: Mapping[str, Any]) -> bool:
     """Whether a model that looks for something found nothing in an input."""
-    found = record.get("objects", record.get("classes"))
-    return isinstance(found, dict) and not any(found.values())
+    counts = record.get("objects", record.get("classes"))
+    return isinstance(counts, dict) and not any(counts.values())
 
 
 def undone_record(key: Key, gone: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -97,11 +97,11 @@ class InputRecord(TypedDict):
 
 def record_schema() -> dict[str, Any]:
     """The JSON Schema of one line of records."""
-    found = schema_of(InputRecord)
-    found["properties"]["schema"] = {"const": SCHEMA}
+    schema = schema_of(InputRecord)
+    schema["properties"]["schema"] = {"const": SCHEMA}
     # Kinds of plugins tell more of their files.
-    found["properties"]["outputs"]["items"]["additionalProperties"] = True
-    return {"$schema": DIALECT, "title": "A record of imgai", **found}
+    schema["properties"]["outputs"]["items"]["additionalProperties"] = True
+    return {"$schema": DIALECT, "title": "A record of imgai", **schema}
 
 
 def schema_of(kind: Any) -> dict[str, Any]:

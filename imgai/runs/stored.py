@@ -225,11 +225,11 @@ class StoredGuard(Guard):
 
     def refuse_all(self, targets: Iterable[tuple[Plan | None, Path]]) -> None:
         """Raise UsageError if any of these files is there and not this run's own."""
-        found = [path for plan, path in targets if self._is_strange(path, plan)]
-        if found:
-            names = [f"{self._kept.address}/{relative(path, self._kept.out)}" for path in found[:_NAMED]]
-            count = f"{len(found)} files" if len(found) > 1 else "a file"
-            words = f"{count} would be overwritten: {', '.join(names)}{', ...' if len(found) > _NAMED else ''}"
+        strange = [path for plan, path in targets if self._is_strange(path, plan)]
+        if strange:
+            names = [f"{self._kept.address}/{relative(path, self._kept.out)}" for path in strange[:_NAMED]]
+            count = f"{len(strange)} files" if len(strange) > 1 else "a file"
+            words = f"{count} would be overwritten: {', '.join(names)}{', ...' if len(strange) > _NAMED else ''}"
             raise UsageError(f"{words} (imgai has no record of it)", "name another folder, or add --overwrite")
 
     def _is_strange(self, path: Path, plan: Plan | None) -> bool:

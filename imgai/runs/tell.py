@@ -113,5 +113,5 @@ def _show(rows: list[Row], options: RunOptions, console: Console) -> None:
         return
     width = min(60, max(len(printable(row.path)) for row in done))
     for row in done:
-        found = "  ".join(f"{label} {score:.2f}" for label, score in row.scores[: options.outputs.top])
-        console.out_line(f"{printable(row.path):{width}}  {found or '(none)'}")
+        scores = "  ".join(f"{label} {score:.2f}" for label, score in row.scores[: options.outputs.top])
+        console.out_line(f"{printable(row.path):{width}}  {scores or '(none)'}")

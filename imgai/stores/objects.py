@@ -174,5 +174,5 @@ def _words(error: BaseException) -> str:
     status = _STATUS.search(text)
     if status and status[1] in _MEANS:
         return f"{_MEANS[status[1]]} ({status[1]})"
-    found = next((words for marks, words in _HINTS if any(mark.lower() in text.lower() for mark in marks)), None)
-    return found or f"it refused ({type(error).__name__})"
+    hint = next((words for marks, words in _HINTS if any(mark.lower() in text.lower() for mark in marks)), None)
+    return hint or f"it refused ({type(error).__name__})"

@@ -53,8 +53,8 @@ class PluginContract:
     def _hold(self, name: str, subject: Subject) -> None:
         if name in self.exempt:
             pytest.skip(self.exempt[name])
-        found = faults(name, subject)
-        assert not found, "\n".join(["", *map(str, found)])
+        failures = faults(name, subject)
+        assert not failures, "\n".join(["", *map(str, failures)])
 
     def test_it_registers_without_complaint(self, subject: Subject) -> None:
         self._hold("registers", subject)

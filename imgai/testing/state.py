@@ -85,12 +85,12 @@ def _threads() -> list[str]:
 
 def changes(before: dict[str, object], after: dict[str, object]) -> list[str]:
     """Describe what differs, with both values if they are short."""
-    found = []
+    descriptions = []
     for what, value in before.items():
         if value != after[what]:
             texts = [str(each) for each in (value, after[what])]
-            found.append(f"{what} from {texts[0]} to {texts[1]}" if max(map(len, texts)) < 30 else what)
-    return found
+            descriptions.append(f"{what} from {texts[0]} to {texts[1]}" if max(map(len, texts)) < 30 else what)
+    return descriptions
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def kept() -> Iterator[tuple[list[str], io.StringIO]]:
 
     A plugin under test must not affect later tests.
     """
-    found: list[str] = []
+    changed: list[str] = []
     printed = io.StringIO()
     handlers, filters = list(logging.root.handlers), list(warnings.filters)
     pillow = {name: getattr(Image, name) for name in ("open", "new", "fromarray", "MAX_IMAGE_PIXELS")}
@@ -111,9 +111,9 @@ def kept() -> Iterator[tuple[list[str], io.StringIO]]:
         before = state()
         numbers = np.random.get_state()
         try:
-            yield found, printed
+            yield changed, printed
         finally:
-            found += changes(before, state())
+            changed += changes(before, state())
             _undo(before)
             np.random.set_state(numbers)
             logging.root.handlers[:], warnings.filters[:] = handlers, filters  # type: ignore[index]

@@ -104,12 +104,12 @@ class Subject:
     @property
     def distinct(self) -> list[Step]:
         """The steps, with one member per family."""
-        found: dict[object, Step] = {}
+        steps: dict[object, Step] = {}
         for step in self.steps:
             model = step.model
             key = (model.family, model.load, model.overlap, model.multiple_of, model.tile) if model.family else id(step)
-            found.setdefault(key, step)
-        return list(found.values())
+            steps.setdefault(key, step)
+        return list(steps.values())
 
 
 def output(step: Step) -> OutputType:

@@ -51,7 +51,7 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
     loss = trainable.loss if callable(trainable.loss) else loss_of(trainable.loss, task.output, model.labels or ())
     optimizer = torch.optim.AdamW(network.parameters(), lr=trainable.rate or 1e-3)
     network.requires_grad_(True).train()
-    found = []
+    losses = []
     for _ in range(STEPS):
         optimizer.zero_grad(set_to_none=True)
         with torch.random.fork_rng(devices=[]):
@@ -59,7 +59,7 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
             value = loss(network(trainable.predictor.preprocess(images)), targets)
         value.backward()
         optimizer.step()
-        found.append(float(value.detach()))
+        losses.append(float(value.detach()))
     # Where bfloat16 is fast, a training computes in bfloat16, and the loss in float32.
     with torch.autocast("cpu", torch.bfloat16):
         answer = network(trainable.predictor.preprocess(images))
@@ -67,7 +67,7 @@ def learn(task: Task, model: Model, trainable: Trainable, side: int) -> list[flo
     assert bool(rounded.isfinite()), f"{model.train}: in bfloat16 the loss is {float(rounded)}"
     rounded.backward()
     network.eval()
-    return found
+    return losses
 
 
 def _float32(answer: Any) -> Any:
@@ -126,5 +126,5 @@ def read_back(task: Task, model: Model, trainable: Trainable, folder: Path) -> P
 def _function(name: str | None) -> Callable[[Any], Any]:
     assert name is not None
     module, _, attribute = name.partition(":")
-    found: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    function: Callable[[Any], Any] = getattr(importlib.import_module(module), attribute)
+    return function

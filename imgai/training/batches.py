@@ -193,12 +193,12 @@ def _points(labels: np.ndarray, *, objects: bool) -> np.ndarray:
         return np.zeros((0, 2), np.int32)
     kinds = inside.astype(np.uint8) if objects else labels
     values = np.unique(kinds[inside])
-    found = []
+    points = []
     for value in values:
         places = np.flatnonzero(kinds == value)
         step = max(1, len(places) * len(values) // _POINTS)
-        found.append(np.stack(np.divmod(places[::step], labels.shape[1]), axis=1))
-    return np.concatenate(found).astype(np.int32)
+        points.append(np.stack(np.divmod(places[::step], labels.shape[1]), axis=1))
+    return np.concatenate(points).astype(np.int32)
 
 
 def _image(pixels: np.ndarray, channels: int = 3) -> Tensor:

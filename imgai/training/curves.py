@@ -39,8 +39,8 @@ def draw(rows: Sequence[dict[str, Any]], main: str) -> bytes:
 
 def smooth(values: Sequence[float], keep: float = 0.8) -> list[float]:
     """The running mean, without the pull of its beginning."""
-    mean, weight, found = 0.0, 0.0, []
+    mean, weight, smoothed = 0.0, 0.0, []
     for value in values:
         mean, weight = keep * mean + (1 - keep) * value, keep * weight + 1 - keep
-        found.append(mean / weight)
-    return found
+        smoothed.append(mean / weight)
+    return smoothed

@@ -76,10 +76,10 @@ def read_dataset(
     findings = Findings()
     asked = Asked(folder, tuple(labels) if labels else None, max_pixels, findings, scale)
     layout: Layout = getattr(importlib.import_module(module), name)(asked)
-    found = [(part, _named(example, pattern)) for part, example in layout.examples()]
-    if pattern is not None and (loose := sum(example.group == example.key for _, example in found)):
+    examples = [(part, _named(example, pattern)) for part, example in layout.examples()]
+    if pattern is not None and (loose := sum(example.group == example.key for _, example in examples)):
         findings.note(f"--group finds nothing in the names of {counted(loose, 'picture')}: each is a group of its own")
-    parts = split(found, findings, by_class=layout.by_class)
+    parts = split(examples, findings, by_class=layout.by_class)
     layout.check(parts)
     return Dataset(
         output=output,

@@ -50,8 +50,8 @@ def squares(paths: Sequence[Path], cache: Path) -> NDArray[np.uint8]:
             picture[:] = whole[top : top + SIDE, left : left + SIDE]
         pictures.flush()
         made.rename(cache)
-    found: NDArray[np.uint8] = np.load(cache, mmap_mode="r")
-    return found
+    photographs: NDArray[np.uint8] = np.load(cache, mmap_mode="r")
+    return photographs
 
 
 def to_tensor(picture: NDArray[np.uint8]) -> Tensor:
@@ -75,10 +75,10 @@ def crop(rng: np.random.Generator, photographs: NDArray[np.uint8], size: int, *,
     factor = min(rng.uniform(1, most), SIDE / size) if rng.random() < 0.5 else 1.0
     side = min(SIDE, round(size * factor))
     top, left = rng.integers(0, SIDE - side + 1, 2)
-    found = to_tensor(photograph[top : top + side, left : left + side])[None]
+    cropped = to_tensor(photograph[top : top + side, left : left + side])[None]
     if side != size:
-        found = F.interpolate(found, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
-    return turned(rng, found[0])
+        cropped = F.interpolate(cropped, (size, size), mode="bicubic", antialias=True).clamp(0, 1)
+    return turned(rng, cropped[0])
 
 
 def crops(

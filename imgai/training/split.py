@@ -52,11 +52,11 @@ _ORDER = {"test": 0, "val": 1, "train": 2, None: 2}
 
 
 def _once(
-    found: Sequence[tuple[str | None, Example]], findings: Findings, by_class: bool
+    examples: Sequence[tuple[str | None, Example]], findings: Findings, by_class: bool
 ) -> Iterable[tuple[str | None, Example]]:
     """Each picture once; one that lies in two classes not at all."""
     by_key = defaultdict[str, list[tuple[str | None, Example]]](list)
-    for part, example in found:
+    for part, example in examples:
         by_key[example.key].append((part, example))
     for copies in by_key.values():
         if by_class and len({example.truth for _, example in copies}) > 1:

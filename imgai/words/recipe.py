@@ -55,12 +55,12 @@ def folders() -> list[Path]:
 
 def named_recipes() -> dict[str, Path]:
     """Return the named recipes."""
-    found: dict[str, Path] = {}
+    recipes: dict[str, Path] = {}
     for folder in folders():
         for path in sorted(folder.glob("*.toml")) if folder.is_dir() else ():
             if path.name != "imgai.toml":
-                found.setdefault(path.stem, path)
-    return found
+                recipes.setdefault(path.stem, path)
+    return recipes
 
 
 def find_recipe(name: str) -> Path:

@@ -211,14 +211,14 @@ def uses_of(model: Model, registry: Registry, within: tuple[str, ...] = ()) -> d
     """The models that a model is made of, as they are run by default. Raises PluginError where one is missing."""
     from imgai.predict.spec import StepSpec
 
-    found: dict[str, StepSpec] = {}
+    specs: dict[str, StepSpec] = {}
     within = (*within, f"{model.task}/{model.name}")
     for name in model.uses:
         used = registry.used(model, name)
         if f"{used.task}/{used.name}" in within:
             raise PluginError(f"the model {within[0]} is made of itself", f"by way of {', '.join(within[1:]) or name}")
         task = registry.tasks[used.task]
-        found[name] = StepSpec(
+        specs[name] = StepSpec(
             task,
             used,
             task.params(),
@@ -226,7 +226,7 @@ def uses_of(model: Model, registry: Registry, within: tuple[str, ...] = ()) -> d
             version=registry.owner(used).version,
             uses=uses_of(used, registry, within),
         )
-    return found
+    return specs
 
 
 def outputs_of(asked: Asked, registry: Registry, out: Path | None = None) -> OutputOptions:

@@ -143,7 +143,7 @@ def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
 
     What says so is the shape of pages, and what ImageJ, OME and others write of their axes.
     """
-    found: dict[int, tuple[int, Channel | None]] = {}
+    places: dict[int, tuple[int, Channel | None]] = {}
     keys: dict[tuple[int, int], int] = {}
     # Opened once more: looking for series turns pages into frames, which know less of themselves. What cannot be read
     # of the axes is as good as nothing.
@@ -161,8 +161,8 @@ def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
                     at = dict(zip(axes, np.unravel_index(place, shape), strict=True))
                     number = int(at.get("C", 0))
                     channel = Channel(number + 1, count, names[number]) if count else None
-                    found[page_number] = keys.setdefault((index, number), len(keys)), channel
-    return found
+                    places[page_number] = keys.setdefault((index, number), len(keys)), channel
+    return places
 
 
 def _channel_names(tiff: tifffile.TiffFile, count: int) -> list[str]:
@@ -468,13 +468,13 @@ class _Watched:
 
     def write(self, content: bytes) -> int:
         begin, patched = self.file.tell(), bytearray()
-        for found in _POINTER.finditer(content):
-            tag, _, _, place = struct.unpack("=HHLL", found[0])
+        for pointer in _POINTER.finditer(content):
+            tag, _, _, place = struct.unpack("=HHLL", pointer[0])
             if place & 0xFFFF0000 != _PLACE:
                 continue
             patched = patched or bytearray(content)
-            struct.pack_into("=H", patched, found.start(), _STANDS_FOR[tag])
-            self.places[place - _PLACE] = begin + found.start() + 8
+            struct.pack_into("=H", patched, pointer.start(), _STANDS_FOR[tag])
+            self.places[place - _PLACE] = begin + pointer.start() + 8
         return self.file.write(patched or content)
 
     def __getattr__(self, name: str) -> Any:

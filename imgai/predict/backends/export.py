@@ -83,18 +83,18 @@ def check(network: nn.Module, run: Callable[[tuple[Tensor, ...]], Any], inputs: 
 
 def key(network: nn.Module, inputs: Sequence[Tensor], *, any_size: bool) -> str | None:
     """What a graph of the network depends on, as a hash; None for networks that cannot be pickled."""
-    found, content = hashlib.sha256(), io.BytesIO()
+    digest, content = hashlib.sha256(), io.BytesIO()
     try:
-        _Pickler(content, found.update).dump(network)
+        _Pickler(content, digest.update).dump(network)
         files = {inspect.getsourcefile(type(module)) for module in network.modules()}
     except Exception:
         return None
-    found.update(content.getvalue())
+    digest.update(content.getvalue())
     for file in sorted(file for file in files if file and "/torch/nn/" not in file.replace("\\", "/")):
-        found.update(Path(file).read_bytes())
+        digest.update(Path(file).read_bytes())
     shapes = [tuple(value.shape[1:]) for value in inputs if not any_size or value.ndim != 4]
-    found.update(repr((torch.__version__, _OPSET, any_size, len(inputs), shapes)).encode())
-    return found.hexdigest()
+    digest.update(repr((torch.__version__, _OPSET, any_size, len(inputs), shapes)).encode())
+    return digest.hexdigest()
 
 
 def flat(answer: Any) -> list[Tensor]:

@@ -47,9 +47,9 @@ def files_of(path: Path) -> tuple[Path, ...]:
 
 def identity(path: Path) -> str:
     """SHA-256 of the files that a model consists of, one after the other, in hex. Raises OSError."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for each in files_of(path):
         with each.open("rb") as file:
             while block := file.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()
+                digest.update(block)
+    return digest.hexdigest()

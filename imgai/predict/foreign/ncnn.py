@@ -51,9 +51,9 @@ class _Numbers:
         size = count * np.dtype(kind).itemsize
         if count < 1 or size > self.left:
             raise PluginError(f"{self._path} is damaged: it has {len(self._content)} bytes, fewer than its layers take")
-        found = np.frombuffer(self._content, kind, count, self._at)
+        numbers = np.frombuffer(self._content, kind, count, self._at)
         self._at = min(len(self._content), self._at + -(-size // 4) * 4)
-        return torch.from_numpy(found.astype(np.float32))
+        return torch.from_numpy(numbers.astype(np.float32))
 
     def tagged(self, count: int) -> Tensor:
         """The next `count` numbers, in the precision that the tag before them names."""
@@ -97,19 +97,19 @@ def _layers(path: Path) -> list[Layer]:
     if path.stat().st_size > _LONGEST_TEXT:
         raise PluginError(f"{path} is too long for a graph of ncnn")
     numbers = _Numbers(beside.read_bytes(), beside)
-    found = []
+    layers = []
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         for words in lines[2:]:
-            found.append(_layer(words, numbers))
+            layers.append(_layer(words, numbers))
         told = int(lines[1][0])
     except (ValueError, KeyError, IndexError, RuntimeError, OverflowError):
-        raise PluginError(f"{path} is damaged: its layer {len(found) + 1} cannot be read") from None
-    if len(found) != told:
-        raise PluginError(f"{path} is damaged: it has {len(found)} layers, and says otherwise")
+        raise PluginError(f"{path} is damaged: its layer {len(layers) + 1} cannot be read") from None
+    if len(layers) != told:
+        raise PluginError(f"{path} is damaged: it has {len(layers)} layers, and says otherwise")
     if numbers.left:
         raise PluginError(f"{path} has layers that are not read: {numbers.left} bytes of {beside.name} are left over")
-    return found
+    return layers
 
 
 def _layer(words: list[str], numbers: _Numbers) -> Layer:

@@ -143,7 +143,7 @@ class Show(Listener):
         with self._lock:
             before = self._before.pop((job, sample.source.page))
         output = spec.task.output
-        found = output_of(output).carried(sample, spec.name)
+        result = output_of(output).carried(sample, spec.name)
         kinds = outputs.kinds if self._kinds is None else self._kinds
         counting = counting_by(kinds)
         if self._threshold is not None or output in PRINTED:
@@ -154,11 +154,11 @@ class Show(Listener):
             counting=counting,
             kinds=tuple(kinds),
         )
-        seen = view(output, sample, found, asked)
+        seen = view(output, sample, result, asked)
         judged = self._judge(job, sample, asked) if self._judge else Judged()
-        changed = found is sample and before.middle is not None
+        changed = result is sample and before.middle is not None
         side = Side(
-            title=self._title or ("after" if found is sample else spec.model_name),
+            title=self._title or ("after" if result is sample else spec.model_name),
             view=seen if judged.over is None else dataclasses.replace(seen, over=judged.over),
             legend=judged.legend,
             detail=part(sample, before.middle, _detail(sample, job)) if changed and before.middle else None,

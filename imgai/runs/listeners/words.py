@@ -111,15 +111,15 @@ class Words(Listener):
 
     def _count(self, record: dict[str, Any]) -> None:
         """Take in how many objects a picture holds, or whether its mask is empty."""
-        found = record.get("objects", record.get("classes"))
-        if found is None:
+        counts = record.get("objects", record.get("classes"))
+        if counts is None:
             return
         if "objects" in record:
-            self._objects.update(found)
-            self._labels.update(map(plural, found))
+            self._objects.update(counts)
+            self._labels.update(map(plural, counts))
         else:
-            self._labels.update(found)
-        something = any(found.values())
+            self._labels.update(counts)
+        something = any(counts.values())
         self._holding += something
         self._empty += not something
 

@@ -60,9 +60,9 @@ def check_all(subject: Subject) -> Iterator[tuple[str, list[Fault]]]:
     """Yield every check with its faults. If declarations are wrong or no model loads, the other checks are skipped."""
     broken = False
     for name in DECLARED:
-        found = faults(name, subject)
-        broken = broken or (bool(found) and name in ("registers", "functions"))
-        yield name, found
+        results = faults(name, subject)
+        broken = broken or (bool(results) and name in ("registers", "functions"))
+        yield name, results
     if broken or not subject.runnable:
         return
     try:

@@ -43,14 +43,14 @@ def sizes(subject: Subject) -> Iterator[Fault]:
 
 def _sizes(model: Model) -> list[tuple[int, int]]:
     """Return sizes at which implementations break: one pixel, odd sizes, sizes around the declared limits."""
-    found = {(1, 1), (1, 37), (31, 33), (model.multiple_of + 1, model.multiple_of)}
+    candidates = {(1, 1), (1, 37), (31, 33), (model.multiple_of + 1, model.multiple_of)}
     if model.minimum > 1:
-        found.add((model.minimum - 1, model.minimum + 1))
+        candidates.add((model.minimum - 1, model.minimum + 1))
     if model.input_size is None:
-        found.add((min(model.tile, 512) + 1, 40))
+        candidates.add((min(model.tile, 512) + 1, 40))
     else:
-        found.add((model.input_size[0] + 1, model.input_size[1] - 1))
-    return sorted(found)
+        candidates.add((model.input_size[0] + 1, model.input_size[1] - 1))
+    return sorted(candidates)
 
 
 def _wrong(step: Step, height: int, width: int) -> str:

@@ -26,9 +26,9 @@ _UNKNOWN_LICENCES = ("unknown", "none", "other", "n/a", "todo", "tbd", "?", "fre
 
 def registers(subject: Subject) -> Iterator[Fault]:
     """The host accepts the declarations together with those of all installed plugins."""
-    found = list(dict.fromkeys(troubles([*subject.tasks, *subject.models, *subject.kinds, *subject.formats])))
-    yield from (Fault("the plugin", words) for words in found)
-    if found:
+    problems = list(dict.fromkeys(troubles([*subject.tasks, *subject.models, *subject.kinds, *subject.formats])))
+    yield from (Fault("the plugin", words) for words in problems)
+    if problems:
         return
     for plugin in subject.registry.broken:
         if plugin.name == "under-test":
@@ -152,14 +152,14 @@ def functions(subject: Subject) -> Iterator[Fault]:
     for where, name in dict.fromkeys(named):
         module, _, function = name.partition(":")
         try:
-            found = getattr(importlib.import_module(module), function)
+            value = getattr(importlib.import_module(module), function)
         except Exception as error:
             yield Fault(where, f"{name} cannot be imported: {short(error)}", "is the package in the wheel?")
             continue
-        if not callable(found) or inspect.isclass(found):
-            yield Fault(where, f"{name} is a {type(found).__name__}", "it names a function")
+        if not callable(value) or inspect.isclass(value):
+            yield Fault(where, f"{name} is a {type(value).__name__}", "it names a function")
             continue
-        if (words := _not_callable_as(found, 1)) and any(name in (each.load, each.train) for each in subject.models):
+        if (words := _not_callable_as(value, 1)) and any(name in (each.load, each.train) for each in subject.models):
             yield Fault(where, f"{name} {words}", "it is called with one argument, the context, and returns at once")
 
 

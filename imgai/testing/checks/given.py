@@ -92,8 +92,8 @@ def _values(option: Option) -> dict[str, object]:
         return {f"choice {choice}": (choice,) if option.type is tuple else choice for choice in chosen}
     if option.type in (int, float):
         ends = {"its minimum": about.minimum, "its maximum": about.maximum}
-        found = {words: option.type(value) for words, value in ends.items() if value is not None and value != default}
-        if not found:
-            found = {"twice its default and one": option.type(2 * float(str(default or 0)) + 1)}
-        return found
+        values = {words: option.type(value) for words, value in ends.items() if value is not None and value != default}
+        if not values:
+            values = {"twice its default and one": option.type(2 * float(str(default or 0)) + 1)}
+        return values
     return {}

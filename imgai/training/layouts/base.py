@@ -85,16 +85,16 @@ class Layout:
     def examples(self) -> list[tuple[str | None, Example]]:
         """Every picture that can be learned from, in the order of names, read in as many threads as there are cores."""
         entries = self.entries()
-        found: list[tuple[str | None, Example]] = []
+        loaded: list[tuple[str | None, Example]] = []
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             for entry, (examples, error) in zip(entries, threads.map(self._read, entries), strict=True):
-                found += [(entry.part, example) for example in examples]
+                loaded += [(entry.part, example) for example in examples]
                 if error is not None:
                     self.asked.findings.leave_out(_why(error, entry), entry.name)
-        if not found:
+        if not loaded:
             first = next(iter(self.asked.findings.lines()), "it holds no pictures")
             raise UsageError(f"{self.asked.folder}: no picture can be used: {first}")
-        return found
+        return loaded
 
     def _read(self, entry: Entry) -> tuple[list[Example], InputError | None]:
         examples: list[Example] = []
@@ -129,7 +129,7 @@ def digest(content: bytes | np.ndarray) -> str:
 
 def parts_of(folder: Path, findings: Findings) -> dict[str | None, Path]:
     """The folders ``train``, ``val`` and ``test`` by what they are; the folder itself where there is no ``train``."""
-    found: dict[str | None, Path] = {}
+    folders: dict[str | None, Path] = {}
     strays = []
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or path.name.startswith("."):
@@ -137,15 +137,15 @@ def parts_of(folder: Path, findings: Findings) -> dict[str | None, Path]:
         part = NAMES.get(path.name.lower())
         if part is None:
             strays.append(path.name)
-        elif part in found:
-            raise UsageError(f"{found[part].name}/ and {path.name}/ mean the same part", "keep one of them")
+        elif part in folders:
+            raise UsageError(f"{folders[part].name}/ and {path.name}/ mean the same part", "keep one of them")
         else:
-            found[part] = path
-    if "train" not in found:
+            folders[part] = path
+    if "train" not in folders:
         return {None: folder}
     if strays:
         findings.note(f"left out, since they lie beside train/: {', '.join(f'{name}/' for name in strays)}")
-    return found
+    return folders
 
 
 def pictures(folder: Path, findings: Findings, root: Path) -> Iterator[tuple[Path, str]]:

@@ -46,7 +46,7 @@ class BoxesLayout(Layout):
     def _texts(self) -> list[Entry] | None:
         """Pictures with the paths of their texts; None where there are none."""
         folder, findings = self.asked.folder, self.asked.findings
-        found: list[Entry] = []
+        entries: list[Entry] = []
         any_text = False
         for part, root in parts_of(folder, findings).items():
             images, labels = subfolder(root, IMAGES), subfolder(root, _TEXTS)
@@ -59,7 +59,7 @@ class BoxesLayout(Layout):
                 text = labels / below.with_suffix(".txt")
                 taken.add(text)
                 side = part or (NAMES.get(below.parts[0].lower()) if len(below.parts) > 1 else None)
-                found.append(Entry(path, name, side, text))
+                entries.append(Entry(path, name, side, text))
             for text in sorted(labels.rglob("*.txt")):
                 if text not in taken and text.name != "classes.txt":
                     findings.leave_out(f"there is no picture of the same name in {images.name}/", text.name)
@@ -76,7 +76,7 @@ class BoxesLayout(Layout):
                 f"classes.txt names {', '.join(names)}, and the model {', '.join(self.labels)}",
                 "number the classes alike",
             )
-        return found
+        return entries
 
     def example(self, entry: Entry, page: int, pixels: np.ndarray, partner: np.ndarray | None) -> Example:
         height, width = pixels.shape[:2]
@@ -104,15 +104,15 @@ class BoxesLayout(Layout):
 
     def _of_coco(self, name: str, picture: CocoPicture) -> tuple[Box, ...]:
         place = {label: index for index, label in enumerate(self.labels)}
-        found = []
+        entries = []
         for label, annotation in picture.objects:
             try:
                 x, y, width, height = (float(value) for value in annotation["bbox"])
             except (KeyError, TypeError, ValueError):
                 raise InputError(f"{name}: an object of it has no bbox of four numbers") from None
             across, down = picture.width, picture.height
-            found.append((place[label], x / across, y / down, (x + width) / across, (y + height) / down))
-        return tuple(found)
+            entries.append((place[label], x / across, y / down, (x + width) / across, (y + height) / down))
+        return tuple(entries)
 
     def check(self, parts: Mapping[str, Sequence[Example]]) -> None:
         findings = self.asked.findings

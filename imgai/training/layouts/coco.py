@@ -45,7 +45,7 @@ def read_coco(folder: Path, findings: Findings) -> tuple[list[CocoPicture], tupl
     files = coco_files(folder)
     if not files:
         return None
-    found: list[CocoPicture] = []
+    pictures: list[CocoPicture] = []
     names: dict[str, int] = {}
     for path in files:
         document = _document(path)
@@ -53,10 +53,10 @@ def read_coco(folder: Path, findings: Findings) -> tuple[list[CocoPicture], tupl
             categories = {int(each["id"]): str(each["name"]) for each in document.get("categories", ())}
             for number, name in categories.items():
                 names.setdefault(name, number)
-            found += _pictures(path, folder, document, categories, findings)
+            pictures += _pictures(path, folder, document, categories, findings)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"{path} is not as COCO's JSON is: {type(error).__name__} {error}") from error
-    return found, tuple(sorted(names, key=lambda name: (names[name], name)))
+    return pictures, tuple(sorted(names, key=lambda name: (names[name], name)))
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -122,12 +122,12 @@ class MaskLayout(Layout):
         return plain(entry, page, pixels, target=target, classes=tuple(sorted(classes)), truth=truth)
 
     def examples(self) -> list[tuple[str | None, Example]]:
-        found = super().examples()
+        loaded = super().examples()
         if not self._values:
-            return found
+            return loaded
         kind = self._kind()
         understood = []
-        for part, example in found:
+        for part, example in loaded:
             assert isinstance(example.target, LabelFile)
             values = self._values[example.name]
             if self._names is not None and kind == "classes" and max(values.present) > len(self._names):
@@ -145,8 +145,8 @@ class MaskLayout(Layout):
 
     def _kind(self) -> str:
         """What the values mean; sets the labels."""
-        found = list(self._values.values())
-        kind = kind_of(found)
+        kinds = list(self._values.values())
+        kind = kind_of(kinds)
         if self._names is not None:
             # One class may be written as 255 as well as 1.
             kind = "binary" if kind == "binary" and len(self._names) == 1 else "classes"
@@ -158,7 +158,7 @@ class MaskLayout(Layout):
                 )
             return kind
         if not kind:
-            seen = sorted({value for values in found for value in values.present})
+            seen = sorted({value for values in kinds for value in values.present})
             text = ", ".join(map(str, seen[:6])) + (", ..." if len(seen) > 6 else "")
             raise UsageError(
                 f"nobody can know what the values {text} of the masks in {self.asked.folder} mean",

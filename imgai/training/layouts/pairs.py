@@ -12,8 +12,8 @@ from imgai.training.layouts.base import NAMES, Entry, parts_of, pictures, stem_o
 
 def subfolder(folder: Path, names: Sequence[str]) -> Path | None:
     """The folder that is called like one of the names, in any case."""
-    found = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
-    return next((found[name] for name in names if name in found), None)
+    folders = {path.name.lower(): path for path in sorted(folder.iterdir()) if path.is_dir()} if folder.is_dir() else {}
+    return next((folders[name] for name in names if name in folders), None)
 
 
 def paired(
@@ -25,7 +25,7 @@ def paired(
 
     inputs, targets: what the folders may be called. endings: what may follow the picture's name in the target's.
     """
-    found: list[Entry] = []
+    entries: list[Entry] = []
     roots = parts_of(folder, findings) if folder.is_dir() else {}
     pairs = {part: (subfolder(root, inputs), subfolder(root, targets)) for part, root in roots.items()}
     if not any(a is not None and b is not None for a, b in pairs.values()):
@@ -34,8 +34,8 @@ def paired(
         if first is None or second is None:
             missing = inputs[0] if first is None else targets[0]
             raise UsageError(f"{roots[part]} has no {missing}/", f"it needs {inputs[0]}/ and {targets[0]}/")
-        found += _pairs(first, second, part, findings, folder, endings)
-    return found
+        entries += _pairs(first, second, part, findings, folder, endings)
+    return entries
 
 
 def _pairs(
@@ -45,7 +45,7 @@ def _pairs(
         {path.name for path in first.iterdir() if path.is_dir() and NAMES.get(path.name.lower())} if not part else set()
     )
     partners = {stem_of(path, second): (path, name) for path, name in pictures(second, findings, root)}
-    found, taken, seen = [], set(), set()
+    pairs, taken, seen = [], set(), set()
     for path, name in pictures(first, findings, root):
         stem = stem_of(path, first)
         if stem in seen:
@@ -59,8 +59,8 @@ def _pairs(
         taken.add(partner)
         inside = path.relative_to(first).parts[0]
         side = part or (NAMES[inside.lower()] if inside in below else None)
-        found.append(Entry(path, name, side, partners[partner][0]))
+        pairs.append(Entry(path, name, side, partners[partner][0]))
     for stem, (_, name) in partners.items():
         if stem not in taken:
             findings.leave_out(f"there is none of the same name in {first.name}/", name)
-    return found
+    return pairs

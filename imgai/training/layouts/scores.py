@@ -30,8 +30,8 @@ class ScoresLayout(Layout):
             raise UsageError(
                 f"{folder} has {len(tables)} tables: {tables[0].name}, {tables[1].name}", "keep one of them"
             )
-        found = list(read_table(tables[0], findings)) if tables else list(self._folders())
-        names = sorted({label for _, _, _, label in found})
+        rows = list(read_table(tables[0], findings)) if tables else list(self._folders())
+        names = sorted({label for _, _, _, label in rows})
         if len(names) < 2 and not (self.asked.labels and names):
             what = f"the one class {names[0]!r}" if names else "no folder with pictures"
             raise UsageError(
@@ -39,19 +39,19 @@ class ScoresLayout(Layout):
             )
         self.labels = in_order(names, self.asked)
         place = {label: index for index, label in enumerate(self.labels)}
-        return [Entry(path, name, part, place[label]) for path, name, part, label in found]
+        return [Entry(path, name, part, place[label]) for path, name, part, label in rows]
 
     def _folders(self) -> list[tuple[Path, str, str | None, str]]:
         folder, findings = self.asked.folder, self.asked.findings
-        found = []
+        entries = []
         for part, root in parts_of(folder, findings).items():
             for path, name in pictures(root, findings, folder):
                 inside = path.relative_to(root).parts
                 if len(inside) < 2:
                     findings.leave_out("in no folder for a class", name)
                 else:
-                    found.append((path, name, part, inside[0]))
-        return found
+                    entries.append((path, name, part, inside[0]))
+        return entries
 
     def example(self, entry: Entry, page: int, pixels: np.ndarray, partner: np.ndarray | None) -> Example:
         return plain(entry, page, pixels, target=entry.target, classes=(entry.target,), truth=f"={entry.target}")

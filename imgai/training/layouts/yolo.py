@@ -48,8 +48,8 @@ def _of_yaml(text: str) -> list[str]:
             if line.strip() and not re.match(r"\s*-|\s+\d+\s*:", line):
                 break
             items.append(re.sub(r"^\s*-\s*", "", line))
-    found = (re.sub(r"^\s*\d+\s*:\s*", "", re.sub(r"\s#.*", "", item)).strip().strip("'\"") for item in items)
-    return [item for item in found if item]
+    names = (re.sub(r"^\s*\d+\s*:\s*", "", re.sub(r"\s#.*", "", item)).strip().strip("'\"") for item in items)
+    return [item for item in names if item]
 
 
 def read_objects(path: Path, name: str) -> tuple[Box, ...]:
@@ -58,7 +58,7 @@ def read_objects(path: Path, name: str) -> tuple[Box, ...]:
         lines = read_bytes(path, _LARGEST).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{name}: its text {path.name} cannot be read") from error
-    found = []
+    objects = []
     for number, line in enumerate(lines, 1):
         cells = line.split()
         if not cells:
@@ -71,9 +71,9 @@ def read_objects(path: Path, name: str) -> tuple[Box, ...]:
             raise InputError(f"{name}: line {number} of its text is no class and numbers") from None
         if len(values) in (4, 5):  # the fifth is a score
             x, y, width, height = values[:4]
-            found.append((label, x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+            objects.append((label, x - width / 2, y - height / 2, x + width / 2, y + height / 2))
         elif len(values) >= 6 and len(values) % 2 == 0:
-            found.append((label, min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])))
+            objects.append((label, min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])))
         else:
             raise InputError(f"{name}: line {number} of its text has {len(values)} numbers, and a box has 4")
-    return tuple(found)
+    return tuple(objects)
