@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from imgai.cli.main import build_app
+from imgai.discovery import OFFICIAL
 from imgai.registry import load_registry
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +110,14 @@ def test_tables_of_options_are_as_they_are_generated() -> None:
         seen += [name for _, name, _ in tables.PLACE.findall(text)]
         assert tables.filled(text) == text, f"run: python docs/tables.py, for {page.name}"
     assert sorted(seen) == sorted(tables.tables()), "every task has a page with its options"
+
+
+def test_known_plugins_are_those_with_the_keyword() -> None:
+    known = script("known")
+    text = known.PAGE.read_text(encoding="utf-8")
+    assert known.filled(text) == text, "run: python docs/known.py"
+    assert {name for name, _, _ in known.listed(known.FOLDERS["official"])} == OFFICIAL
+    assert len(known.listed(known.FOLDERS["examples"])) >= 10
 
 
 def test_the_tutorial_shows_the_files_of_the_example() -> None:
