@@ -147,7 +147,7 @@ def _load(entry_point: EntryPoint) -> Plugin:
 
 
 def _module(named: object) -> ModuleType:
-    """What an entry point names, if it is a module. Raises TypeError, with what to name."""
+    """Load the module that an entry point names. Raises TypeError, with advice, if it is not a module."""
     if not isinstance(named, ModuleType):
         what = (
             f"the class {named.__name__}"

@@ -22,7 +22,7 @@ LARGEST = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the networks run on.
+    """The device and how networks run on it.
 
     device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, several joined by commas, or ``mps``.
     precision: ``auto``, ``fp32``, ``fp16`` or ``bf16``.

@@ -129,7 +129,7 @@ def declare(path: Path, declared: Mapping[str, Any], base: Model) -> Model:
 
 
 def learned_from(keys: Iterable[str]) -> dict[str, Any]:
-    """What a header tells of the pictures that a model learned from, by their digests: how many, and some of them.
+    """Return the training pictures listed in a header, by their digests: their number, and some of them.
 
     Those are the least: of other pictures, too, the ones with as low digests are a fair sample.
     """

@@ -60,7 +60,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
 
 def examine(registry: Registry) -> dict[str, Any]:
-    """What `doctor` prints. ``problems`` holds what keeps imgai from working as it should.
+    """Return what `doctor` prints. ``problems`` has everything that keeps imgai from working correctly.
 
     Codecs are imported, since a shared library may be missing; extras are looked for alone, since importing all of
     them takes half a minute.

@@ -66,7 +66,7 @@ def _step_options(task: Task, registry: Registry) -> list[Option]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of the pictures. truth: of a sample. labels: by their index. inputs: the folder that is run over.
+    """The ground truth of the pictures. truth: of a sample. labels: by index. inputs: the folder to process.
 
     accept: whether something is known of an input. part: of the folder, if not all of it. border: see `measure_of`.
     keys: the digest of every picture.
@@ -151,7 +151,7 @@ def _specs(task: Task, registry: Registry, given: Given, compare: Sequence[str])
 def _known(
     task: Task, registry: Registry, spec: StepSpec, asked: EvaluateOptions, scratch: Path, console: Console
 ) -> _Known:
-    """What is true of the pictures in the folder. Raises UsageError where it does not say that."""
+    """Read the ground truth of the pictures in the folder. Raises UsageError if it has none."""
     if task.output in PRINTED:
         _check_extra()
     if task.output in PRINTED and not _as_for_training(asked.folder):

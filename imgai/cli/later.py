@@ -41,7 +41,7 @@ def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Call
 
 
 def _mended(error: Exception, command: str, typed: list[str]) -> UsageError | None:
-    """What to type, where the output or the inputs were left out, or what cannot be; None for other errors."""
+    """Return advice for missing inputs or a missing output; None for other errors."""
     if type(error).__name__ == "NoSuchOption" and getattr(error, "option_name", "") == "--explain":
         return UsageError(f"{command} has nothing to explain", "--explain is of labels and masks: classify, segment")
     missing = getattr(getattr(error, "param", None), "name", None)

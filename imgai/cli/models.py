@@ -58,7 +58,7 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
 
 
 def _names(registry: Registry) -> list[str]:
-    """What ``models info`` takes, each once: models by name, with their task where several have one."""
+    """Return the arguments of ``models info``: names of models, with their task if ambiguous."""
     models = registry.models()
     several = {each.name for each in models if sum(other.name == each.name for other in models) > 1}
     named = {f"{each.task}/{each.name}" if each.name in several else each.name for each in models}

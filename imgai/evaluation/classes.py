@@ -65,7 +65,7 @@ def _no_class(word: str, model: Model, names: dict[str, str]) -> UsageError:
 
 
 def _names(model: Model, others: Iterable[Model]) -> dict[str, str]:
-    """What classes may be called in names of folders and files, and what the model calls them."""
+    """Return the names of classes in folder and file names, mapped to the labels of the model."""
     if model.labels:
         names = {_plain(label): label for label in model.labels}
         return names | dict(zip(model.label_ids or (), model.labels, strict=False))

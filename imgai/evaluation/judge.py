@@ -56,7 +56,7 @@ class Judge(Listener):
             self.errors[job.plan.input.name] = str(record.get("error", job.error))
 
     def look(self, job: Job, sample: Sample, asked: Asked) -> Judged:
-        """What a report shows of a page that `predicted` has heard of."""
+        """Return the report's view of a page that was passed to `predicted`."""
         with self._lock:
             true, figures = self._looked[job, sample.source.page]
         result = output_of(self._output).carried(sample, self._step)
@@ -71,6 +71,6 @@ class Judge(Listener):
 
 
 def name_of(sample: Sample) -> str:
-    """What a page is called in tables."""
+    """Return the name of a page in tables."""
     source = sample.source
     return source.name + (f"#{source.page + 1}" if source.pages > 1 else "")

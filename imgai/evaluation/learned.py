@@ -16,7 +16,7 @@ from imgai.training.pictures import key_of, pages
 
 
 def learned_by(model: Model) -> dict[str, Any] | None:
-    """What the header of a model that a person has trained tells of the pictures that it learned from, if it does."""
+    """Return the digests of training pictures in the header of a trained model, if it has them."""
     file = "" if model.weights is None else model.weights.file
     if not file.startswith("file:"):
         return None
@@ -47,7 +47,7 @@ def keys_of(paths: Iterable[Path], max_pixels: int) -> list[str]:
 
 
 def warning(name: str, learned: dict[str, Any], keys: Iterable[str]) -> str:
-    """What to say where a model has learned from pictures with these digests; "" where it has from none of them."""
+    """Return a warning if a model was trained on pictures with these digests, else ""."""
     every = sorted({key[: trained.KEY_DIGITS] for key in keys})
     least = {text for text in learned["least"] if isinstance(text, str)}
     # Of more pictures than a header tells of, those with the least digests stand for all.

@@ -28,7 +28,7 @@ _BEGIN = {
     "confusion.csv": b"class,",
     "confusion.png": b"\x89PNG",
 }
-"""What is written, and what it begins with."""
+"""The files, and the beginning of each."""
 _SOFTWARE = "imgai evaluate"
 
 

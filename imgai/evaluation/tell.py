@@ -65,7 +65,7 @@ def differences(verdicts: Sequence[Verdict]) -> list[tuple[str, Difference, str]
 
 
 def about(task: str, verdicts: Sequence[Verdict], folder: str, part: str | None) -> About:
-    """What the report says above the pictures."""
+    """Return the texts and tables at the top of the report."""
     first = verdicts[0]
     names = [name for name, value in first.figures.values.items() if value is not None]
     tiles = [(f"{first.figures.pictures:,}", "pictures", False)]

@@ -53,7 +53,7 @@ class Truths:
         return path is not None and (os.path.realpath(path), 0) in self.examples
 
     def of(self, sample: Sample) -> Any:
-        """What is true of a sample, as the measure of its output takes it. Raises InputError where nothing is known."""
+        """Return the truth of a sample in the form of the measure. Raises InputError if there is none."""
         source = sample.source
         example = self.examples.get((os.path.realpath(source.path or ""), source.page))
         if example is None:
@@ -62,7 +62,7 @@ class Truths:
 
 
 def true_of(example: Example, labels: tuple[str, ...], sample: Sample, *, objects: bool, max_pixels: int) -> Any:
-    """What is true of an example, as the measure of its output takes it. sample: after the step.
+    """Return the truth of an example in the form of the measure. sample: after the step.
 
     Raises InputError for a target that cannot be read.
     """

@@ -24,7 +24,7 @@ from imgai.sample import Sample
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was measured of one model.
+    """The measurements of one model.
 
     rows: the figures of each page by its name. errors: why others have none. alone: of the figures of a page, that by
     which models are compared. plans: of the inputs. seconds: that it took, loading included.

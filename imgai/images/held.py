@@ -1,4 +1,4 @@
-"""What each format stores beside 8 bits of colour. docs/formats.md has the same table; a test compares the two."""
+"""Which metadata and depth each format can store. A test compares this table with docs/formats.md."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from imgai.images.formats import formats
 from imgai.plugin import Metadata
 
 DEEP = "more than 8 bits"
-"""What is lost of a picture of 10, 12 or 16 bits where the format holds 8."""
+"""The loss of a picture with 10, 12 or 16 bits in a format with 8 bits."""
 
 _PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
 _COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"

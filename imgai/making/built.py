@@ -94,7 +94,7 @@ def _on_path(plugins: list[Built]) -> Iterator[None]:
 
 
 def declared_by(built: Built) -> dict[str, tuple[Any, ...]]:
-    """What a plugin declares, by "tasks", "models", "kinds" and "formats". Raises PluginError if it does not import."""
+    """Return a plugin's "tasks", "models", "kinds" and "formats". Raises PluginError if it cannot be imported."""
     try:
         with apart(built.name):
             module = importlib.import_module(built.module.partition(":")[0])

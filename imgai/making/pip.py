@@ -26,7 +26,7 @@ def installer() -> list[str]:
 
 
 def _into(command: list[str]) -> list[str]:
-    """What makes uv install here."""
+    """Return the arguments that make uv install into this interpreter."""
     return ["--python", sys.executable] if command[1] == "pip" else []
 
 
@@ -88,7 +88,7 @@ def _wheel_of(folder: Path, command: list[str], say: Callable[[str], None]) -> P
 
 
 def _requires(wheel: Path) -> list[str]:
-    """What a wheel says it needs."""
+    """Return the requirements of a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         names = [name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name)]
         text = archive.read(names[0]).decode("utf-8", "replace") if names else ""

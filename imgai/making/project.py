@@ -22,7 +22,7 @@ from imgai.registry import Registry
 _LEFT_OUT = frozenset(("name", "task", "weights", "params", "family", "label_ids", "variant", "untrained", "revision"))
 """Fields of `Model` that are written in another way, or that a packed model does not have."""
 _CARD = "card.md"
-"""What a training calls its card."""
+"""The file name of a training's model card."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def _check_explains(spec: StepSpec, model: Model, predictor: Predictor, label: s
 
 
 def _prepared(predictor: Predictor) -> Predictor:
-    """What stands around the network in evaluation mode and without gradients; a backend sees to the network."""
+    """Set preprocess and postprocess to evaluation mode without gradients; a backend prepares the network."""
     for part in (predictor.preprocess, predictor.postprocess):
         if isinstance(part, nn.Module):
             part.eval().requires_grad_(False)

@@ -94,7 +94,7 @@ def _put(
 
 
 def _in_letters(words: str) -> str:
-    """What Pillow's own font has: letters lose their accents, others become question marks."""
+    """Reduce a text to the characters of Pillow's font: accents are removed, other characters become question marks."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", words) if not unicodedata.combining(letter))
     return re.sub(r"[^ -~]", "?", plain)
 

@@ -26,7 +26,7 @@ _SUFFIXES = {PAGE: (".html", ".htm"), SHEET: (".jpg", ".jpeg")}
 
 
 class Album:
-    """What is kept of every input, in a folder. Inputs are known by their plans and by what was run over them."""
+    """A folder of stored views of every input, keyed by plan and name of the run."""
 
     def __init__(self, folder: Path, run: str) -> None:
         self._folder = folder
@@ -43,7 +43,7 @@ class Album:
         write_part(self._path(each), {"digest": digest, "pages": rows})
 
     def pages(self, each: Plan) -> list[Entry]:
-        """What was kept of an input."""
+        """Return the stored views of an input."""
         kept = read_part(self._path(each))
         return [Entry(page["about"], page["images"]) for page in kept["pages"]] if isinstance(kept, dict) else []
 

@@ -118,7 +118,7 @@ class Claims:
 
 
 def claim_of(key: str) -> str:
-    """What the claims of a key are called, without their generation."""
+    """Return the name of the claims of a key, without their generation."""
     return _hash(key)
 
 

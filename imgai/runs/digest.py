@@ -77,7 +77,7 @@ def digest(
 
 
 def _uses(spec: StepSpec) -> dict[str, Any]:
-    """What the models that a model is made of depend on."""
+    """Return the weights and revisions of the models that a model uses."""
     return {
         name: [used.model.weights.sha256 if used.model.weights else used.version, used.model.revision, _uses(used)]
         for name, used in spec.uses.items()
@@ -85,7 +85,7 @@ def _uses(spec: StepSpec) -> dict[str, Any]:
 
 
 def _mask(spec: StepSpec, path: Path | None) -> dict[str, Any]:
-    """What a mask depends on: its file's size and time, as those of a picture."""
+    """Return the size and time of a mask's file."""
     status = None if path is None else path.stat()
     return {"file": None if status is None else [status.st_size, status.st_mtime_ns], "grow": spec.mask.grow}
 

@@ -128,7 +128,7 @@ class Job:
 
 
 def output_of_run(kind: str, path: Path, written: Written, out: Path) -> dict[str, Any]:
-    """What records tell of a file that is made of all inputs together."""
+    """Return the record entry of a file made from all inputs."""
     about = {"kind": kind, "path": relative(path, out), "bytes": written.size, "page": 0}
     return about | {"time": written.time, "ctime": written.ctime, "sha256": written.sha256}
 

@@ -46,7 +46,7 @@ class Plan:
     exact: Path | None = None
 
     def suffix(self, kind: Kind) -> str:
-        """What a file of this kind is to end in, where its very name was given; else ""."""
+        """Return the suffix for a kind if the file was named explicitly, else ""."""
         return _fitting(kind.suffixes, self.exact.name) if self.exact is not None else ""
 
     def path(
@@ -134,7 +134,7 @@ def plan(
 
 
 def key_of(each: Plan) -> str:
-    """What tells an input from every other, from wherever the command is run: its whole path or address, or ``-``."""
+    """Return the unique identifier of an input: its absolute path or address, or ``-``."""
     if each.input.aside or each.input.path is None:
         return each.input.shown
     return str(each.input.path.absolute())
@@ -213,7 +213,7 @@ def stem_of(name: str) -> PurePosixPath:
 
 
 def folded(base: PurePosixPath) -> str:
-    """What is equal for two names that may be one file."""
+    """Return a key that is equal for names which may be the same file."""
     # Some file systems fold case and compose accents: two names that differ in these alone may be one file there.
     return unicodedata.normalize("NFC", str(base)).casefold()
 

@@ -34,7 +34,7 @@ _READERS = 16  # records of a store that are read at once
 
 @dataclass(slots=True)
 class Total:
-    """What was run, added up. begun: outputs whose run was cut off, or goes on. twice: inputs that were done again.
+    """The totals of a run. begun: outputs whose run was interrupted or is active. twice: inputs processed again.
 
     errors: of inputs that failed last, by their paths.
     """
@@ -58,7 +58,7 @@ class Mate:
 
 
 def totals(out: Path) -> list[Total]:
-    """What was done in an output folder, one for each thing that was run.
+    """Return the totals of an output folder, one for each name of a run.
 
     out: a folder, or the address of one. Raises UsageError if it has no records.
     """

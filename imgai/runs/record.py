@@ -36,12 +36,12 @@ class Key(NamedTuple):
 
 
 def run_name(specs: Sequence[StepSpec], kinds: Sequence[str]) -> str:
-    """What is run, without models and params: the tasks, and the kinds of the last step's output."""
+    """Return the name of a run, without models and params: the tasks, and the kinds of the last step."""
     return _run_name([spec.task.name for spec in specs], kinds)
 
 
 def run_of_record(record: dict[str, Any]) -> str:
-    """What was run for a record. Raises KeyError or TypeError for what is none."""
+    """Return the name of the run of a record. Raises KeyError or TypeError for an invalid record."""
     if "run" in record:
         if not (isinstance(record["path"], str) and isinstance(record["run"], str)):
             raise TypeError
@@ -180,7 +180,7 @@ def _params(spec: StepSpec) -> dict[str, Any]:
 def _results(
     specs: Sequence[StepSpec], notes: Mapping[str, list[Any]], ranges: Mapping[str, list[tuple[float, float]]]
 ) -> dict[str, Any]:
-    """What the steps returned for an input. notes, ranges: of all of its pages, by the name of the step."""
+    """Return the results of the steps for an input. notes, ranges: for all pages, by the name of the step."""
     lines = {
         spec.name: output_of(spec.task.output).line(notes[spec.name]) if notes[spec.name] else {} for spec in specs
     }

@@ -43,7 +43,7 @@ def local_names(named: Sequence[str]) -> tuple[str, ...]:
 
 
 class Listing:
-    """What lies below addresses, each file once: a hundred bytes and its name each, for there may be millions.
+    """The files below addresses, without duplicates. Each takes its name and a hundred bytes, as there may be millions.
 
     Folders, patterns and hidden names mean what they mean on a disk. Files without a suffix are looked into; of others
     the suffix tells.

@@ -45,7 +45,7 @@ def shared_targets(out: Path, specs: Sequence[StepSpec], kinds: Sequence[KindSpe
 
 
 def _suffix(plan: Plan, kind: KindSpec) -> str:
-    """What the file will end in: as asked for, as the input does, or what the kind declares first."""
+    """Return the suffix of the file: as requested, that of the input, or the default of the kind."""
     if plan.exact is not None:
         return plan.exact.suffix
     for option in ("format", kind.name):  # an option that is called as its kind may say the format (`InkParams.ink`)

@@ -95,5 +95,5 @@ class Turns:
             self._tell("waiting for another run, which is at the last inputs")
 
     def _name(self, plan: Plan) -> str:
-        """What is claimed: the beginning of the outputs' names, which runs of other inputs may share."""
+        """Return the key of the claim: the prefix of the outputs' names, which other runs may share."""
         return relative(plan.base, self._records.out)

@@ -17,12 +17,12 @@ from imgai.runs.records import FOLDER, RECORDS, Claim, Records
 from imgai.stores import Store
 
 _PART = re.compile(r"[0-9a-f]{32}\.json")
-"""What is kept of an input for what is made of all inputs together."""
+"""Names of files with intermediate results of an input."""
 
 
 @dataclass(slots=True)
 class Undone:
-    """What is taken away, or would be, and what stays and why; both in the order of their paths."""
+    """The files that are or would be removed, and those that are kept with the reason; sorted by path."""
 
     removed: list[Path] = field(default_factory=list)
     kept: list[tuple[Path, str]] = field(default_factory=list)
@@ -156,7 +156,7 @@ def _forget(records: Records, gone: Sequence[Claim], *, whole: bool) -> None:
 
 
 def _parts(folder: Path) -> Iterator[Path]:
-    """What is kept of inputs until something is made of all of them: without it, they are done again."""
+    """Yield the files with intermediate results of inputs; without them, the inputs are processed again."""
     for path in folder.glob("*/*.json"):
         if _PART.fullmatch(path.name) and not path.is_symlink() and not path.parent.is_symlink():
             yield path

@@ -59,7 +59,7 @@ def watch(specs: Sequence[StepSpec], options: RunOptions, console: Console) -> i
 
 
 class _State:
-    """What is kept between two scans of the folders.
+    """The state between two scans of the folders.
 
     once: no records are kept, so what was taken is remembered here.
     specs: the steps that are told of masks: pictures wait for theirs.

@@ -118,7 +118,7 @@ def at_work(store: Store) -> list[str]:
 
 
 def about(store: Store, name: str) -> dict[str, Any]:
-    """What a run says of itself; nothing where that is damaged. Raises FileNotFoundError."""
+    """Read the status file of a run; empty if it is damaged. Raises FileNotFoundError."""
     try:
         told = json.loads(store.read(f"{FOLDER}/{name}.json"))
     except (ValueError, RecursionError):

@@ -27,7 +27,7 @@ _TIMEOUT = timedelta(seconds=60)
 
 
 class ObjectStore:
-    """What is below an address. Credentials come from the environment, as obstore takes them."""
+    """The files below an address. obstore reads credentials from the environment."""
 
     def __init__(self, address: str) -> None:
         """Raises UsageError where obstore is missing, or the address is none that it knows."""

@@ -51,7 +51,7 @@ class Amounts:
 
 
 def amounts(level: str, names: tuple[str, ...]) -> Amounts:
-    """What a level means for these augmentations."""
+    """Return the strengths of these augmentations at a level."""
     if level == "none":
         return Amounts()
     strong = level == "strong"

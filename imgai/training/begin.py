@@ -30,7 +30,7 @@ _LARGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a training begins with.
+    """The initial state of a training.
 
     base: the declaration of the model that it begins with. model: of the one that comes of it. params: the base's own
     params. network: what is trained. size: the side of what it sees. fresh: it begins with a new head.
@@ -71,7 +71,7 @@ def base_of(registry: Registry, task: Task, asked: str | None) -> Model:
 
 
 def labels_of(dataset: Dataset, base: Model) -> tuple[str, ...]:
-    """What the classes are called: as in the data set; where that has no name for its only one, as the base has it."""
+    """Return the names of the classes: those of the data set, or of the base if a single class has no name."""
     nameless = dataset.labels in ((ONE_CLASS,), (ONE_OBJECT,))
     if nameless and base.labels is not None and len(base.labels) == 1 and not base.untrained:
         return base.labels

@@ -30,7 +30,7 @@ class Cache(Generic[T]):
         return key in self._kept
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """What is kept under the key; made, and kept if it fits, where there is none."""
+        """Return the cached value of a key. If there is none, it is computed, and cached if it fits."""
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)

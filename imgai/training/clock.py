@@ -9,7 +9,7 @@ from collections.abc import Callable
 WARM, RISE = 50, 0.05
 """The rate rises in this many steps, or in this part of the training, whichever is shorter."""
 FLOOR = 0.01
-"""What is left of the rate at the end of its cosine."""
+"""The final learning rate as a fraction of the highest."""
 
 
 class Clock:
@@ -53,6 +53,6 @@ class Clock:
 
 
 def factor(progress: float, step: int) -> float:
-    """What the rate is multiplied by: a warm-up, then half a cosine (Loshchilov and Hutter, "SGDR", ICLR 2017)."""
+    """Return the factor of the learning rate: a warm-up, then half a cosine (SGDR, Loshchilov and Hutter 2017)."""
     rise = min(1.0, max((step + 1) / WARM, progress / RISE))
     return rise * (FLOOR + (1 - FLOOR) * (0.5 + 0.5 * math.cos(math.pi * progress)))

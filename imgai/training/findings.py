@@ -19,7 +19,7 @@ class Findings:
         self._out.setdefault(why, []).append(name)
 
     def note(self, text: str) -> None:
-        """What is no fault of one picture; said once."""
+        """Add a note that is not about a single picture."""
         if text not in self._notes:
             self._notes.append(text)
 

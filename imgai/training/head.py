@@ -67,7 +67,7 @@ def train_head(
 def _features(
     network: nn.Module, head: nn.Module, batches: Iterator[tuple[Tensor, Tensor]]
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """What the head is given, and the targets, batch by batch; nothing where it cannot be cut off."""
+    """Compute the inputs of the head and the targets, batch by batch; empty if the head cannot be separated."""
     given: list[Tensor] = []
     answers: list[Any] = []
 

@@ -39,7 +39,7 @@ class LabelFile:
         return self.meant(orientation.apply(values, self.turn))
 
     def meant(self, values: np.ndarray) -> np.ndarray:
-        """What values of the file mean. Shape: ``(H, W)`` of any integers to int32"""
+        """Convert the values of a file to classes or objects. Shape: ``(H, W)`` of any integers to int32."""
         if self.kind == "binary":
             values = values != 0
         elif self.kind == "soft":
@@ -110,7 +110,7 @@ def values_of(labels: np.ndarray) -> Values:
 
 
 def kind_of(found: Sequence[Values]) -> str:
-    """What the values of a data set's label pictures mean, where no list of classes says it; "" if nobody can know."""
+    """Guess the meaning of label images without a list of classes; "" if it is ambiguous."""
     if all(len(values.present) <= 2 and set(values.present) <= {0, 1, 255, 65535} for values in found):
         return "binary"
     if any(values.deep for values in found):

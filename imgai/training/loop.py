@@ -39,7 +39,7 @@ class Unlearned(ImgaiError):
 
 
 class Batches(Protocol):
-    """What the loop asks of its data: a pure function of the number of the step."""
+    """The interface of training data: a pure function of the step."""
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """Images ``(B, 3, h, w)`` in [0, 1] and what is right for them, on the CPU."""
@@ -48,7 +48,7 @@ class Batches(Protocol):
 
 @dataclass
 class Learner:
-    """What is trained, and how.
+    """The arguments of a training.
 
     network: the module whose parameters are stepped. prepare: images to what it takes. loss: of its answer as float32.
     precision: what the network computes in. l1: weight of the sum of absolute weights. clip: the greatest norm that a
@@ -90,7 +90,7 @@ class State:
 
 
 class Listener(Protocol):
-    """What the loop tells, on the first process."""
+    """Receives the events of the loop, on the first process."""
 
     def stepped(self, row: dict[str, Any], progress: float, left: float | None) -> None: ...
 
@@ -334,7 +334,7 @@ def _in_channels(images: Any) -> Any:
 
 
 def _float32(answer: Any) -> Any:
-    """What a network returned, a tensor or a tuple, list or dict of them, as float32."""
+    """Convert a network's output, a tensor or a tuple, list or dict of tensors, to float32."""
     if isinstance(answer, Tensor):
         return answer.float() if answer.is_floating_point() else answer
     if isinstance(answer, (tuple, list)):

@@ -29,7 +29,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 DEFAULTS = {"scores": "ce", "mask": "dice+bce", "image": "charbonnier"}
 """The default loss of each output."""
 MISSES = 0.7
-"""What a missed pixel weighs in ``tversky`` where a wrong one weighs 0.3 (Salehi et al. 2017, arXiv:1706.05721)."""
+"""The weight of misses in ``tversky``; that of false positives is 0.3 (Salehi et al. 2017, arXiv:1706.05721)."""
 NARROW = 0.05
 """Where ``charbonnier`` goes over from square to absolute, in [0, 1]."""
 ADJUSTED = 1.5

@@ -13,7 +13,7 @@ from imgai.errors import UsageError
 RATES = {"adamw": 1e-3, "adam": 1e-3, "sgd": 2e-2, "rmsprop": 3e-4, "muon": 1e-3}
 """The optimizers, and the rate of each where nothing else is said."""
 REST = 0.1
-"""What is left of the rate for all but the head, where that is new and the rest has learned already."""
+"""The learning rate of a pretrained body under a new head, as a fraction of that of the head."""
 
 
 class Muon(torch.optim.Optimizer):

@@ -23,7 +23,7 @@ from imgai.training.dataset import Dataset
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class About:
-    """What a header says besides the weights.
+    """The metadata in a header.
 
     origin: the plugin's model whose code loads them. plugin, version: of its distribution.
     """
@@ -61,7 +61,7 @@ class About:
 
 
 def tensors_of(network: nn.Module, begun: Begun) -> dict[str, Tensor]:
-    """What is saved of a network, on the CPU."""
+    """Return the tensors of a network to save, on the CPU."""
     save = begun.trainable.save
     tensors = network.state_dict() if save is None else save(network)
     return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}

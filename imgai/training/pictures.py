@@ -59,7 +59,7 @@ def pages(path: Path, name: str, max_pixels: int) -> Iterator[np.ndarray]:
 
 
 def seen(sample: Sample) -> np.ndarray:
-    """What a network sees of a sample; see `pages`."""
+    """Return the input of a network for a sample; see `pages`."""
     gray = sample.metadata.gray
     image = sample.image if sample.alpha is None else bleed(sample.image, sample.alpha)
     image = image[:, :1] if gray else image
@@ -100,7 +100,7 @@ def label_pages(path: Path, name: str, max_pixels: int) -> Iterator[np.ndarray]:
 
 
 def orientation_of(path: Path) -> int:
-    """What EXIF says of how a file's pixels are to be turned, 1 to 8; 1 where it says nothing."""
+    """Return the EXIF orientation of a file, 1 to 8; 1 if it has none."""
     try:
         with Image.open(path) as image:
             return int(image.getexif().get(_ORIENTATION, 1))

@@ -163,7 +163,7 @@ def prepare(job: Job, registry: Registry, world: World, teller: Teller) -> Prepa
 
 
 def _shrinking(begun: Begun) -> Trainable:
-    """What is trained, with small pictures made of large ones: in batches and in what is measured alike."""
+    """Return the trainable with a `spoil` that downscales clean pictures, as validation does."""
     scale = begun.model.scale
     return dataclasses.replace(begun.trainable, spoil=lambda clean, generator: shrunk(clean, scale))
 
@@ -284,7 +284,7 @@ def _train_head(
 
 
 def _stopper(loop: Loop, teller: Teller) -> Callable[[], None]:
-    """What a signal does: the first ends the training after the step in hand, the second at once."""
+    """Handle signals: the first stops the training after the current step, the second at once."""
 
     def stop() -> None:
         if loop.stopped:

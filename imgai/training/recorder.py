@@ -1,4 +1,4 @@
-"""What is written of a training: the best model, a checkpoint, the log; on the first process alone."""
+"""Write the best model, checkpoints and the log of a training, on the first process only."""
 
 from __future__ import annotations
 

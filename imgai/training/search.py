@@ -76,7 +76,7 @@ def _usual(job: Job, devices: list[torch.device]) -> tuple[float, int, bool]:
 def _tried(
     number: int, count: int, usual: tuple[float, int, bool], job: Job, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """What a short run is done with. Rates are spread evenly on a logarithmic scale; the first is the usual one."""
+    """Return the changed options of one short run. Rates are spaced evenly on a log scale; the first is the default."""
     rate, size, free = usual
     others = count // 2 * 2  # an even number, so that none of them is the usual one
     place = 0.0 if number == 0 else 2 * (number - 0.5) / others - 1

@@ -126,7 +126,7 @@ _PANELS: tuple[tuple[type[Any], str], ...] = (
     (ResultOptions, "Results"),
 )
 _LATER = frozenset(("folder", "epochs", "minutes", "patience", "devices", "name", "out"))
-"""What may be said anew, or is the run's own business, where a training goes on."""
+"""Options that may change, or are not saved, when a training is resumed."""
 
 
 def train_options() -> list[Option]:
@@ -141,7 +141,7 @@ def kept_options() -> list[Option]:
 
 
 def remembered(options: TrainOptions) -> dict[str, Any]:
-    """What a training must know of its options to go on, as JSON has it."""
+    """Return the options that a resumed training needs, as JSON-able values."""
     values = {each.name: getattr(options, each.name) for each in kept_options()}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 

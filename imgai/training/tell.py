@@ -69,12 +69,12 @@ class Teller:
             self._best = f", best {main} {score:.4f}"
 
     def warn(self, text: str) -> None:
-        """What a person should know though it goes on."""
+        """Print a notice."""
         self.event("warning", text=text)
         self._console.warn(text)
 
     def say(self, text: str) -> None:
-        """What was done."""
+        """Print a message about finished work."""
         self._console.say(text)
 
     def stop(self) -> None:

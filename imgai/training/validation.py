@@ -32,8 +32,8 @@ Spoil = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measurement found. shown: of some pictures, from all over the part, the
-    sample after the step and what is true of it."""
+    """The result of a validation. shown: for some pictures, spread over the part, the
+    sample after the step and its target."""
 
     figures: Figures
     shown: tuple[tuple[Sample, Any], ...]

@@ -31,7 +31,7 @@ class Window:
 
 
 def cut(picture: np.ndarray, window: Window, *, mode: str = "bilinear", fill: int | None = None) -> np.ndarray:
-    """What is in the window, resized. Beyond the picture it is continued by reflection, or by a value.
+    """Crop and resize the window. Beyond the picture it is padded by reflection, or with a value.
 
     fill: the value, as one of 8 bits; None: reflection.
     mode: "nearest" for numbers of classes, "bilinear" or "bicubic" (antialiased) for all else.

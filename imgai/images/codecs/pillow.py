@@ -1,4 +1,4 @@
-"""What the codecs share that go through Pillow."""
+"""Shared by the codecs that use Pillow."""
 
 from __future__ import annotations
 

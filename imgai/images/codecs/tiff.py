@@ -166,7 +166,7 @@ def _places(source: Path | bytes) -> dict[int, tuple[int, Channel | None]]:
 
 
 def _channel_names(tiff: tifffile.TiffFile, count: int) -> list[str]:
-    """What a file calls its channels; of ImageJ, the labels of the first slices, if each has its own."""
+    """Return the names of channels; for ImageJ, the labels of the first slices if they are distinct."""
     if tiff.is_ome:
         names = _OME_CHANNEL.findall(tiff.ome_metadata or "")
         names = [html.unescape(name[1]) if (name := _OME_NAME.search(each)) else "" for each in names]
@@ -375,7 +375,7 @@ def _divided(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _exif(page: Any, file: BinaryIO, *, described: bool) -> bytes | None:
-    """What the page says of the photograph, without what describes the file's own layout.
+    """Return the EXIF data of a page, without tags that describe the layout of the file.
 
     described: what ImageJ, OME and tifffile say of the file's pages may go along, in the description.
     """

@@ -82,7 +82,7 @@ def check(network: nn.Module, run: Callable[[tuple[Tensor, ...]], Any], inputs: 
 
 
 def key(network: nn.Module, inputs: Sequence[Tensor], *, any_size: bool) -> str | None:
-    """What a graph of the network depends on, as a hash; None for networks that cannot be pickled."""
+    """Return a hash of everything that the graph of a network depends on; None if the network cannot be pickled."""
     digest, content = hashlib.sha256(), io.BytesIO()
     try:
         _Pickler(content, digest.update).dump(network)

@@ -28,7 +28,7 @@ ENOUGH = 30
 
 
 def seen(paths: Sequence[Path], model: Model, max_pixels: int) -> Iterator[Tensor]:
-    """What the model sees of pictures, the whole or a part from the middle. Shape: ``(1, 3, h, w)`` in [0, 1]"""
+    """Read pictures as the model sees them, whole or cropped at the centre. Shape: ``(1, 3, h, w)`` in [0, 1]."""
     for path in paths[:_MOST]:
         try:
             image = read_image(path, max_pixels=max_pixels)

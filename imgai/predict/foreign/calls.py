@@ -235,7 +235,7 @@ def _network(path: Path, call: Call) -> OnnxNetwork:
 
 
 def _raw(network: nn.Module, call: Call, image: Tensor) -> Tensor:
-    """What the graph says of a picture, as it says it."""
+    """Return the raw output of the graph for a picture."""
     seen = Prepare(call)(image)
     answer: Tensor = network(seen[:, :1] if call.gray else seen)
     return answer

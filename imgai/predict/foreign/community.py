@@ -88,7 +88,7 @@ def declare(path: Path, task: Task, ours: Model, base: Model) -> Model:
 
 
 def bare(path: Path, name: str, task: Task) -> Model:
-    """What a model of a file says before the file is looked at. A trained one's header says in what it differs.
+    """Declare the model in a file without reading its network. The header of a trained model has the differences.
 
     Raises PluginError for a task whose models give no pictures.
     """

@@ -42,7 +42,7 @@ class FFDNet(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """What is known of the network, named as spandrel names it."""
+    """A descriptor of the network with the attributes of spandrel's descriptors."""
 
     model: FFDNet
     input_channels: int

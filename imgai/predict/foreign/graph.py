@@ -35,7 +35,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What a graph declares. produced: the kind of node that each output comes from."""
+    """The declaration of a graph. produced: the type of node that computes each output."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -147,7 +147,7 @@ def session(graph: Path | bytes, device: torch.device) -> Any:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """What ONNX Runtime says while a graph is tried becomes one line."""
+    """Convert errors of ONNX Runtime during a trial to a PluginError of one line."""
     try:
         yield
     except (PluginError, KeyboardInterrupt):

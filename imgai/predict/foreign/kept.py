@@ -10,7 +10,7 @@ from typing import Any
 
 
 def kept(digest: str, version: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What `find` returns: from the cache, where the same version of it has been there, or found now.
+    """Return the result of `find`, from the cache if it was stored by the same version.
 
     version: of what is found and how.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def nearest(names: Mapping[str, object], registry: Iterable[Any]) -> str:
-    """What to say of a state dict that no architecture takes. registry: spandrel's.
+    """Return the message for a state dict of an unknown architecture. registry: spandrel's.
 
     Each architecture names the keys that it is told by; the nearest has the largest part of them.
     """

@@ -16,7 +16,7 @@ HEADS = ("yolox", "nanodet")
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What such a file may say; None is: as the graph suggests.
+    """The contents of such a file; None: as determined from the graph.
 
     mean, std: of the values that the network takes, after `range`, a number or one for each channel.
     range: what white is for the network, 1 or 255. bgr: it takes blue first.

@@ -34,7 +34,7 @@ class Live:
         self._progress.update(self._task, completed=done, total=count, rate=rate)
 
     def say(self, words: str) -> None:
-        """What is under way, cut where the line ends."""
+        """Show what is in progress, cut to the width of the line."""
         self._progress.below = Text(words, style="dim", no_wrap=True, overflow="ellipsis", end="")
 
     def stop(self) -> None:

@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from imgai.sample import Sample
 
 _FAILED, _NOTED, _EMPTY, _DOUBT = 1000.0, 100.0, 50.0, 10.0
-"""What is shown first: what failed, what has a warning, where nothing was found, then by doubt."""
+"""The order of pictures: failures, warnings, empty results, then by uncertainty."""
 _NO_DETAIL = 600  # pixels along the longer side, up to which a picture is shown whole at its size
 _FEW = 250  # pictures up to which details are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of a page whose truth is known.
+    """The measurements of a page with ground truth.
 
     worst: what is shown first. true: how it should be. over: the layer that takes the place of the usual one, and what
     its colours mean.
@@ -228,7 +228,7 @@ class Report(Show):
 
 
 def about_run(run: Run, seconds: float, album: Album) -> About:
-    """What a report says of a whole run."""
+    """Return the texts of a report about a whole run."""
     summary, pages, empty = run.summary, 0, 0
     for entry in album.entries(run.plans):
         pages += 1

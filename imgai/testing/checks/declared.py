@@ -20,7 +20,7 @@ from imgai.testing.subject import Subject, short
 
 _LONGEST_SUMMARY = 90
 _FOR_OTHERS = ("plugin", "testing", "load", "run", "__version__")
-"""What of the host a plugin may import: its API, that for its tests, and that for programs."""
+"""The names in `imgai` that a plugin may import: the plugin API, the test API and the library."""
 _UNKNOWN_LICENCES = ("unknown", "none", "other", "n/a", "todo", "tbd", "?", "free", "open source", "custom")
 
 

@@ -162,7 +162,7 @@ def pictures(folder: Path, findings: Findings, root: Path) -> Iterator[tuple[Pat
 
 
 def stem_of(path: Path, folder: Path) -> str:
-    """What a picture and its target are both called: the name below their folders, without the suffix."""
+    """Return the common name of a picture and its target: the path below their folders, without the suffix."""
     return path.relative_to(folder).with_suffix("").as_posix()
 
 

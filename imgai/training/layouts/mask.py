@@ -144,7 +144,7 @@ class MaskLayout(Layout):
         return understood
 
     def _kind(self) -> str:
-        """What the values mean; sets the labels."""
+        """Determine the meaning of the values, and set the labels."""
         kinds = list(self._values.values())
         kind = kind_of(kinds)
         if self._names is not None:
