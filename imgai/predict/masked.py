@@ -19,8 +19,7 @@ _MOST = {torch.uint8: 255, torch.uint16: 65535}
 
 
 def masked(sample: Sample, output: OutputType, step: StepContext, tile: int) -> TiledWork | Sample | Failure:
-    """Return the work for a sample; the sample if its mask is empty; a Failure if there is no mask or it covers
-    everything.
+    """Return the work for a sample; the sample if its mask is empty; a Failure if the mask is missing or full.
 
     The mask is the one given for the step, else the pixels that are more than half transparent; the result is
     opaque then.
@@ -84,5 +83,5 @@ def _planes(image: Tensor) -> Tensor:
 
 
 def _bits(planes: Tensor) -> Tensor:
-    """Convert uint16 to a dtype that more operations support."""
+    """View uint16 as int16 with the same bits, which more operations support."""
     return planes.view(torch.int16) if planes.dtype == torch.uint16 else planes
