@@ -177,7 +177,7 @@ def _known(
 
 
 def _scale(spec: StepSpec) -> int:
-    """By how much a picture's sides grow. Raises UsageError for a size that is not measured."""
+    """Return the scale factor. Raises UsageError for a size that is not measured."""
     if spec.size is None:
         return 1
     scale = spec.size.scale

@@ -12,7 +12,7 @@ SAMPLES, LEVEL, _AT_ONCE = 10_000, 0.95, 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much the mean over pictures differs, with its interval. pictures: those that both have a figure of."""
+    """A difference of means over pictures, with its interval. pictures: the number that both have a figure for."""
 
     mean: float
     low: float

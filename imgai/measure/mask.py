@@ -14,7 +14,7 @@ from imgai.measure.figures import Figures, mean, ratio
 from imgai.outputs.mask import Mask
 
 NEAR = 0.0075
-"""How far an edge may lie off, as a part of the diagonal (Csurka et al., BMVC 2013)."""
+"""The tolerance of boundaries, as a fraction of the diagonal (Csurka et al., BMVC 2013)."""
 SAME = 0.5
 """The intersection over union from which on an object is a true positive."""
 BACKGROUND = "background"

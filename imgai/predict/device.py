@@ -1,4 +1,4 @@
-"""From "auto" to a device and a precision, and the allocator that makes a CPU fast."""
+"""Choose devices and precisions, and tune the allocator for CPUs."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def fetch(wanted: Wanted, target: Path, tell: Tell = lambda came, size: None) ->
 
 
 def addresses(url: str) -> list[str]:
-    """Where a file is looked for: on the mirror, then where it is."""
+    """Return the addresses to try: the mirror, then the original."""
     mirror = os.environ.get("IMGAI_MIRROR", "").rstrip("/")
     return [f"{mirror}/{url.partition('://')[2]}", url] if mirror else [url]
 

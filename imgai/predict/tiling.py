@@ -24,7 +24,7 @@ class Window:
 
 
 class Grid:
-    """Where the tiles of one image lie.
+    """The positions of the tiles of an image.
 
     The image is thought of as padded at the right and below, by reflection, to sides that are multiples
     of `multiple_of` and at least `minimum`. Tiles begin at multiples of `multiple_of`, so that a network

@@ -64,7 +64,7 @@ def check_result(header: Header, plan: Plan, specs: Sequence[StepSpec]) -> None:
 
 
 def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
-    """How many bytes one page takes with all that the steps add to it: masks of 8 bits, pictures in float.
+    """Return the memory of a page in bytes, with the results of the steps: masks in 8 bits, pictures in float.
 
     The last picture is held at the depth that is written, not in float.
     """
@@ -72,7 +72,7 @@ def bytes_of(header: Header, specs: Sequence[StepSpec]) -> int:
 
 
 def bytes_beside(sample: Sample, specs: Sequence[StepSpec]) -> int:
-    """How many bytes a decoded page takes besides `bytes_of`: what its header does not tell.
+    """Return the memory of a decoded page in addition to `bytes_of` that its header does not determine.
 
     Of a picture whose colours are not sRGB, networks see a copy of 16 bits, and what they make of it has 16 bits
     too; so has the copy with a range of values stretched.

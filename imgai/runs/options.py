@@ -1,4 +1,4 @@
-"""How a run went; what it is told is in `imgai.options`."""
+"""The summary of a run; its options are in `imgai.options`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["OutputOptions", "RunOptions", "Summary"]
 
 @dataclass(slots=True)
 class Summary:
-    """How a run ended: how many inputs were done, skipped because nothing changed, or failed, and which files did.
+    """The summary of a run: the number of inputs done, skipped as unchanged, and failed, and the failed files.
 
     unrecorded: records that could not be written. empty: the inputs, done now or before, in which nothing was found.
     fail_if_empty: whether that is a failure.

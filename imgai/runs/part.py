@@ -21,7 +21,7 @@ class Part:
         return f"{self.number}/{self.count}"
 
     def place(self, name: str) -> int:
-        """How many parts after this one an input's is; 0 for those of this part."""
+        """Return the distance from this part to the part of an input; 0 for inputs of this part."""
         value = int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big")
         return (value - (self.number - 1)) % self.count
 

@@ -1,4 +1,4 @@
-"""From the names on the command line to the list of inputs."""
+"""Expand the names on the command line to a list of inputs."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _score(row: Row) -> float:
 
 
 def _margin(scores: Mapping[str, float]) -> float | None:
-    """How far the best score is ahead of the next; the best itself where there is no other."""
+    """Return the difference of the two best scores; the best score if there is only one."""
     values = sorted(scores.values(), reverse=True)
     return round(values[0] - sum(values[1:2]), 6) if values else None
 

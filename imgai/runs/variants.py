@@ -36,7 +36,7 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a variant went. seconds: loading included. error: why it could not be run at all."""
+    """The outcome of a variant. seconds: including loading. error: the reason if it could not be run."""
 
     title: str
     seconds: float

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 LONGEST = 0.999
 SHARE = 0.05
-"""How much of the steps so far the average goes back over (a twentieth), until it goes back over a thousand of them."""
+"""The window of the average as a fraction of the steps so far (a twentieth), up to a thousand steps."""
 
 
 class Average:

@@ -87,7 +87,7 @@ class Batches:
 
     @property
     def steps(self) -> int:
-        """How many steps an epoch has."""
+        """The number of steps per epoch."""
         return self.order.steps
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:

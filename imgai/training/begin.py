@@ -23,7 +23,7 @@ from imgai.training.settings import TrainOptions
 SIDE = 256
 """The side of crops, where the model takes pictures of any size and nobody says."""
 _PIXELS = {True: 4 * 256 * 256, False: 16 * 224 * 224}
-"""How many pixels a step takes on a CPU, of a model that is tiled, and of one with one input size."""
+"""The number of pixels per step on a CPU, for tiled models and for models with an input_size."""
 _GPU = 4
 _LARGEST = 64
 
@@ -90,7 +90,7 @@ def side_of(base: Model, dataset: Dataset, asked: int | None) -> int:
 
 
 def batch_of(model: Model, size: int, device: torch.device, pictures: int) -> int:
-    """How many pictures or crops a step takes."""
+    """Return the batch size."""
     pixels = _PIXELS[model.input_size is None] * (_GPU if device.type == "cuda" else 1)
     most = pictures if model.input_size is not None else pictures // 2  # so that an epoch has some steps
     return max(2, min(_LARGEST, round(pixels / (size * size)), most))

@@ -23,7 +23,7 @@ class Cache(Generic[T]):
 
     @property
     def bytes(self) -> int:
-        """How many bytes are held."""
+        """The size of the cached arrays in bytes."""
         return self._bytes
 
     def __contains__(self, key: Hashable) -> bool:

@@ -95,7 +95,7 @@ def _factor(amount: Amounts, rng: np.random.Generator) -> float:
 
 
 def _place(side: int, wide: int, rng: np.random.Generator) -> int:
-    """Where a window begins: anywhere inside; where it is larger than the picture, with all of the picture in it."""
+    """Draw the start of a window inside the picture; a window larger than the picture contains all of it."""
     return int(rng.integers(min(0, side - wide), max(0, side - wide) + 1))
 
 

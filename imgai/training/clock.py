@@ -41,7 +41,7 @@ class Clock:
         return self._now() - self._begun
 
     def progress(self, step: int) -> float:
-        """How far the training is before this step, 0 to 1; at 1 it is over."""
+        """Return the progress before this step, 0 to 1; at 1 the training ends."""
         by_steps = step / self.steps if self.steps else 0.0
         by_time = self.used / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(by_steps, by_time))

@@ -1,4 +1,4 @@
-"""How a training went, as a picture."""
+"""Plot the curves of a training."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ Box = tuple[int, float, float, float, float]
 
 
 class LabelPicture(Protocol):
-    """Where the label picture of an example is: a file, or outlines to be drawn."""
+    """The label image of an example: a file, or outlines to be drawn."""
 
     def read(self, max_pixels: int) -> np.ndarray:
         """0 is the background, the index of a class or the number of an object from 1 on. Shape: ``(H, W)`` int32"""

@@ -25,7 +25,7 @@ class Findings:
 
     @property
     def count(self) -> int:
-        """How many pictures are left out."""
+        """The number of pictures that are left out."""
         return sum(map(len, self._out.values()))
 
     def lines(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from imgai.images import orientation
 from imgai.training.pictures import label_pages, page_of
 
 HALF = {np.dtype(np.uint8): 128, np.dtype(np.uint16): 32768}
-"""From which value on a pixel is inside, of a mask with soft or damaged edges."""
+"""The threshold for masks with soft or damaged edges."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from imgai.training.example import Example
 BALANCES = ("auto", "none", "weights", "oversample", "undersample")
 """Methods for balancing classes; see `Order`."""
 SKEWED = 3.0
-"""How many times as many pictures the largest class has as the smallest, from which on ``auto`` weighs them."""
+"""The ratio of the largest to the smallest class from which on ``auto`` balances them."""
 
 
 class Order:
@@ -44,7 +44,7 @@ class Order:
 
     @property
     def steps(self) -> int:
-        """How many steps an epoch has."""
+        """The number of steps per epoch."""
         return max(1, -(-self._count // self.batch))
 
     def step(self, number: int) -> list[int]:
@@ -88,7 +88,7 @@ def kinds_of(examples: Sequence[Example]) -> list[int]:
 
 
 def skew_of(examples: Sequence[Example]) -> float:
-    """How many times as many pictures the largest class has as the smallest."""
+    """Return the ratio of the largest to the smallest class."""
     counts = Counter(kinds_of(examples))
     return max(counts.values()) / min(counts.values())
 

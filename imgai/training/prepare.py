@@ -45,7 +45,7 @@ UNMEASURED = "unmeasured"
 ENDED = ".ended"
 """The file in which the first of several processes leaves how it ended; UNMEASURED: without a model."""
 _HEAD_ROUNDS = 2
-"""How often features of every picture are computed for a new head: as it is, and varied."""
+"""The number of feature vectors per picture for a new head: of the picture, and of augmented versions."""
 _HEAD_SHARE = 0.25
 """Of the minutes, that computing them may take."""
 

@@ -26,7 +26,7 @@ SOUGHT = ".sought.pt"
 SHARE = 0.25
 """Of the whole training, that all short runs take together."""
 _SPREAD = 10.0
-"""How many times the usual rate the highest rate is, and the lowest the other way."""
+"""The factor between the default learning rate and the highest, and between the lowest and the default."""
 _SIZES = (0.75, 1.0, 1.5)
 
 

@@ -19,7 +19,7 @@ from imgai.errors import ImgaiError
 from imgai.runs.signals import on_signal
 
 _WAIT = timedelta(hours=2)
-"""How long the others wait while the first measures."""
+"""The time limit for other processes to wait while the first one validates."""
 
 
 class World:

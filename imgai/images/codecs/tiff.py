@@ -37,7 +37,7 @@ _POINTER = re.compile(
 _MINISWHITE, _MINISBLACK, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR, _CIELAB = 0, 1, 2, 3, 4, 5, 6, 8
 _GREY = (_MINISWHITE, _MINISBLACK)
 _CHANNELS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _PALETTE: 1, _CMYK: 4, _CIELAB: 3}
-"""How many samples the colour of each PhotometricInterpretation has; any more are extra."""
+"""The number of colour samples for each PhotometricInterpretation; further samples are extra."""
 _UNSPECIFIED, _ASSOCIATED, _UNASSOCIATED = 0, 1, 2
 _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
 """Makers of slides whose pyramids say of no level that it is a reduced copy; as tifffile calls them."""

@@ -242,7 +242,7 @@ def _raw(network: nn.Module, call: Call, image: Tensor) -> Tensor:
 
 
 def _unlike(network: nn.Module, call: Call, image: Tensor) -> float:
-    """How far the graph's answer is from the picture itself, with a range of values."""
+    """Return the difference between the graph's answer and the picture, for a range of values."""
     answer = _raw(network, call, image)
     if answer.ndim != 4:
         return 0.0

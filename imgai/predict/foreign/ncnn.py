@@ -140,7 +140,7 @@ def _compact(layers: list[Layer]) -> State:
 
 
 def _shrunk(layers: list[Layer]) -> float:
-    """By how much the last layer resizes the answer of the network."""
+    """Return the factor by which the last layer resizes the output."""
     last = layers[-1]
     return float(last.options.get(1, "1")) if last.kind == "Interp" else 1.0
 

@@ -109,7 +109,7 @@ def load(context: LoadContext) -> Predictor:
 
 
 def _called(path: Path, kind: str, graph: Graph, notes: Notes, base: Model) -> Call:
-    """How the graph is called for the task: known, or found now."""
+    """Return how to call the graph for the task, from the cache if it is known."""
     assert base.weights is not None
     digest, version = f"{base.weights.sha256}-{base.task}", f"{_VERSION} {runtime_version()}"
     held = kept(digest, version, lambda: dataclasses.asdict(found(path, kind, graph, notes)))

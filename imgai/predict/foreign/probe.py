@@ -41,7 +41,7 @@ def smallest(network: Callable[[Tensor], Tensor], least: int, multiple_of: int, 
 
 
 def overlap(network: Callable[[Tensor], Tensor], scale: int, least: int, multiple_of: int, channels: int) -> int:
-    """How far tiles have to overlap, so that they differ from the whole by no more than rounding does.
+    """Return the overlap of tiles at which they differ from the whole by no more than rounding.
 
     The network runs on a strip and on the same strip cut short, which tells by how much an answer is off at each
     distance from a tile's edge. Of an overlap the host leaves a third out and fades over the next third; the least is

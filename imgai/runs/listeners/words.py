@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COMMONEST = 5  # classes of objects that are counted in the last line
 _AGAIN = 10
-"""How many failures are told again at the end."""
+"""The number of failures that are repeated at the end."""
 
 
 class Words(Listener):
@@ -102,7 +102,7 @@ class Words(Listener):
             self._console.say(following)
 
     def _speed(self, done: int) -> str:
-        """How long it took: `` in 12.3 s, 1.1 a second``."""
+        """Return the duration: `` in 12.3 s, 1.1 a second``."""
         if not done or self._begun is None:
             return ""
         seconds = max(1e-3, time.monotonic() - self._begun)
@@ -150,7 +150,7 @@ class Words(Listener):
 
 
 def rate_of(done: int, seconds: float) -> str:
-    """How fast: ``12.5 a second``, or ``3.1 s each``."""
+    """Return the rate: ``12.5 a second``, or ``3.1 s each``."""
     rate = done / max(1e-3, seconds)
     return f"{rate:.1f} a second" if rate >= 1 else f"{1 / max(rate, 1e-9):.1f} s each"
 
