@@ -1,6 +1,6 @@
-"""What docs/scale.md says in numbers: stores against disks, kills, two runs at once, memory.
+"""What docs/scale.md says in numbers: stores against disks, a cluster against one process, kills, two runs at once, memory.
 
-python -m benchmarks.scale [NAME ...] [--count N] [--before FOLDER]; needs imgai[stores] and moto[s3,server].
+python -m benchmarks.scale [NAME ...] [--count N] [--before FOLDER]; needs imgai[ray,stores] and moto[s3,server].
 Everything that is compared runs alternately, and the medians of the ratios are printed.
 """
 
@@ -154,6 +154,17 @@ def store(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     return {"of_disk": statistics.median(ratios), "pictures_a_second": count / remote}
 
 
+def ray(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
+    """Two workers of a cluster that is started for it, against one process; start and end included."""
+    source, ratios = pictures(scratch / "small", count), []
+    for _ in range(3):
+        shutil.rmtree(scratch / "out", ignore_errors=True)
+        alone = seconds(source, "--out", scratch / "out")
+        shutil.rmtree(scratch / "out", ignore_errors=True)
+        ratios.append(alone / seconds(source, "--out", scratch / "out", "--on", "ray", "--workers", 2))
+    return {"of_one_process": statistics.median(ratios)}
+
+
 def kills(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """Job arrays of two whose processes are killed at random moments, until all is done."""
     source, out = pictures(scratch / "small", count), scratch / "out"
@@ -211,7 +222,7 @@ def memory(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
 
 
 MEASURES: dict[str, Callable[[Path, int, Path | None], dict[str, float]]] = {
-    "local": local, "store": store, "kills": kills, "twice": twice, "memory": memory,
+    "local": local, "store": store, "ray": ray, "kills": kills, "twice": twice, "memory": memory,
 }  # fmt: skip
 
 
