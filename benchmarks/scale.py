@@ -1,4 +1,4 @@
-"""What docs/scale.md says in numbers: stores against disks, a cluster against one process, kills, two runs at once, memory.
+"""What docs/scale.md says in numbers: stores, clusters, kills, two runs at once, memory.
 
 python -m benchmarks.scale [NAME ...] [--count N] [--before FOLDER]; needs imgai[ray,stores] and moto[s3,server].
 Everything that is compared runs alternately, and the medians of the ratios are printed.
