@@ -254,6 +254,10 @@ def test_a_table_that_is_named_is_replaced_and_said(pair: Path, tmp_path: Path, 
     assert table.read_text() == "somebody's"
     _, words = weigh([pair], table)
     assert f"replaced {table}" in words.said
+    table.write_text("somebody's again")
+    summary, words = weigh([pair], table)
+    assert (summary.done, summary.skipped) == (0, 2)
+    assert f"replaced {table}" in words.said, "it is written though no picture is done again"
 
 
 def test_a_coco_file_that_imgai_did_not_make_is_refused(pair: Path, tmp_path: Path, find_light: Any) -> None:

@@ -82,7 +82,7 @@ class Words(Listener):
         if self._less_deep and not any(getattr(each.params, "format", None) for each in kinds):
             words = f"{counted(self._less_deep, 'picture')} of more than 8 bits got 8"
             self._console.warn(f"{words}, which is all that the format holds; --format png or tiff keeps them")
-        if run.replaces is not None and summary.done:
+        if run.replaces is not None and (summary.done or options.outputs.table is not None):
             self._console.say(f"replaced {run.replaces}")
         parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
         if summary.skipped:
