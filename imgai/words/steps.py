@@ -202,7 +202,7 @@ def spec_of(asked: Asked, registry: Registry, *, name: str = "") -> StepSpec:
 def _mask(values: Mapping[str, Any]) -> MaskOptions:
     """Return the requested mask. Raises UsageError if the path does not exist."""
     asked = picked(MaskOptions, values)
-    if asked.mask is not None and not asked.mask.exists():
+    if asked.mask is not None and not (asked.mask.is_file() or asked.mask.is_dir()):  # a pipe can be read but once
         raise UsageError(f"--mask {asked.mask}: there is no such file or folder", "check the path")
     return asked
 

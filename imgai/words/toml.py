@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from imgai.bounded import TooMuch, read_bytes
 from imgai.errors import UsageError
 from imgai.params import Option, check
 
@@ -87,11 +88,9 @@ def _load(path: Path, called: str) -> tuple[str, dict[str, Any]]:
     import tomllib  # here, because few commands need it
 
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-        if len(content) > _LARGEST:
-            raise UsageError(f"{called} has more than {_LARGEST >> 20} MB", "name a TOML file of options")
-        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        text = read_bytes(path, _LARGEST).decode("utf-8-sig").replace("\r\n", "\n")
+    except TooMuch as error:
+        raise UsageError(f"{called} cannot be read: {error.strerror}", "name a TOML file of options") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{called} cannot be read: {error}", "name a TOML file") from error
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from imgai import bounded
 from imgai.cli.main import build_app
 from imgai.cli.schema import recipe_schema
 from imgai.discovery import Plugin
@@ -211,3 +213,12 @@ def test_the_schema_of_records_takes_every_record(recipe: Path, pictures: Path, 
 def test_the_command_prints_either_schema() -> None:
     assert json.loads(imgai("schema", "recipe").stdout) == recipe_schema(REGISTRY)
     assert json.loads(imgai("schema", "record").stdout) == record_schema()
+
+
+def test_a_recipe_in_a_pipe_that_nobody_writes_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounded, "LONGEST", 0.05)
+    os.mkfifo(tmp_path / "r.toml")
+    with pytest.raises(UsageError, match=r"r\.toml cannot be read: nothing came"):
+        read_recipe(tmp_path / "r.toml", REGISTRY)

@@ -371,6 +371,9 @@ def test_a_mask_that_is_not_there_is_told_before_anything_is_done(tmp_path: Path
     registry = Registry([Plugin("fake", "fake", "0", fake.imgai_register_tasks(), fake.imgai_register_models())])
     with pytest.raises(UsageError, match="there is no such file or folder"):
         spec_of(parse_step(f"paint-over --mask {tmp_path / 'nowhere'}", registry), registry)
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it
+    with pytest.raises(UsageError, match="there is no such file or folder"):
+        spec_of(parse_step(f"paint-over --mask {tmp_path / 'pipe'}", registry), registry)
     assert spec_of(parse_step(f"paint-over --mask {tmp_path} --grow 3", registry), registry).mask.grow == 3
 
 
