@@ -106,15 +106,19 @@ def kept() -> Iterator[tuple[list[str], io.StringIO]]:
     pillow = {name: getattr(Image, name) for name in ("open", "new", "fromarray", "MAX_IMAGE_PIXELS")}
     methods = {name: getattr(Image.Image, name) for name in ("save", "convert", "resize")}
     streams, generator = (sys.stdout, sys.stderr), torch.get_rng_state()
+    drawn, numbers = random.getstate(), np.random.get_state()
+    # A plugin may seed with what the tests around it have seeded with, which would not be seen.
+    random.seed(_SEED)
+    np.random.seed(_SEED)
     torch.manual_seed(_SEED)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         before = state()
-        numbers = np.random.get_state()
         try:
             yield changed, printed
         finally:
             changed += changes(before, state())
             _undo(before)
+            random.setstate(drawn)
             np.random.set_state(numbers)
             logging.root.handlers[:], warnings.filters[:] = handlers, filters  # type: ignore[index]
             for name, value in pillow.items():
@@ -138,7 +142,6 @@ def _undo(before: dict[str, Any]) -> None:
         torch.use_deterministic_algorithms(before["torch's deterministic mode"])  # imports much
     torch.set_float32_matmul_precision(before["torch's precision of products"])
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before["torch's settings of cuDNN"]
-    random.setstate(before["the seed of random"])
     _, logging.root.level, logging.root.manager.disable = before["logging"]
     for device, used in zip(("cpu", "cuda"), before["torch's autocast"], strict=True):
         torch.set_autocast_enabled(device, used)
