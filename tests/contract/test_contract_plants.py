@@ -91,7 +91,8 @@ def test_the_good_plugin_passes(garden: Path) -> None:
 
 
 @pytest.mark.parametrize("each", PLANTS, ids=lambda each: each["name"])
-def test_a_planted_fault_is_found(garden: Path, each: dict[str, Any]) -> None:
+def test_a_planted_fault_is_found(garden: Path, monkeypatch: pytest.MonkeyPatch, each: dict[str, Any]) -> None:
+    monkeypatch.chdir(garden)  # some write where they are run
     before = sorted(sys.modules)
     subject = grown(garden, f"planted_{each['name'].replace('-', '_')}", edits_of(each), each["of"])
     found = faults(each["check"], subject)
