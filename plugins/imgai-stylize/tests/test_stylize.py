@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from imgai_stylize import DRAWINGS, MODELS, PAINTINGS, TASK, AnyParams, BuiltInParams, StylizeParams
+from imgai_stylize.displacement import bend
 from imgai_stylize.drawn import DRAWINGS as DRAWN
 from kornia.color import rgb_to_ycbcr
 from PIL import Image
@@ -148,6 +149,33 @@ def test_strokes_are_as_large_as_asked() -> None:
     image = picture(size=(512, 512))
     fine, coarse = (through(stylizer("starry-night", style_scale=scale), image) for scale in (2.5, 6.0))
     assert coarse.diff(dim=3).abs().mean() < 0.75 * fine.diff(dim=3).abs().mean()
+
+
+@pytest.mark.parametrize("style", ["great-wave", "olive-trees"])
+def test_strokes_on_an_even_area_lie_on_no_lattice(style: str) -> None:
+    """In the spectrum the strongest period is not far above its neighbours: 15 to 25 times in noise, 200 in a grid."""
+    y, x = np.indices((384, 384))
+    levels = 128 + 40 * np.sin(y / 160) * np.cos(x / 190)
+    grain = np.random.default_rng(0).normal(0, 1.5, (384, 384, 3))
+    field = torch.from_numpy((levels[..., None] + grain).round().astype(np.uint8)).permute(2, 0, 1)[None]
+    made = through(stylizer(style), field)[0].mean(0).numpy()
+    window = np.hanning(384)
+    power = np.abs(np.fft.fftshift(np.fft.fft2((made - made.mean()) * window[:, None] * window))) ** 2
+    radius = np.hypot(*(np.indices(power.shape) - 192)).round()
+    rings = [power[radius == ring] for ring in range(384 // 32, 384 // 4)]
+    assert max(ring.max() / np.median(ring) for ring in rings) < 50
+
+
+@pytest.mark.parametrize("place", [(0.0, 0.0), (96.0, 160.0)])
+def test_what_is_bent_comes_back_to_its_place(place: tuple[float, float]) -> None:
+    bent = bend(200, 260, *place, CPU)
+    ramp = torch.arange(260.0) / 260
+    for image in (ramp.expand(1, 3, 200, 260), ramp[:200, None].expand(1, 3, 200, 260)):
+        inner = (..., slice(16, -16), slice(16, -16))
+        moved = (bent.there(image) - image)[inner].abs().max() * 260
+        left = (bent.back(bent.there(image)) - image)[inner].abs().max() * 260
+        assert moved > 3
+        assert left < 0.3  # of a pixel
 
 
 @pytest.mark.parametrize("style", ["starry-night", *DRAWINGS])

@@ -85,7 +85,7 @@ MODELS = (
         minimum=16,
         tile=1280,
         overlap=288,
-        revision=2,
+        revision=3,
         params=BuiltInParams,
     ),
     Model(
@@ -109,7 +109,7 @@ MODELS = (
         minimum=16,
         tile=1280,
         overlap=288,
-        revision=2,
+        revision=3,
         params=AnyParams,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from imgai.plugin import LoadContext, Predictor, UsageError, identity
 from imgai_stylize import PAINTINGS
+from imgai_stylize.displacement import Bend, bend
 from imgai_stylize.drawn import DRAWINGS
 from imgai_stylize.eye import Eye
 from imgai_stylize.network import Painter, StyleNet, pack, unpack
@@ -65,20 +66,24 @@ class Mixture(nn.Module):
             return size
         painter = Painter(self.style, None)
         height, width = (-(-max(side, 16) // 8) * 8 for side in view.shape[-2:])
-        self.network.paint(extended(view, height, width), painter)
+        bent = bend(height, width, 0.0, 0.0, view.device).there(extended(view, height, width))  # as the tiles are
+        self.network.paint(bent, painter)
         return torch.cat((size, pack(painter.used)[0]))
 
     def forward(self, image: Tensor, notes: Tensor, place: Tensor) -> Tensor:
         made = torch.zeros_like(image)
-        if self.network is not None and self.style is not None:
-            style = self.style.expand(len(image), -1)
-            whole = unpack(notes[:, 2:]) if notes.shape[1] else None  # None: the tile is the picture
-            with torch.autocast(image.device.type, enabled=False):
-                seen = steadied(image)
-            made = self.share * self.network(seen, style, whole).float()
         # A tile's place is told in fractions of the picture, so that its size in pixels follows from its own.
         height, width = image.shape[-2:]
         origin = (place[:, :2] / place[:, 2:] * torch.tensor([height, width], device=image.device)).round()
+        if self.network is not None and self.style is not None:
+            style = self.style.expand(len(image), -1)
+            whole = unpack(notes[:, 2:]) if notes.shape[1] else None  # None: the tile is the picture
+            bends = [bend(height, width, top, left, image.device) for top, left in origin.tolist()]
+            with torch.autocast(image.device.type, enabled=False):
+                seen = each(bends, Bend.there, steadied(image))
+            painted = self.network(seen, style, whole).float()
+            with torch.autocast(image.device.type, enabled=False):
+                made = self.share * each(bends, Bend.back, painted)
         planes = image.float().contiguous()
         for drawing, share in self.drawings:
             made = made + share * drawing(planes, origin)
@@ -86,6 +91,11 @@ class Mixture(nn.Module):
             luma = rgb_to_ycbcr(made.clamp(0, 1))[:, :1]
             made = ycbcr_to_rgb(torch.cat((luma, rgb_to_ycbcr(image)[:, 1:]), dim=1)).clamp(0, 1)
         return made if self.strength == 1 else image + self.strength * (made - image)
+
+
+def each(bends: Sequence[Bend], function: Callable[[Bend, Tensor], Tensor], images: Tensor) -> Tensor:
+    """A batch whose images are bent one by one: each lies at another place. Shape: ``(B, 3, H, W)``, kept"""
+    return torch.cat([function(bend, image[None]) for bend, image in zip(bends, images, strict=True)])
 
 
 def extended(view: Tensor, height: int, width: int) -> Tensor:
