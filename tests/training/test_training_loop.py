@@ -168,6 +168,21 @@ def test_a_full_disk_costs_no_line_of_the_log(tmp_path: Path, monkeypatch: pytes
     assert [row["step"] for row in rows] == [1, 2, 3]
 
 
+def test_momentum_that_dies_away_slows_no_step() -> None:
+    """The momentum of weights without a gradient becomes a number below float32's normal range, which CPUs are slow
+    with: it counts as 0 while it trains, and the process computes as before afterwards."""
+    tiny = torch.tensor([1e-30])
+    seen: list[float] = []
+
+    def loss(answer: Tensor, target: Tensor) -> Tensor:
+        seen.append(float(tiny * 1e-10))
+        return nn.functional.cross_entropy(answer, target)
+
+    loop(Ear(), steps=2, loss=loss).run()
+    assert seen == [0.0, 0.0]
+    assert float(tiny * 1e-10) > 0
+
+
 def test_patience_ends_it_and_the_best_counts() -> None:
     ear = Ear([0.1, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0])
     run = loop(ear, steps=1000, patience=3)

@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="with --measure: a picture of what became of the photographs")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # momentum that dies away slows every step otherwise
     if options.measure:
         measure(
             options.measure,

@@ -295,6 +295,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, default=weights, help="EfficientNet-Lite0's weights")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)  # momentum that dies away slows every step otherwise
     options.out.mkdir(parents=True, exist_ok=True)
     if options.what == "lessons":
         lessons.hold_out(options.wheel, options.photos, options.out)
