@@ -94,8 +94,8 @@ class Listener(Protocol):
 
     def stepped(self, row: dict[str, Any], progress: float, left: float | None) -> None: ...
 
-    def measure(self, state: State) -> float | None:
-        """Measure the averaged weights. Returns a score; larger is better."""
+    def measure(self, state: State, epoch: float) -> float | None:
+        """Measure the averaged weights, after so many epochs. Returns a score; larger is better."""
         ...
 
     def keep(self, state: State) -> None:
@@ -265,13 +265,18 @@ class Loop:
         state.measured, state.used = state.step, self.clock.used
         if self.world.first:
             begun = time.monotonic()
-            score = self.listener.measure(state)
+            score = self.listener.measure(state, self._epochs)
             better = score is not None and (state.best is None or score > state.best)
             state.since = 0 if better else state.since + 1
             state.best = score if better else state.best
             self._schedule(time.monotonic() - begun)
             self._keep()
         self._remember()
+
+    @property
+    def _epochs(self) -> float:
+        """How many epochs are done."""
+        return round(self.state.step / self.epoch, 3)
 
     def _report(self, loss: float, progress: float) -> None:
         state = self.state
@@ -283,7 +288,7 @@ class Loop:
         if state.step % _REPORT == 0 and state.losses:
             row = {
                 "step": state.step,
-                "epoch": round(state.step / self.epoch, 3),
+                "epoch": self._epochs,
                 "loss": round(sum(state.losses) / len(state.losses), 6),
                 "rate": round(self.learner.optimizer.param_groups[0]["lr"], 9),
                 "seconds": round(self.clock.used, 1),

@@ -56,7 +56,6 @@ class Recorder:
         self._teller = teller
         self._log = log
         self._remembered = remembered
-        self._epoch: float | None = None
 
     @property
     def path(self) -> Path:
@@ -67,10 +66,9 @@ class Recorder:
         """A step is done."""
         if row:
             self._log.add(row)
-            self._epoch = row["epoch"]
         self._teller.stepped(row, progress, left)
 
-    def measure(self, state: State) -> float | None:
+    def measure(self, state: State, epoch: float) -> float | None:
         """Write the averaged weights as a model, take the validation pictures through it, keep it if it is the best."""
         tensors = tensors_of(self._learner.average.network, self._about.begun)
         if not finite(tensors):
@@ -97,7 +95,7 @@ class Recorder:
             self.best = measured
         row = {
             "step": state.step,
-            **({"epoch": self._epoch} if self._epoch is not None else {}),
+            "epoch": epoch,
             "seconds": round(state.used, 1),
             "score": score,
             **{name: value for name, value in figures.summary().items() if name not in ("pictures", "classes")},

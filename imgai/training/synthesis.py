@@ -173,7 +173,7 @@ class _Writer:
             self.log.add(row)
         self.teller.stepped(row, progress, left)
 
-    def measure(self, state: State) -> None:
+    def measure(self, state: State, epoch: float) -> None:
         average = self.learner.average.network
         content = serialized({name: value.detach().contiguous() for name, value in self.tensors(average).items()})
         commit(self.out / f"{self.name}.safetensors", lambda file: file.write(content))

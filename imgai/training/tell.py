@@ -61,9 +61,8 @@ class Teller:
         self.event("measure", **row, better=better)
         score = row["score"]
         told = "no figure" if score is None else f"{main} {score:.4f}"
-        epoch = f" (epoch {row['epoch']:.1f})" if "epoch" in row else ""
         best = better and score is not None
-        words = f"after {row['seconds'] / 60:.1f} min{epoch}, validation pictures: {told}"
+        words = f"after {row['seconds'] / 60:.1f} min (epoch {row['epoch']:.1f}), validation pictures: {told}"
         self._console.say(f"{words}{', the best so far' if best else ''}")
         if best:
             self._best = f", best {main} {score:.4f}"

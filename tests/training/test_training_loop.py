@@ -39,12 +39,14 @@ class Ear:
 
     def __init__(self, scores: list[float] | None = None) -> None:
         self.scores, self.measured, self.warnings, self.rows = scores, 0, [], []
+        self.epochs: list[float] = []
 
     def stepped(self, row: dict[str, Any], progress: float, left: float | None) -> None:
         self.rows += [row] if row else []
 
-    def measure(self, state: State) -> float | None:
+    def measure(self, state: State, epoch: float) -> float | None:
         self.measured += 1
+        self.epochs.append(epoch)
         return self.scores.pop(0) if self.scores else float(self.measured)
 
     def keep(self, state: State) -> None:
@@ -211,6 +213,14 @@ def test_by_the_clock_it_is_measured_within_an_epoch_that_takes_long() -> None:
     run.clock = Clock(steps=None, minutes=2, now=lambda: 0.5 * next(ticks))
     run.run()
     assert ear.measured > 5
+
+
+def test_each_measurement_is_told_its_own_epoch_also_between_two_lines_of_the_log() -> None:
+    ear = Ear()
+    run = loop(ear)
+    run.epoch = 3
+    run.run()
+    assert ear.epochs == [float(number) for number in range(1, 21)]
 
 
 def test_the_rate_rises_and_falls() -> None:
