@@ -218,3 +218,11 @@ def test_a_run_shows_how_far_weights_have_come(
     monkeypatch.setattr(sys, "stderr", words)
     load_chains([StepSpec(fake.FIND_LIGHT, model)], Machine(device="cpu"), Console(), max_pixels=10**6)
     assert shown in words.getvalue()
+
+
+@pytest.mark.skipif(not Path("/proc/meminfo").is_file(), reason="a file of Linux")
+def test_memory_that_holds_copies_of_files_counts_as_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Path, "read_text", lambda *_, **__: "MemTotal: 8000 kB\nMemFree: 10 kB\nMemAvailable: 7000 kB\n"
+    )
+    assert devices()[-1].free == 7000 * 1024
