@@ -14,6 +14,7 @@ PAGES = {
     "records": "runs",
     "scale": "scale",
     "other-models": "models",
+    "training": "training",
     "training-data": "training-data",
     "reports": "report",
 }

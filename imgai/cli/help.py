@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from imgai.cli.group import SYNONYMS
 from imgai.cli.settings import Settings
 from imgai.errors import UsageError
 from imgai.pages import PAGES
@@ -30,6 +32,11 @@ def add(app: typer.Typer, registry: Registry, settings: Settings) -> None:
         if words and len(words) == 1 and words[0] in PAGES:
             _show(text_of(words[0]))
             return
+        commands = getattr(whole.command, "commands", {})
+        if words and words[0] not in {*commands, *SYNONYMS}:
+            close = difflib.get_close_matches(words[0], [*commands, *PAGES], n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"there is no command or page {words[0]}", f"{meant}imgai help lists both")
         whole.command.main([*(words or ()), "--help"], prog_name=whole.info_name)
 
 

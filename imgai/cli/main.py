@@ -28,6 +28,7 @@ from imgai.errors import (
     UsageError,
 )
 from imgai.measure import MEASURES
+from imgai.pages import PAGES
 from imgai.plugin import Task
 from imgai.registry import Registry, load_registry
 
@@ -39,6 +40,7 @@ _EXAMPLES = (
     'imgai chain scans/ --out clean/ "denoise" "enhance"',
 )
 _EPILOG = "\n\n".join(("Examples:", *_EXAMPLES)) + (
+    f"\n\nPages of the manual, which imgai help shows: {', '.join(PAGES)}."
     "\n\nExit codes: 0 all done, 1 some inputs failed, 2 wrong usage or nothing to do, "
     "3 a plugin or model could not be loaded, 130 interrupted, 141 the reader of a pipe left."
 )

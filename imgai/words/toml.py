@@ -91,8 +91,11 @@ def _load(path: Path, called: str) -> tuple[str, dict[str, Any]]:
         text = read_bytes(path, _LARGEST).decode("utf-8-sig").replace("\r\n", "\n")
     except TooMuch as error:
         raise UsageError(f"{called} cannot be read: {error.strerror}", "name a TOML file of options") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}", "check the name") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{called} cannot be read: {error}", "name a TOML file") from error
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{called} cannot be read: {why}", "name a TOML file") from error
     try:
         if any(line.count(".") > _DOTS for line in text.splitlines()):
             raise RecursionError

@@ -236,7 +236,7 @@ def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path) -> Non
     assert imgai("help", "config")[0] == imgai("config", "-h")[0] == 0
     code, words = imgai("help", "modles")
     assert code == 2
-    assert "No such command 'modles'" in words
+    assert "there is no command or page modles; did you mean models?" in words
 
 
 def test_plugins_may_be_chosen_by_a_variable(site: Any, greet: str) -> None:

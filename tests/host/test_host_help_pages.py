@@ -6,9 +6,11 @@ import ast
 import tomllib
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from imgai.cli.main import COMMANDS, build_app
+from imgai.errors import UsageError
 from imgai.pages import PAGES, see
 from imgai.registry import load_registry
 
@@ -34,3 +36,12 @@ def test_no_error_leads_to_a_file_that_is_not_installed() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Raise):
                 assert "docs/" not in ast.unparse(node), f"{path}:{node.lineno}"
+
+
+def test_a_word_that_is_neither_a_command_nor_a_page_is_told_with_the_nearest() -> None:
+    app = build_app(load_registry())
+    for word, meant in (("format", "formats"), ("segmnt", "segment")):
+        with pytest.raises(UsageError, match=rf"or page {word}; did you mean {meant}\? imgai help lists both"):
+            CliRunner().invoke(app, ["help", word], catch_exceptions=False)
+    listed = " ".join(CliRunner().invoke(app, ["help"]).stdout.split())
+    assert ", ".join(PAGES) in listed
