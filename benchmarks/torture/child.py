@@ -45,8 +45,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
-    def wait(self, seconds: float = 120) -> Ended:
-        """Wait for its end; kill it if that does not come."""
+    def wait(self, seconds: float = 900) -> Ended:
+        """Wait for its end; kill it if that does not come. On a machine that others use too, a run may take minutes."""
         end, hung = time.monotonic() + seconds, False
         while True:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)

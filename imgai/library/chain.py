@@ -102,9 +102,10 @@ class Chain:
 
 
 def _load(specs: Sequence[StepSpec], machine: Machine) -> Steps:
-    from imgai.predict.device import choose_devices, tune_allocator
+    from imgai.predict.device import choose_devices, settle_math, tune_allocator
 
     tune_allocator()
+    settle_math()  # the chain may be called from several threads
     from imgai.runs.load import load_chain
 
     return load_chain(specs, machine, choose_devices(machine.device)[0])

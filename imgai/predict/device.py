@@ -44,6 +44,16 @@ def tune_allocator() -> None:
     libc.mallopt(_M_ARENA_MAX, 2)
 
 
+def settle_math() -> None:
+    """Let MKL choose its code for this processor, on one thread.
+
+    Its vector functions (square roots, exponentials, logarithms) choose at the first call of one of them, without a
+    lock: a thread that calls one while another chooses may get code of lower accuracy, and so other pixels than the
+    next run. Call before threads are started that compute.
+    """
+    torch.ones(1).sqrt_()
+
+
 @contextlib.contextmanager
 def threads_kept() -> Iterator[None]:
     """Give this thread's share of torch's threads back at the end: each thread has a count of its own."""

@@ -26,6 +26,7 @@ from imgai.images import probe, ranges_of, read
 from imgai.images.channel import only
 from imgai.plugin import Header
 from imgai.predict.chain import Chain
+from imgai.predict.device import settle_math
 from imgai.predict.heard import hears
 from imgai.predict.masks import with_masks
 from imgai.predict.normalize import AUTO
@@ -106,6 +107,7 @@ class Stages:
 
         Raises InputError where the system gives no threads; of those asked for, fewer will do.
         """
+        settle_math()
         todo, most = iter(jobs), count if count is not None else sys.maxsize
         usual = _THREADS_OF_STORES if self._waits else max(1, min(8, os.cpu_count() or 1))
         workers = min(self._options.threads or usual, _MOST_THREADS)

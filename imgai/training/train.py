@@ -15,7 +15,7 @@ from imgai import hidden, trained
 from imgai.console import Console
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, UsageError
 from imgai.plugin import Model, Task
-from imgai.predict.device import choose_devices, tune_allocator
+from imgai.predict.device import choose_devices, settle_math, tune_allocator
 from imgai.registry import Registry, load_registry
 from imgai.training import checkpoint
 from imgai.training.begin import base_of
@@ -38,6 +38,7 @@ def train(task: str, options: TrainOptions, typed: frozenset[str], console: Cons
     number.
     """
     tune_allocator()
+    settle_math()
     _check_extras(options)
     registry = load_registry()
     teller = Teller(console, as_json=options.json)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from imgai.errors import DeviceError, PluginError
 from imgai.options import Machine
@@ -170,6 +171,55 @@ def test_a_file_that_was_changed_is_refused(server: str) -> None:
 def test_a_file_of_a_package_that_is_missing() -> None:
     with pytest.raises(PluginError, match="missing; reinstall the plugin"):
         find(weights("imgai:nowhere.safetensors"))
+
+
+FIRST_USE = """
+import ctypes, sys, torch
+from pathlib import Path
+
+library = ctypes.CDLL(str(Path(torch.__path__[0]) / "lib" / "libtorch_cpu.so"))
+if not hasattr(library, "mkl_vml_serv_cpu_detect"):
+    sys.exit(77)
+start = ctypes.cast(library.mkl_vml_serv_cpu_detect, ctypes.c_void_p).value
+code = ctypes.string_at(start, 6)
+if code[:2] != bytes.fromhex("8b05"):  # mov eax, [rip + n]
+    sys.exit(77)
+chosen = ctypes.c_int.from_address(start + 6 + int.from_bytes(code[2:], "little", signed=True))
+assert chosen.value == -1
+
+from imgai.runs import stages
+
+seen = []
+
+class Noted(stages.Thread):
+    def start(self):
+        seen.append(chosen.value)
+        super().start()
+
+stages.Thread = Noted
+from imgai.cli.main import main
+
+try:
+    main()
+finally:
+    print("before threads:", seen)
+    assert seen and min(seen) >= 0
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not torch.backends.mkl.is_available(),
+    reason="reads a variable of MKL in the library of torch",
+)
+def test_mkl_has_chosen_its_code_before_threads_start(tmp_path: Path) -> None:
+    """Threads that call it first at the same time may get code of lower accuracy, and so other pixels."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    words = ["enhance", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--backend", "torch"]
+    answer = subprocess.run([sys.executable, "-c", FIRST_USE, *words], capture_output=True, text=True, check=False)
+    if answer.returncode == 77:
+        pytest.skip("MKL is of another version")
+    assert answer.returncode == 0, answer.stderr
+    assert "before threads: [" in answer.stdout
 
 
 MEMORY = """
