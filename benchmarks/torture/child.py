@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from imgai.errors import EXIT_INTERRUPTED
+
 HANG = 124
 """The exit code of a child that took too long."""
 
@@ -106,7 +108,8 @@ def _be(work: Callable[[], object], words: Path) -> NoReturn:
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+            # A signal before `main` has set handlers of its own meets Python, not imgai: no traceback of it counts.
+            signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
         work()
         code = 0
     except SystemExit as end:

@@ -27,7 +27,8 @@ class Kill:
             ended = command(list(RUNS[number]), self._folder).wait()
             assert ended.code == 0, ended.words
             self._right[number] = ended.seconds, hashes(self._folder / "out")
-            shutil.copytree(self._folder / "out", self._right_folder(number), dirs_exist_ok=True)
+            shutil.rmtree(self._right_folder(number), ignore_errors=True)  # of an earlier version
+            shutil.copytree(self._folder / "out", self._right_folder(number))
         return self._right[number]
 
     def _right_folder(self, number: int) -> Path:
