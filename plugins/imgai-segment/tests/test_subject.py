@@ -9,7 +9,7 @@ import imgai_segment
 import pytest
 import torch
 from imgai_segment import efficientnet_lite, subject
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -63,9 +63,41 @@ def test_finds_a_person_wherever_one_stands(predictor: Predictor) -> None:
         assert iou > 0.6, f"IoU {iou:.2f} at {left}"
 
 
-def test_flat_grey_has_no_subject(predictor: Predictor) -> None:
-    mask = masks_of(predictor, torch.full((1, 3, subject.SIZE, subject.SIZE), 0.5))
-    assert (mask > 0.5).float().mean() < 0.2
+def test_what_shows_no_subject_has_an_empty_mask(predictor: Predictor) -> None:
+    side, generator = subject.SIZE, torch.Generator().manual_seed(0)
+    coarse = F.interpolate(torch.rand(1, 3, 24, 24, generator=generator), (side, side), mode="bicubic").clamp(0, 1)
+    sky = torch.linspace(0.4, 0.9, side)[:, None].expand(1, 3, side, side) * torch.tensor([0.6, 0.8, 1])[:, None, None]
+    pictures = {
+        "grey": torch.full((1, 3, side, side), 0.5),
+        "noise": torch.rand(1, 3, side, side, generator=generator),
+        "texture": 0.4 + 0.2 * coarse,
+        "sky": sky,
+    }
+    for name, image in pictures.items():
+        assert (masks_of(predictor, image) > 0.5).float().mean() < 0.005, name
+
+
+def test_presence_lowers_the_mask_where_the_picture_speaks_against_it() -> None:
+    presence = subject.Presence()
+    torch.nn.init.zeros_(presence.score.weight)
+    logits = torch.randn(2, 1, 8, 8)
+    average = torch.zeros(2, 1280)
+    average[1, 0] = 1
+    with torch.inference_mode():
+        presence.score.weight[0, 0] = -3.0
+        presence.score.bias.fill_(0.5)
+        lowered = presence(average, logits)
+    assert torch.equal(lowered[0], logits[0])  # a score above 0 changes nothing, not even by rounding
+    torch.testing.assert_close(lowered[1], logits[1] - 2.5 * subject.STEEP)
+
+
+def test_what_is_trained_from_it_has_no_opinion_of_what_a_subject_is(tmp_path: Path) -> None:
+    weights = load_file(WEIGHTS)
+    kept = {name: value for name, value in weights.items() if not name.startswith("presence.")}
+    assert len(kept) == len(weights) - 2
+    save_file(kept, tmp_path / "own.safetensors")
+    loaded = subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=tmp_path / "own.safetensors"))
+    assert loaded.network.presence is None  # type: ignore[union-attr]
 
 
 def test_an_image_gets_the_same_mask_alone_and_in_a_batch(predictor: Predictor) -> None:
@@ -85,7 +117,7 @@ def test_memory_format_does_not_matter(predictor: Predictor) -> None:
 
 def test_weights_are_half_precision_finite_and_complete() -> None:
     weights = load_file(WEIGHTS)
-    assert weights.keys() == subject.Subject().state_dict().keys()
+    assert weights.keys() == subject.Subject(presence=True).state_dict().keys()
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in weights.values())
 
 
@@ -142,7 +174,7 @@ def test_declaration_matches_the_network_and_the_file() -> None:
     declared = next(model for model in imgai_segment.MODELS if model.name == "subject")
     assert declared.weights is not None
     assert declared.input_size == (subject.SIZE, subject.SIZE)
-    assert declared.parameters == sum(value.numel() for value in subject.Subject().state_dict().values())
+    assert declared.parameters == sum(value.numel() for value in subject.Subject(presence=True).state_dict().values())
     assert declared.weights.size == WEIGHTS.stat().st_size
     assert declared.weights.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
 

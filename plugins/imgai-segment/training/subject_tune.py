@@ -54,7 +54,9 @@ class Tuned(nn.Module):
     def __init__(self, weights: Path) -> None:
         super().__init__()
         self.subject = Subject()
-        self.subject.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+        state = {name: value.float() for name, value in load_file(weights).items()}
+        # `subject_presence` fits that again, to what was learned here.
+        self.subject.load_state_dict({name: x for name, x in state.items() if not name.startswith("presence.")})
         self.sides = nn.ModuleList(nn.Conv2d(width, 1, 1) for width in WIDTHS[1:])
         for side in self.sides.parameters():
             nn.init.zeros_(side)
@@ -179,9 +181,13 @@ def main() -> None:
     empty = read_empty(args.photos)
     if args.measure:
         for weights in args.measure:
-            line = {"weights": weights.name, **report(Tuned(weights).subject.eval(), held, empty)}
+            state = {name: value.float() for name, value in load_file(weights).items()}
+            network = Subject(presence="presence.score.weight" in state).eval()
+            network.load_state_dict(state)
+            line = {"weights": weights.name, **report(network, held, empty)}
             print(json.dumps(line), flush=True)
         return
+    torch.set_flush_denormal(True)  # momentum that dies away slows every step otherwise
     barred = set(names("subject_barred.txt"))
     grounds = read_photos(args.photos, leave=barred)
     train["things"] = read_things(args.photos, leave=barred)

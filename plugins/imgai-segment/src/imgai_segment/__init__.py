@@ -34,13 +34,13 @@ MODELS = (
         train="imgai_segment.subject_training:train",
         weights=Weights(
             file="imgai_segment:weights/subject.safetensors",
-            sha256="bf4f41f8a9b816a89f9761293766c28cdf328709aee417cca295fd33e46d9418",
-            size=10_250_954,
+            sha256="bc9f876873d39771a3dae9b855b0ee5066660a97a6385e1390375f705d5a634c",
+            size=10_253_700,
             license="Apache-2.0",
-            data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, "
-            "photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
+            data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, animals, cats, things, COCO (CC BY 4.0, "
+            "MIT, public domain, CC0), photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
         ),
-        parameters=5_117_961,
+        parameters=5_119_246,
         bfloat16=True,
         labels=("subject",),
         input_size=(384, 384),

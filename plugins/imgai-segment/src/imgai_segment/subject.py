@@ -28,6 +28,8 @@ SIZE = 384
 """The side, in pixels, of the square that the network takes."""
 
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of each channel: all the same
+STEEP = 2.0
+"""How much a logit falls for each unit of a score of presence below 0."""
 WIDTHS = (32, 48, 64, 96, 128)
 """The decoder's channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size."""
 
@@ -72,16 +74,47 @@ class Activation(nn.Module):
         return (evidence / (evidence.square().mean((1, 2), keepdim=True) + 1e-4).sqrt()).unsqueeze(1)
 
 
+class Presence(nn.Module):
+    """Lower the logits of an image that shows no subject.
+
+    A linear classifier of the whole image: the average of the head's features, which tell a landscape or a texture,
+    and four figures of the mask itself, so that a sure mask counts whatever the features say.
+
+    Shape: ``(B, 1280)`` and logits ``(B, K, h, w)`` to logits. Where the score is at least 0 they are unchanged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.score = nn.Linear(HEAD + 4, 1)
+
+    @staticmethod
+    def figures(average: Tensor, logits: Tensor) -> Tensor:
+        """The head's average, and the mask's mean, area, certainty inside and undecided share. Shape: ``(B, 1284)``"""
+        likely = logits.float().sigmoid().amax(1).flatten(1)
+        inside = (likely > 0.5).float()
+        unsure = ((likely > 0.1) & (likely < 0.9)).float()
+        area = inside.mean(1)
+        within = (likely * inside).mean(1) / area.clamp_min(1e-6)
+        return torch.cat((average.float(), torch.stack((likely.mean(1), area, within, unsure.mean(1)), 1)), 1)
+
+    def forward(self, average: Tensor, logits: Tensor) -> Tensor:
+        with torch.autocast(logits.device.type, enabled=False):  # the sum of 1284 products needs its digits
+            figures = self.figures(average, logits)
+            score = F.linear(figures, self.score.weight.float(), self.score.bias.float())
+        return logits + (STEEP * score.clamp_max(0)).to(logits.dtype)[:, :, None, None]
+
+
 class Subject(nn.Module):
     """Lite0 with a pyramid on top.
 
     classes: how many it tells apart.
     norm: keep the decoder's batch normalisations apart, to train it; the shipped weights have them folded.
+    presence: lower the logits of images without a subject.
 
     Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, classes, H / 2, W / 2)``.
     """
 
-    def __init__(self, classes: int = 1, *, norm: bool = False) -> None:
+    def __init__(self, classes: int = 1, *, norm: bool = False, presence: bool = False) -> None:
         super().__init__()
         self.encoder = EfficientNetLite0()
         self.activation = Activation()
@@ -98,16 +131,22 @@ class Subject(nn.Module):
             for width, kernel, repeats in zip(WIDTHS, (3, 3, 5, 5, 5), (1, 1, 2, 2, 2), strict=True)
         )
         self.out = nn.Conv2d(WIDTHS[0], classes, 3, padding=1)
+        self.presence = Presence() if presence else None
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Return the decoder's features from 1/2 (32 channels) to 1/32 of the size (128)."""
-        return self.finer(*self.coarsest(images))
+        skips, x, _ = self.coarsest(images)
+        return self.finer(skips, x)
 
-    def coarsest(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The encoder's features from 1/2 to 1/16 of the size, and the decoder's at 1/32, ``(B, 128, h, w)``."""
+    def coarsest(self, images: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """The encoder's features from 1/2 to 1/16 of the size, the decoder's at 1/32, and the head's average.
+
+        Shape: ``(B, 3, H, W)`` to a list, ``(B, 128, h, w)`` and ``(B, 1280)``
+        """
         *skips, deep, head = self.encoder(images)
+        average = head.mean((2, 3))
         x = self.context(torch.cat((deep, head, self.activation(head)), 1))
-        return skips, self.blocks[4](F.relu(x + self.whole(head.mean((2, 3)))[:, :, None, None]))
+        return skips, self.blocks[4](F.relu(x + self.whole(average)[:, :, None, None])), average
 
     def finer(self, skips: list[Tensor], x: Tensor) -> list[Tensor]:
         """The decoder's features of all levels, from what `coarsest` returns."""
@@ -120,8 +159,9 @@ class Subject(nn.Module):
         return levels
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.out(self.pyramid(images)[0])
-        return logits
+        skips, x, average = self.coarsest(images)
+        logits: Tensor = self.out(self.finer(skips, x)[0])
+        return logits if self.presence is None else self.presence(average, logits)
 
 
 class Mask(nn.Module):
@@ -137,7 +177,7 @@ def explain(network: Subject, images: Tensor, label: int) -> Tensor:
     Shape: ``(B, 3, h, w)`` to ``(B, h / 32, w / 32)``
     """
     with torch.inference_mode(False), torch.enable_grad():
-        skips, features = network.coarsest(images.clone())
+        skips, features, _ = network.coarsest(images.clone())
         features = features.detach().requires_grad_()
         logits = network.out(network.finer([skip.detach() for skip in skips], features)[0])[:, label]
         inside = (logits.detach() > 0).float()
@@ -154,9 +194,9 @@ def load(context: LoadContext) -> Predictor:
     """
     if context.weights is None:
         raise ValueError("the subject model needs its weights")
-    with torch.device("meta"):
-        network = Subject(len(context.model.labels or ("",)))
     weights = load_file(context.weights, device=str(context.device))
+    with torch.device("meta"):
+        network = Subject(len(context.model.labels or ("",)), presence="presence.score.weight" in weights)
     network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     return predictor(network.requires_grad_(False), context.device)
 
