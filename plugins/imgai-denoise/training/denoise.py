@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from imgai_denoise.network import DenoiseNet
+from kornia.enhance import adjust_hue, adjust_saturation
 from noise import photo_noise
 from safetensors.torch import load_file
 from tables import LEVELS, measure, psnr
@@ -31,6 +32,9 @@ HIGHEST = 55
 """The highest standard deviation that `gaussian` sees, of 255."""
 LATE = 0.75
 """Of the time, after which crops are larger."""
+VIVID = 0.3
+"""Share of the crops of `gaussian` whose hues are turned and whose colours are made stronger: photographs have few
+strongly saturated colours, and test pictures and drawings have many."""
 EPSILON = 1e-4
 """Added to a crop's squared error before its logarithm is taken: beyond 40 dB it is good enough."""
 
@@ -54,6 +58,19 @@ def degrade(model: str, rng: np.random.Generator, clean: Tensor) -> Tensor:
     noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32))
     level = torch.from_numpy(rng.uniform(0, HIGHEST / 255, (len(clean), 1, 1, 1)).astype(np.float32))
     return clean + noise * level
+
+
+def vivid(rng: np.random.Generator, clean: Tensor) -> Tensor:
+    """Turn the hues of some crops, and multiply their saturation by 1 to 3. Shape: ``(B, 3, H, W)``, kept"""
+    chosen = torch.from_numpy(rng.random(len(clean)) < VIVID)
+    if not chosen.any():
+        return clean
+    count = int(chosen.sum())
+    turns = torch.from_numpy(rng.uniform(-np.pi, np.pi, count).astype(np.float32))
+    factors = torch.from_numpy(rng.uniform(1, 3, count).astype(np.float32))
+    made = clean.clone()
+    made[chosen] = adjust_saturation(adjust_hue(clean[chosen], turns), factors).clamp(0, 1)
+    return made
 
 
 def validation(model: str, photographs: Any) -> tuple[Tensor, Tensor]:
@@ -102,6 +119,8 @@ def train(options: argparse.Namespace) -> None:
 
     def batch(rng: np.random.Generator, progress: float) -> tuple[Tensor, Tensor]:
         clean = crops(rng, photographs[:-HELD_OUT], options.batch, options.crop if progress < LATE else options.late)
+        if options.model == "gaussian":
+            clean = vivid(rng, clean)
         return degrade(options.model, rng, clean), clean
 
     learn(

@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, required=True, help="weights of imgai-denoise's photo, or of low-light")
     parser.add_argument("--look", type=Path, help="weights of looks.py: both are packed into low-light.safetensors")
     parser.add_argument("--size", type=int, default=96)
-    add_options(parser, rate=2e-3, minutes=25, batch=6)
+    add_options(parser, rate=5e-4, minutes=25, batch=6)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(options.seed)
