@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY = 10.0  # seconds
 _BAR_EVERY = 0.1
+_BATCH = 0.05  # tiles of one batch are told at once, within this time
 
 
 class Progress(Listener):
@@ -28,7 +29,8 @@ class Progress(Listener):
         self._finished = 0
         self._left: int | None = None  # inputs to finish since the run was interrupted
         self._begun = self._said = time.monotonic()
-        self._tiled: tuple[str, str, float] = ("", "", 0.0)  # a page and a step, and when its first tile was done
+        # A page and a step, when its first batch of tiles was done, and how many tiles that were.
+        self._tiled: tuple[str, str, float, int] = ("", "", 0.0, 0)
         self._bar: Live | None = None
         self._stopped = self._at_work = False
         self._lock = Lock()  # tiles are told by the threads that predict
@@ -63,11 +65,15 @@ class Progress(Listener):
         now, name = time.monotonic(), job.plan.input.name
         with self._lock:
             if self._tiled[:2] != (name, step) or done == 1:
-                self._tiled = (name, step, now)
+                self._tiled = (name, step, now, done)
+            begun = self._tiled[2]
+            if now - begun < _BATCH:
+                self._tiled = (name, step, begun, done)
             if now - self._said < (_BAR_EVERY if self._live else _LINE_EVERY) or done == count:
                 return
             self._said = now
-            rate = f", {rate_of(done - 1, now - self._tiled[2])}" if done > 1 else ""
+            since = done - self._tiled[3]
+            rate = f", {rate_of(since, now - begun)}" if since > 0 else ""
             words = f"{step}, tile {done:,} of {count:,}{rate}: {printable(name)}"
             if not self._live:
                 self._console.say(words)
