@@ -18,7 +18,7 @@ import imgai
 from imgai.errors import PluginError, UsageError
 from imgai.options import Machine
 from imgai.plugin import Model
-from imgai.predict.backends import _MODULES, _TABLE, choose_backend
+from imgai.predict.backends import _MODULES, _TABLE, choose_backend, onnx
 from imgai.predict.backends.export import check, export, key
 from imgai.predict.device import choose_devices
 from imgai.predict.machine import place
@@ -196,3 +196,20 @@ def test_threads_each_get_their_own_answer(cache: Path, backend: str) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert max(pool.map(worst, range(4))) < 1e-4
+
+
+def test_the_first_tensor_of_openvino_is_read_by_one_thread_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads that each read their first tensor at once wait for each other for ever."""
+    openvino = pytest.importorskip("openvino")
+    seen: list[bool] = []
+
+    class Told(openvino.Tensor):  # type: ignore[misc, name-defined]
+        @property
+        def data(self) -> object:
+            seen.append(onnx._FIRST.locked())
+            return super().data
+
+    monkeypatch.setattr(openvino, "Tensor", Told)
+    onnx._compiled(export(nn.ReLU(), (torch.rand(1, 3, 8, 8),), any_size=True), torch.device("cpu"))
+    assert seen
+    assert all(seen)

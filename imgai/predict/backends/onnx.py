@@ -21,6 +21,8 @@ from imgai.predict.backends.eager import TORCH
 from imgai.predict.backends.export import check, export, key, shaped
 from imgai.predict.foreign.graph import OnnxNetwork
 
+_FIRST = threading.Lock()
+"""Held by the thread that reads the first tensor of OpenVINO."""
 Call = Callable[[list[np.ndarray]], list[np.ndarray]]
 """A graph made ready: its inputs in order, to its outputs."""
 
@@ -175,6 +177,10 @@ def _compiled(graph: bytes, device: torch.device) -> Any:
 
     if device.type != "cpu":
         raise PluginError(f"--backend openvino runs on the CPU, not on {device}", "add --device cpu")
+    # Its binding prepares for reading tensors at the first one. Two threads that read their first at once wait for
+    # each other for ever: one holds the guard of that and wants the GIL, the other the reverse (seen in 2026.4.1).
+    with _FIRST:
+        openvino.Tensor(np.zeros(1, np.float32)).data  # noqa: B018
     core = openvino.Core()
     hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     hints["INFERENCE_NUM_THREADS"] = str(torch.get_num_threads())
