@@ -46,7 +46,7 @@ def state() -> dict[str, object]:
         "logging": (list(logging.root.handlers), logging.root.level, logging.root.manager.disable),
         "the environment": dict(os.environ),
         "the working directory": os.getcwd(),  # noqa: PTH109
-        "torch's autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")),
+        "torch's autocast": (torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda"), _autocasts()),
         "torch's search for anomalies": torch.is_anomaly_enabled(),
         "torch's use of oneDNN": torch.backends.mkldnn.enabled,
         "torch's flushing of denormal numbers": float(_TINY * 0.5) == 0,
@@ -143,8 +143,12 @@ def _undo(before: dict[str, Any]) -> None:
     torch.set_float32_matmul_precision(before["torch's precision of products"])
     torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = before["torch's settings of cuDNN"]
     _, logging.root.level, logging.root.manager.disable = before["logging"]
-    for device, used in zip(("cpu", "cuda"), before["torch's autocast"], strict=True):
+    *enabled, depth = before["torch's autocast"]
+    for device, used in zip(("cpu", "cuda"), enabled, strict=True):
         torch.set_autocast_enabled(device, used)
+    while _autocasts() > depth:
+        torch.autocast_decrement_nesting()
+    torch.clear_autocast_cache()
     torch.autograd.set_detect_anomaly(before["torch's search for anomalies"])
     torch.backends.mkldnn.enabled = before["torch's use of oneDNN"]
     torch.set_flush_denormal(before["torch's flushing of denormal numbers"])
@@ -158,6 +162,14 @@ def _undo(before: dict[str, Any]) -> None:
     (gc.enable if before["garbage collection"] else gc.disable)()
     if torch.get_default_device() != before["torch's default device"]:
         torch.set_default_device(None)
+
+
+def _autocasts() -> int:
+    """Return how many contexts of autocast are open. While any is, weights that were cast are kept and never renewed:
+    a network that learns afterwards computes with those it had first."""
+    depth = int(torch.autocast_increment_nesting()) - 1
+    torch.autocast_decrement_nesting()
+    return depth
 
 
 def _digest(values: Any) -> str:

@@ -120,12 +120,16 @@ def test_in_8_bits_no_more_is_lost_than_8_bits_cost(step: str, name: str, tmp_pa
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("step", ["denoise", "stylize --style starry-night"])
 def test_in_8_bits_the_answer_is_that_of_the_same_colours_in_srgb(step: str, name: str, tmp_path: Path) -> None:
-    """To one level of the file's own: all else that differs is what 8 bits in a wide space leave of the photograph."""
+    """To one level of the file's own, of a painting to two: it enlarges what differs.
+
+    All else that differs is what 8 bits in a wide space leave of the photograph.
+    """
     space = SPACES[name]
     given = written(space, photograph(), 8)
     same = (read(space, given) * 65535).round().astype(np.uint16)
     due = written(space, read(SRGB, taken(step, "sRGB", same, tmp_path)), 8)
-    assert np.abs(taken(step, name, given, tmp_path).astype(int) - due).max() <= 1
+    most = 2 if step.startswith("stylize") else 1
+    assert np.abs(taken(step, name, given, tmp_path).astype(int) - due).max() <= most
 
 
 def test_what_is_made_small_for_a_network_is_not_rounded_to_8_bits_again() -> None:
