@@ -104,7 +104,7 @@ def _surroundings() -> Callable[[], None]:
     """What the operating system knows of the process."""
     words, environment, folder = list(sys.argv), dict(os.environ), _folder()
     handlers = [signal.getsignal(number) for number in _SIGNALS]
-    mask, language, timer = _mask(), _locale.setlocale(_locale.LC_ALL), _timer()
+    mask, language, timer = umask(), _locale.setlocale(_locale.LC_ALL), _timer()
 
     def undo() -> None:
         sys.argv[:] = words
@@ -120,7 +120,7 @@ def _surroundings() -> Callable[[], None]:
                     signal.signal(number, handler)
         if timer == _NO_TIMER != _timer():
             signal.setitimer(signal.ITIMER_REAL, 0)
-        if _mask() != mask:
+        if umask() != mask:
             os.umask(mask)
         if _locale.setlocale(_locale.LC_ALL) != language:
             _locale.setlocale(_locale.LC_ALL, language)
@@ -133,7 +133,7 @@ def _timer() -> tuple[float, float]:
     return signal.getitimer(signal.ITIMER_REAL) if hasattr(signal, "getitimer") else _NO_TIMER
 
 
-def _mask() -> int:
+def umask() -> int:
     """Which permissions new files do not get; it can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)

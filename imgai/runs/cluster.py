@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from imgai import __version__
+from imgai.apart import words_of
 from imgai.console import Console
 from imgai.errors import InputError, PluginError, UsageError
 from imgai.plural import counted
@@ -88,7 +89,7 @@ class Cluster:
                 ray.init(address=address, log_to_driver=False, **more)
                 self._begun = True
         except Exception as error:  # of many kinds
-            words = " ".join(str(error).split())[:200]
+            words = words_of(error)[:200]
             raise UsageError(f"--on {on}: the cluster cannot be reached: {words}", "is it up?") from None
         finally:
             with contextlib.suppress(ValueError):  # in a thread there is none to put back
@@ -106,7 +107,7 @@ class Cluster:
         try:
             found = self._ray.get(self._ray.remote(num_cpus=0, max_retries=3)(scope["check"]).remote())
         except Exception as error:
-            words = " ".join(str(error).split())[:200]
+            words = words_of(error)[:200]
             raise UsageError(f"--on {on}: the cluster does not answer: {words}", "is it up?") from None
         if found != __version__:
             has = "no imgai" if found is None else f"imgai {found}"
@@ -145,7 +146,7 @@ class Cluster:
         try:
             return self._ray.get(getattr(self._coordinator, method).remote(*about))
         except Exception as error:  # of Ray, of its client, of the connection
-            words = " ".join(str(error).split())[:200]
+            words = words_of(error)[:200]
             raise InputError(f"the cluster is lost: {words}", "run the same command again to go on") from None
 
     def stop(self) -> int:

@@ -15,6 +15,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Any
 
+from imgai.apart import words_of
 from imgai.runs.actor import Actor, Work
 from imgai.runs.listeners.heard import Result
 from imgai.runs.rows import Row
@@ -222,4 +223,4 @@ class _Round:
 
 
 def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return words_of(error)[:200] or type(error).__name__

@@ -268,21 +268,9 @@ class Run:
     def _heard_of(self, job: Job, record: dict[str, Any], cluster: Cluster) -> dict[str, Any]:
         """Count what a worker has done."""
         if job.before:
-            self.summary.skipped += 1
-            outputs = self.records.outputs(self._key(job.plan))
-            record = record or skipped_record(job.plan, outputs, job.digest)
-            self._hear("skip", record)
-            return record
+            return self._skip(job, record)
         self.records.note(record)
-        if job.error is None:
-            self.summary.done += 1
-            if found_nothing(record):
-                self.summary.empty.append(job.plan.input.shown)
-        else:
-            self.summary.failed += 1
-            if self.options.fail_fast:
-                cluster.stop()
-        self._hear("recorded", job, record)
+        self._count(job, record, cluster)
         return record
 
     def _check(self) -> None:
@@ -668,12 +656,23 @@ class Run:
 
     def _finish(self, job: Job, stages: Stages) -> dict[str, Any]:
         if job.before or self._is_over(job):
-            self.summary.skipped += 1
-            record = skipped_record(job.plan, self.records.outputs(self._key(job.plan)), job.digest)
-            self._hear("skip", record)
-            return record
+            return self._skip(job)
         self._hear("finished", job)
         record = record_of(job, self.specs, self.name)
+        self._count(job, record, stages)
+        if self._turns is not None:
+            self._turns.end(job)
+        return record
+
+    def _skip(self, job: Job, record: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Count an input that an earlier run has processed. record: as a worker of a cluster returned it."""
+        self.summary.skipped += 1
+        record = record or skipped_record(job.plan, self.records.outputs(self._key(job.plan)), job.digest)
+        self._hear("skip", record)
+        return record
+
+    def _count(self, job: Job, record: dict[str, Any], stages: Stages | Cluster) -> None:
+        """Count an input that was processed or has failed, and stop the others after a failure with --fail-fast."""
         if job.error is None:
             self.summary.done += 1
             if found_nothing(record):
@@ -685,9 +684,6 @@ class Run:
             if self.options.fail_fast:
                 stages.stop()
         self._hear("recorded", job, record)
-        if self._turns is not None:
-            self._turns.end(job)
-        return record
 
     def _is_over(self, job: Job) -> bool:
         """Whether another run that took a job over has done it."""

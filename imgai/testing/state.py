@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from PIL import Image, ImageFile
 
+from imgai.apart import umask
+
 _SEED = 918_273_645
 """A seed that nobody else sets."""
 
@@ -54,7 +56,7 @@ def state() -> dict[str, object]:
         "how long sockets wait": socket.getdefaulttimeout(),
         "the locale": locale.setlocale(locale.LC_ALL),
         "sys.path": list(sys.path),
-        "the umask": _umask(),
+        "the umask": umask(),
         "the threads that go on": _threads(),
         "Pillow": (*map(id, pillow), Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES),
         "NumPy's handling of errors": np.geterr(),
@@ -68,13 +70,6 @@ def state() -> dict[str, object]:
 
 
 _TINY = torch.tensor(2.0**-126)
-
-
-def _umask() -> int:
-    """Which permissions new files do not get; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _threads() -> list[str]:

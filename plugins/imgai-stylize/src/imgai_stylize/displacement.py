@@ -29,6 +29,7 @@ ROUNDS = 8
 """Iterations of the fixed point that inverts it."""
 
 
+@lru_cache(maxsize=1)
 def _waves() -> tuple[Tensor, ...]:
     """Wave numbers down and across, phases, and amplitudes down and across, each ``(WAVES,)``; always the same."""
     random = np.random.default_rng(0)
