@@ -8,7 +8,7 @@ See docs/library.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # typing's takes longer to import than all else here, and Ctrl-C meets no handler meanwhile
 
 if TYPE_CHECKING:
     from imgai.errors import DeviceError, ImgaiError, InputError, PluginError, UsageError

@@ -5,7 +5,10 @@ Every message is one line that says what failed, for which file, and why; `hint`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+TYPE_CHECKING = False  # see imgai/__init__.py
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EXIT_OK = 0
 EXIT_FAILED = 1

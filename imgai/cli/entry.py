@@ -1,25 +1,29 @@
-"""The ``imgai`` command before anything heavy is imported: signals and standard streams."""
+"""The ``imgai`` command before anything heavy is imported: signals and standard streams.
+
+What this module imports is there before the handlers are, so it is little: until then Ctrl-C is a traceback.
+"""
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
-import warnings
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
 
 def main() -> None:
     """The ``imgai`` command."""
-    # Imports and declarations make no garbage; collecting it took 6 % of the time of `imgai --help`.
-    gc.disable()
-    _open_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             # Exit at once: until a run has handlers of its own nothing is in progress, and imports may swallow errors.
             signal.signal(number, _leave)
+    import gc
+    import warnings
+
+    # Imports and declarations make no garbage; collecting it took 6 % of the time of `imgai --help`.
+    gc.disable()
+    _open_streams()
     try:
         os.getcwd()  # noqa: PTH109
     except OSError:  # torch's libraries end the process with words of their own

@@ -1,4 +1,7 @@
-"""The command starts without looking for garbage, and a run looks for it; it ends although a plugin does not."""
+"""The command starts without looking for garbage, and a run looks for it; it ends although a plugin does not.
+
+Ctrl-C while it starts ends it at once.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 CODE = """
 import gc, sys
@@ -35,3 +40,48 @@ def test_a_command_ends_although_a_plugin_left_a_thread(tmp_path: Path) -> None:
     answer = subprocess.run(line, capture_output=True, text=True, timeout=100, env=environment, check=False)
     assert answer.returncode == 2
     assert "the plugin x-goes-on started a thread that goes on" in answer.stderr
+
+
+INTERRUPTED = """
+import os, sys
+before = set(sys.modules)
+from imgai.cli.entry import main  # all that the script does before it calls main
+
+print(*sorted(set(sys.modules) - before))
+
+class Interrupting:
+    def __init__(self, after):
+        self.left = after
+
+    def find_spec(self, name, path=None, target=None):
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), %s)
+
+for after in (1, 2, 3, 5, 10, 20, 40, 80, 120):
+    sys.stdout.flush()
+    if not (child := os.fork()):
+        sys.meta_path.insert(0, Interrupting(after))
+        sys.argv = ["imgai", "models"]
+        os.dup2(2, 1)
+        main()
+    print(after, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.parametrize("signal", [2, 15])
+def test_a_signal_while_the_command_starts_is_its_end_without_a_word(signal: int) -> None:
+    line = [sys.executable, "-c", INTERRUPTED % signal]
+    answer = subprocess.run(line, capture_output=True, text=True, timeout=100, check=False)
+    first, *ends = answer.stdout.splitlines()
+    assert ends == [f"{after} 130" for after in (1, 2, 3, 5, 10, 20, 40, 80, 120)]
+    assert answer.stderr == ""
+    # Nothing can be done about a signal before main is called: what is imported by then must be little.
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys; s = set(sys.modules); import signal, os; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    more = set(first.split()) - set(bare.stdout.split())
+    assert more <= {"__future__", "imgai", "imgai.cli", "imgai.cli.entry", "imgai.errors"}
