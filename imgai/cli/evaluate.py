@@ -162,12 +162,15 @@ def _known(
     truths = read_truths(asked.folder, task.output, spec.model, scale=scale, max_pixels=asked.max_pixels)
     inputs = asked.folder
     if all(example.target is None for example in truths.examples.values()):
-        if scale == 1:
+        # What a mask hides no network sees, so that a picture with a mask beside it is its own truth.
+        if scale > 1:
+            inputs = scratch / "small"
+            truths = shrunk_into(truths, scale, inputs)
+        elif spec.mask.mask is None:
+            beside = "; or add --mask, and what it hides is what they should be" if "mask" in task.inputs else ""
             raise UsageError(
-                f"{asked.folder} does not say how its pictures should be", "put them into input/ and target/"
+                f"{asked.folder} does not say how its pictures should be", f"put them into input/ and target/{beside}"
             )
-        inputs = scratch / "small"
-        truths = shrunk_into(truths, scale, inputs)
     for line in truths.report:
         console.warn(line)
     return _Known(
@@ -239,7 +242,8 @@ def _judged(
     from imgai.evaluation.verdict import judge_model
     from imgai.measure import measure_of
 
-    measure = measure_of(spec.task.output, known.labels, threshold=asked.threshold, border=known.border)
+    masked = spec.name if "mask" in spec.task.inputs else ""
+    measure = measure_of(spec.task.output, known.labels, threshold=asked.threshold, border=known.border, masked=masked)
     options = given.of(
         RunOptions,
         inputs=(str(known.inputs),),

@@ -39,14 +39,17 @@ class Measure(Protocol):
         """Return the figures over all images so far."""
 
 
-def measure_of(output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5, border: int = 0) -> Measure:
+def measure_of(
+    output: Output, labels: tuple[str, ...] = (), *, threshold: float = 0.5, border: int = 0, masked: str = ""
+) -> Measure:
     """A new measure. labels: the names of the model's classes. threshold: masks and boxes count from it.
 
-    border: of pictures, the pixels at each edge that do not count.
+    border: of pictures, the pixels at each edge that do not count. masked: the name of a step that works in a mask, of
+    which the masked pixels alone count.
 
     Raises KeyError for an output that nothing measures.
     """
     module, _, name = MEASURES[output].partition(":")
-    more = {"border": border} if border else {}
+    more: dict[str, Any] = {**({"border": border} if border else {}), **({"masked": masked} if masked else {})}
     measure: Measure = getattr(importlib.import_module(module), name)(labels, threshold, **more)
     return measure

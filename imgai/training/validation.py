@@ -59,7 +59,8 @@ def measure(
     own = NoParams() if model_params is None else model_params
     spec = StepSpec(task, model, params=task.params(), model_params=own)
     step = load_step(spec, placement)
-    comparison = measure_of(task.output, tuple(model.labels or ()))
+    masked = spec.name if "mask" in task.inputs else ""
+    comparison = measure_of(task.output, tuple(model.labels or ()), masked=masked)
     examples = sorted(
         dataset.parts[part], key=lambda example: (str(example.image), example.page)
     )  # of a stack in order

@@ -14,7 +14,8 @@ from imgai.measure.mask import TrueMask, boundary_f, matches
 from imgai.outputs.boxes import Boxes
 from imgai.outputs.mask import Mask
 from imgai.outputs.scores import Scores
-from imgai.plugin import Output
+from imgai.plugin import Metadata, Output
+from imgai.sample import GivenMask, Sample, Source
 
 
 def square(top: int, left: int, side: int, shape: tuple[int, int] = (64, 64)) -> np.ndarray:
@@ -96,6 +97,32 @@ def test_psnr_and_ssim_are_those_of_scikit_image_in_bands_too() -> None:
     )
     assert figures["ssim"] == pytest.approx(told, abs=2e-3)
     assert luma(torch.ones(3, 1, 1)).item() == pytest.approx(235 / 255)
+
+
+def test_of_a_step_that_works_in_a_mask_the_masked_pixels_alone_count() -> None:
+    random = np.random.default_rng(0)
+    true = random.random((3, 600, 40), dtype=np.float32)  # two bands
+    holes = random.random((600, 40)) < 0.1
+    found = np.where(holes, np.clip(true + random.normal(0, 0.1, true.shape), 0, 1), true).astype(np.float32)
+
+    def figures(of: np.ndarray, mask: np.ndarray) -> dict[str, float | None]:
+        sample = Sample(torch.from_numpy(of)[None], Source(None, "a.png"), Metadata(format="PNG"))
+        sample.given["fill"] = GivenMask(torch.from_numpy(mask)[None, None])
+        return measure_of(Output.IMAGE, masked="fill").update(sample, torch.from_numpy(true))
+
+    told = figures(found, holes)
+    assert told["psnr"] == pytest.approx(peak_signal_noise_ratio(true[:, holes], found[:, holes], data_range=1))
+    _, everywhere = structural_similarity(
+        true, found, channel_axis=0, data_range=1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        full=True,
+    )  # fmt: skip
+    inner = np.zeros_like(holes)
+    inner[5:-5, 5:-5] = holes[5:-5, 5:-5]
+    assert told["ssim"] == pytest.approx(everywhere[:, inner].mean(), abs=1e-5)
+    whole = ImageMeasure().update(torch.from_numpy(found), torch.from_numpy(true))
+    assert whole["psnr"] is not None
+    assert told["psnr"] == pytest.approx(whole["psnr"] + 10 * np.log10(holes.mean()), abs=1e-3)
+    assert figures(1 - true, ~holes & holes) == {"psnr": None, "ssim": None, "psnr_y": None}  # nothing was to be done
 
 
 def test_pictures_that_are_equal_or_tiny_have_figures_too() -> None:

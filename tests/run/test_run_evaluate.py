@@ -126,6 +126,24 @@ def test_the_command_tells_and_writes_what_it_found(app: typer.Typer, graded: Pa
         assert min(drawn.size) > 100
 
 
+def test_a_fill_is_measured_inside_of_its_holes(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: None)
+    command.add(app, Registry([Plugin("fake", "fake", "0", (fake.PAINT_OVER,), (fake.EVEN,))]), Settings())
+    for folder in ("in/a", "masks/a"):
+        (tmp_path / folder).mkdir(parents=True)
+    values = np.full((40, 30, 3), 100, np.uint8)
+    values[15:20, 10:20] = 110  # is filled with what is around it
+    Image.fromarray(values).save(tmp_path / "in" / "a" / "x.png")
+    Image.fromarray(np.uint8(255) * (values[..., 0] == 110)).save(tmp_path / "masks" / "a" / "x.png")
+    words = ["evaluate", "paint-over", str(tmp_path / "in")]
+    without = CliRunner().invoke(app, words)
+    assert (without.exit_code, "or add --mask" in without.output) == (2, True)
+    result = CliRunner().invoke(app, [*words, "--mask", str(tmp_path / "masks"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["psnr"] == pytest.approx(20 * np.log10(255 / 10), abs=1e-3)
+
+
 def test_a_report_among_the_pictures_is_no_class_of_theirs(app: typer.Typer, graded: Path) -> None:
     for _ in range(2):
         result = CliRunner().invoke(app, ["evaluate", "weigh", str(graded), "--out", str(graded / "report"), "--json"])
