@@ -8,6 +8,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 from imgai.errors import UsageError
+from imgai.words.mistakes import mistake, plainly
 
 SYNONYMS = {
     "upscale": "super-resolve",
@@ -44,11 +45,21 @@ class Commands(TyperGroup):
 
     broken = 0
 
+    def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Parse the words before a command's. Raises UsageError."""
+        with plainly():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Find, parse and run a command, also one of a group below. Raises UsageError."""
+        with plainly():
+            return super().invoke(ctx)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the first word names.
 
         Raises:
-            UsageError: the word is a synonym of a command.
+            UsageError: there is no such command.
         """
         word = args[0] if args else ""
         known = SYNONYMS.get(word)
@@ -57,7 +68,9 @@ class Commands(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except Exception as error:
-            if self.broken and hasattr(error, "message"):
-                plugins = "1 plugin is" if self.broken == 1 else f"{self.broken} plugins are"
-                error.message = f"{error.message} {plugins} broken: imgai plugins says why."
-            raise
+            if not self.broken or not hasattr(error, "format_message"):
+                raise
+            plain = mistake(error)
+            plugins = "1 plugin is" if self.broken == 1 else f"{self.broken} plugins are"
+            plain.hint = f"{plain.hint}; {plugins} broken: imgai plugins says why"
+            raise plain from None

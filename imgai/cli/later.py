@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -11,6 +12,7 @@ import typer.main
 from typer.core import TyperCommand
 
 from imgai.errors import UsageError
+from imgai.words.mistakes import mistake, path_of
 
 
 def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Callable[[typer.Typer], None]) -> None:
@@ -35,7 +37,11 @@ def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Call
             try:
                 return self.whole().make_context(info_name, args, parent=parent, **extra)
             except Exception as error:
-                raise _mended(error, info_name or name, typed) or error from None
+                if not hasattr(error, "format_message"):
+                    raise
+                # An error without a context is of this command's own words.
+                path = "" if getattr(error, "ctx", None) else path_of(parent, info_name or name)
+                raise _mended(error, info_name or name, typed) or mistake(error, path) from None
 
     app.command(name, cls=Later, short_help=summary, rich_help_panel=panel)(_nothing)
 
@@ -51,7 +57,19 @@ def _mended(error: Exception, command: str, typed: list[str]) -> UsageError | No
         return UsageError(
             "say which pictures: files or folders", f"for example: imgai {command} photos/ --out results/"
         )
+    _check_inputs(getattr(getattr(error, "ctx", None), "params", {}).get("inputs") or ())
     return UsageError("say where the results go", f"try: imgai {command} {shlex.join(typed)} --out results/")
+
+
+def _check_inputs(names: Sequence[str]) -> None:
+    """Raise UsageError for the first name that means nothing: with an output it would be wrong, too."""
+    from imgai.runs.scan import STDIN, expanded, scan
+    from imgai.stores.url import address_of
+
+    here = [name for name in names if name != STDIN and not name.startswith("@") and address_of(name) is None]
+    for name in expanded(here, null=False):
+        if not os.path.lexists(name):
+            scan([name])  # which says why
 
 
 def _nothing() -> None:

@@ -159,6 +159,10 @@ class OutputType:
         """Resize the results of this output in a sample from one image size (H, W) to another."""
         return sample
 
+    def sought(self, spec: StepSpec) -> Sequence[str]:
+        """Return the classes that a step looks for, if its line names only those that were found."""
+        return ()
+
     def weigh(self, page: Footprint, spec: StepSpec, *, last: bool) -> None:
         """Add the memory that a step needs to the estimate. last: it is the last step of the chain."""
 

@@ -16,6 +16,7 @@ from imgai.outputs.shape import not_a_tensor, not_floating, wrong_shape
 from imgai.plugin import Model
 
 if TYPE_CHECKING:
+    from imgai.predict.spec import StepSpec
     from imgai.sample import Sample
 
 SAME = 0.5
@@ -146,6 +147,10 @@ class BoxesOutput(OutputType):
         mine, theirs = one.boxes[name].values, other.boxes[name].values
         missed = [_missed(mine, theirs), _missed(theirs, mine)]
         return torch.cat([*missed, mine.new_zeros(1)])
+
+    def sought(self, spec: StepSpec) -> Sequence[str]:
+        """Return the classes that the step was asked for (``--classes``), else all of the model."""
+        return getattr(spec.params, "classes", ()) or spec.model.labels or ()
 
     def note(self, sample: Sample, name: str, counting: Counting) -> dict[str, int]:
         """Return the number of boxes of each class."""

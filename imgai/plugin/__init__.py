@@ -261,6 +261,8 @@ class Model:
     multiple_of, minimum: constraints on the sides that the network accepts, in pixels; the host pads by reflection and
         crops.
     tile, overlap: the side of a tile and the overlap of neighbouring tiles, in pixels.
+    hole: for models that are given a mask, the width in pixels up to which holes are filled well. A run warns of
+        pictures with holes of twice that width. None: any width.
     labels: the names of the K classes of a MASK, SCORES or BOXES model.
     label_ids: identifiers of the classes in a vocabulary (for example WordNet ids), one for each label.
     variant: the field of `params` that is set by the text after a slash: ``--model NAME/VARIANT``.
@@ -307,6 +309,7 @@ class Model:
     minimum: int = 1
     tile: int = 256
     overlap: int = 16
+    hole: int | None = None
     labels: tuple[str, ...] | None = None
     label_ids: tuple[str, ...] | None = None
     variant: str | None = None

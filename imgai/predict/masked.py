@@ -10,7 +10,7 @@ from torch import Tensor
 from imgai.errors import InputError
 from imgai.images.depth import quantize, to_float
 from imgai.outputs import OutputType, StepContext
-from imgai.predict.masks import grown
+from imgai.predict.masks import clear_pixels, grown
 from imgai.predict.tiling import Window
 from imgai.predict.work import TiledWork
 from imgai.sample import Failure, GivenMask, Sample
@@ -26,7 +26,7 @@ def masked(sample: Sample, output: OutputType, step: StepContext, tile: int) -> 
     """
     name, given = sample.source.name, sample.given.get(step.name)
     if given is None:
-        clear = None if sample.alpha is None else to_float(sample.alpha) < 0.5
+        clear = clear_pixels(sample)
         if clear is None or not bool(clear.any()):
             words = f"{name}: there is no mask, and the picture has no transparent pixels"
             return Failure(sample.source, InputError(words, "add --mask FILE, or a folder of masks"))

@@ -18,6 +18,7 @@ from imgai.sample import GivenMask, Sample, Source
 
 _INSIDE = 0.5
 """The minimum value of a masked pixel."""
+_CELL = 8  # pixels
 _LEVELS = {torch.uint8: 255, torch.uint16: 65535}
 
 
@@ -86,6 +87,22 @@ def grown(mask: Tensor, by: int) -> Tensor:
         return mask
     values = F.max_pool2d(mask.float(), (2 * by + 1, 1), 1, (by, 0))
     return F.max_pool2d(values, (1, 2 * by + 1), 1, (0, by)) > 0
+
+
+def clear_pixels(sample: Sample) -> Tensor | None:
+    """Return the pixels that are more than half transparent; None without alpha. Shape: ``(1, 1, H, W)`` bool."""
+    return None if sample.alpha is None else to_float(sample.alpha) < _INSIDE
+
+
+def holds_square(mask: Tensor, side: int) -> bool:
+    """Return whether a square of that side fits into the mask, to 8 pixels. Shape: ``(1, 1, H, W)`` bool."""
+    height, width = (length // _CELL for length in mask.shape[-2:])
+    cells = mask[0, 0, : height * _CELL, : width * _CELL].view(height, _CELL, width, _CELL)
+    full = cells.all(1).all(-1)  # by rows first: they lie together
+    count = max(1, side // _CELL)
+    if count > min(height, width):
+        return False
+    return bool((F.avg_pool2d(full[None].float(), (count, count), 1) > 1 - 0.5 / count**2).any())
 
 
 def _white(mask: Sample) -> Tensor:

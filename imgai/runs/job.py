@@ -42,6 +42,7 @@ class Job:
         self.notes: dict[str, dict[int, Any]] = {}  # by step, by page: what the record tells of its output
         self.ranges: dict[str, dict[int, tuple[float, float]]] = {}  # by step, by page: what was stretched
         self.words: list[str] = []  # what a person should know though all went well
+        self.hole = 0  # the width up to which the model fills holes well, if one is much wider
         self.size: tuple[int, int, int] | None = None  # width, height, pages
         self.format = ""
         self.begun = time.monotonic()

@@ -66,7 +66,9 @@ class Plan:
         name = self.base.name
         if keep is not None:
             name += f"-{keep.name}"
-        if len([other for other in (keep or self).kinds if other.kind.once != "run"]) > 1:
+        several = len([other for other in (keep or self).kinds if other.kind.once != "run"]) > 1
+        # a.json says it by its suffix; a.tif might be a picture, and of several kinds.
+        if several and (suffix != f".{kind}" or suffix in picture_suffixes()):
             name += f"-{kind}"
         if pages > 1:
             name += f"-p{page + 1:04d}"

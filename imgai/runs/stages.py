@@ -28,7 +28,7 @@ from imgai.plugin import Header
 from imgai.predict.chain import Chain
 from imgai.predict.device import settle_math
 from imgai.predict.heard import hears
-from imgai.predict.masks import with_masks
+from imgai.predict.masks import clear_pixels, holds_square, with_masks
 from imgai.predict.normalize import AUTO
 from imgai.predict.spec import StepSpec
 from imgai.runs.budget import Budget
@@ -257,6 +257,7 @@ class Stages:
                 if (dpi := self._options.dpi) is not None:
                     sample.metadata = dataclasses.replace(sample.metadata, dpi=(dpi, dpi))
                 job.note(sample)
+                job.hole = job.hole or exceeded(sample, self._specs)
                 self._show("decoded", job, sample)
                 whole = sample.source.page + 1 >= sample.source.pages
                 more = bytes_beside(sample, self._specs)
@@ -380,6 +381,18 @@ def _one_a_core(chains: list[Chain], jobs: int) -> list[Chain]:
         return chains
     torch.set_num_threads(1)
     return chains * min(jobs, cores)
+
+
+def exceeded(sample: Sample, specs: Sequence[StepSpec]) -> int:
+    """Return the width of holes that a step's model fills well, if one of this picture is twice as wide; else 0."""
+    for spec in specs:
+        hole = spec.model.hole if "mask" in spec.task.inputs else None
+        if hole is not None:
+            given = sample.given.get(spec.name)
+            mask = clear_pixels(sample) if given is None else given.values
+            if mask is not None and holds_square(mask, 2 * hole):
+                return hole
+    return 0
 
 
 def bring(remote: Remote, path: Path, name: str) -> None:

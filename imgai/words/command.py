@@ -13,9 +13,9 @@ import typer
 import typer.main
 
 from imgai.console import shown as shown_text
-from imgai.errors import UsageError
 from imgai.options import Machine, RunOptions
 from imgai.params import Option, check, completion, options_of, picked, read, shown_default
+from imgai.words.mistakes import mistake
 
 Params = TypeVar("Params")
 
@@ -72,10 +72,9 @@ def parse(
     try:
         context = typer.main.get_command(app).make_context(name, list(words))
     except Exception as error:
-        # Typer's errors are Click's, of the version that comes with it; all of them can say what they mean.
         if not hasattr(error, "format_message"):
             raise
-        raise UsageError(error.format_message(), f"see: imgai {name} --help") from None
+        raise mistake(error, f"imgai {name}") from None
     return given_of(context, options, settings or {})
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from imgai.cli.doctor import _EXTRAS
 from imgai.cli.group import SYNONYMS
 from imgai.cli.main import build_app
+from imgai.errors import UsageError
 from imgai.registry import load_registry
 
 
@@ -23,20 +24,29 @@ def told(*words: str) -> tuple[int, str]:
     return run.returncode, run.stdout + run.stderr
 
 
+def test_an_unknown_command_is_one_plain_line() -> None:
+    assert told("segmnt") == (2, "error: there is no command segmnt; did you mean imgai segment?\n")
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (["upscale", "old.jpg"], "try: imgai super-resolve old.jpg\n"),
-        (["rembg", "my cat.jpg"], "try: imgai segment --as cutout 'my cat.jpg'\n"),
-        (["segment", "photos"], "try: imgai segment photos --out results/\n"),
-        (["denoise"], "imgai denoise photos/ --out results/\n"),
-        (["segmnt"], "Did you mean 'segment'?"),
+        ("upscale old.jpg", "there is no command upscale; try: imgai super-resolve old.jpg"),
+        ("rembg 'my cat.jpg'", "there is no command rembg; try: imgai segment --as cutout 'my cat.jpg'"),
+        ("segment .", "say where the results go; try: imgai segment . --out results/"),
+        ("segment nowhere.jpg", "there is no file or folder nowhere.jpg; check the name"),
+        ("denoise", "say which pictures: files or folders; for example: imgai denoise photos/ --out results/"),
+        ("models inof", "there is no command models inof; did you mean imgai models info?"),
+        ("segment . --zzz", "there is no option --zzz; see: imgai segment --help"),
+        ("segment . --out", "--out needs a value; see: imgai segment --help"),
+        ("models info", "NAME is missing; see: imgai models info --help"),
+        ("try it", "imgai try does not know what to do with it; see: imgai try --help"),
     ],
 )
-def test_the_right_words_are_shown(typed: list[str], said: str) -> None:
-    code, printed = told(*typed)
-    assert code == 2
-    assert said in printed
+def test_the_right_words_are_shown(typed: str, said: str) -> None:
+    error = CliRunner().invoke(build_app(load_registry()), shlex.split(typed)).exception
+    assert isinstance(error, UsageError)
+    assert str(error) == said
 
 
 def test_synonyms_name_what_there_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 from collections.abc import Callable
@@ -14,7 +15,14 @@ import pytest
 from PIL import Image
 
 from imgai.errors import UsageError
+from imgai.options import Machine
+from imgai.plugin import Output
 from imgai.plural import plural
+from imgai.predict.spec import StepSpec
+from imgai.runs import OutputOptions, RunOptions, run
+from imgai.testing import fake
+from imgai.testing.kinds import named_kinds
+from tests.run.conftest import Words, picture
 
 
 def lights(path: Path, count: int) -> Path:
@@ -71,6 +79,38 @@ def test_a_run_of_masks_tells_where_nothing_was_found(tmp_path: Path, find_light
         lights(tmp_path / "in" / f"{name}.png", count)
     _, words = find_light([tmp_path / "in"], tmp_path / "out")
     assert said(words, f"2 done TIME; no light in 1; see {tmp_path / 'out'}")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("person",), "no people in 1"),
+        (("person", "car"), "no people or cars in 1"),
+        (tuple("abcd"), "nothing in 1"),
+    ],
+)
+def test_a_run_of_boxes_names_what_was_looked_for_and_not_found(
+    tmp_path: Path, labels: tuple[str, ...], said: str
+) -> None:
+    model = dataclasses.replace(fake.EXTENT, labels=labels)
+    Image.new("L", (40, 30)).save(tmp_path / "dark.png")
+    outputs = OutputOptions(named_kinds("json", of=Output.BOXES))
+    told = RunOptions(
+        inputs=[str(tmp_path / "dark.png")], out=tmp_path / "out", outputs=outputs, machine=Machine(device="cpu")
+    )
+    words = Words()
+    run([StepSpec(fake.BOX_LIGHT, model)], told, words)
+    assert f"; {said}; see" in words.text
+
+
+def test_a_file_that_its_suffix_explains_has_no_kind_in_its_name(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png")
+    outputs = OutputOptions(named_kinds("json", "overlay", of=Output.BOXES))
+    told = RunOptions(
+        inputs=[str(tmp_path / "a.png")], out=tmp_path / "out", outputs=outputs, machine=Machine(device="cpu")
+    )
+    run([StepSpec(fake.BOX_LIGHT, fake.EXTENT)], told, Words())
+    assert sorted(path.name for path in (tmp_path / "out").glob("a*")) == ["a-overlay.jpg", "a.json"]
 
 
 @pytest.mark.parametrize(

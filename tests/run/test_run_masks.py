@@ -216,6 +216,29 @@ def test_a_mask_that_does_not_fit_is_told_and_the_others_are_done(tmp_path: Path
     assert sorted(path.name for path in (tmp_path / "out").glob("*.png")) == ["good.png"]
 
 
+def test_holes_wider_than_the_model_fills_well_are_told_once_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake, "EVEN", dataclasses.replace(fake.EVEN, hole=8))
+    inputs, masks = tmp_path / "in", tmp_path / "masks"
+    for name, at in {
+        "wide": (8, 8, 26, 26),
+        "also": (0, 0, 40, 24),
+        "long": (0, 8, 40, 20),
+        "thin": (1, 1, 9, 9),
+    }.items():
+        picture(inputs / f"{name}.png")
+        save(masks / f"{name}.png", mask_of(at=at))
+    told = "over twice as wide as the 8 pixels that the model fills well, and it will look smooth:"
+    _, words = go([inputs], tmp_path / "out", masks)
+    assert f"warning: 2 pictures have holes {told} also.png, wide.png" in words.said
+    clear = np.full((30, 40, 4), 200, np.uint8)
+    clear[..., 3] = 255 - mask_of(at=(8, 8, 26, 26))
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    _, words = go([tmp_path / "clear.png"], tmp_path / "clear", None)
+    assert f"warning: 1 picture has a hole {told} clear.png" in words.said
+
+
 def test_an_empty_mask_leaves_the_file_as_it_is(tmp_path: Path) -> None:
     before = picture(tmp_path / "a.png")
     save(tmp_path / "m.png", np.zeros((30, 40), np.uint8))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
 from imgai.images.held import DEEP
+from imgai.outputs import output_of
 from imgai.plural import counted, plural
 from imgai.runs.job import Job
 from imgai.runs.listen import Listener
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from imgai.runs.run import Run
 
 _COMMONEST = 5  # classes of objects that are counted in the last line
+_NAMED = 3  # classes of which nothing was found that are named
 _AGAIN = 10
 """The number of failures that are repeated at the end."""
 
@@ -28,10 +30,12 @@ class Words(Listener):
         self._json = json
         self._planned = 0
         self._begun: float | None = None
-        self._labels: set[str] = set()  # of the classes that were looked for
+        self._labels: dict[str, None] = {}  # of the classes that were looked for
         self._told: set[str] = set()
         self._objects: Counter[str] = Counter()
         self._holding = self._empty = 0  # pictures with something in them, and without
+        self._wide: list[str] = []  # pictures with holes wider than the model fills well
+        self._hole = 0  # that width
         self._less_deep = 0  # pictures that have 8 bits now, and had more
         self._failures: list[str] = []
         self._exact: Path | None = None
@@ -40,6 +44,8 @@ class Words(Listener):
     def begin(self, run: Run, count: int | None) -> None:
         self._begun = time.monotonic()
         self._exact = run.plans[0].exact if run.exact else None
+        for spec in run.specs:
+            self._labels.update(dict.fromkeys(map(plural, output_of(spec.task.output).sought(spec))))
 
     def planned(self, job: Job, record: dict[str, Any]) -> None:
         if job.error is not None:
@@ -61,6 +67,9 @@ class Words(Listener):
                 self._failures.append(str(job.error))
             return
         self._count(record)
+        if job.hole:
+            self._wide.append(job.plan.input.name)
+            self._hole = job.hole
         for output in record["outputs"]:
             if output.get("lost"):
                 self._console.detail(f"{output['path']} does not hold {', '.join(output['lost'])}")
@@ -82,6 +91,11 @@ class Words(Listener):
         if self._less_deep and not any(getattr(each.params, "format", None) for each in kinds):
             words = f"{counted(self._less_deep, 'picture')} of more than 8 bits got 8"
             self._console.warn(f"{words}, which is all that the format holds; --format png or tiff keeps them")
+        if self._wide:
+            names = ", ".join(self._wide[:_NAMED]) + (", ..." if len(self._wide) > _NAMED else "")
+            has = "1 picture has a hole" if len(self._wide) == 1 else f"{len(self._wide):,} pictures have holes"
+            words = f"{has} over twice as wide as the {self._hole} pixels that the model fills well"
+            self._console.warn(f"{words}, and it will look smooth: {names}")
         if run.replaces is not None and (summary.done or options.outputs.table is not None):
             self._console.say(f"replaced {run.replaces}")
         parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
@@ -116,9 +130,9 @@ class Words(Listener):
             return
         if "objects" in record:
             self._objects.update(counts)
-            self._labels.update(map(plural, counts))
+            self._labels.update(dict.fromkeys(map(plural, counts)))  # of masks: all classes, also with 0
         else:
-            self._labels.update(counts)
+            self._labels.update(dict.fromkeys(counts))
         something = any(counts.values())
         self._holding += something
         self._empty += not something
@@ -134,8 +148,10 @@ class Words(Listener):
         return f": {words}{self._nothing()}"
 
     def _nothing(self) -> str:
-        """In how many pictures nothing was found: ``; no subject in 4``."""
-        what = f"no {next(iter(self._labels))}" if len(self._labels) == 1 else "nothing"
+        """In how many pictures nothing was found: ``; no subject in 4``, ``; no people or cars in 2``."""
+        labels = list(self._labels)
+        what = f"no {' or '.join(filter(None, (', '.join(labels[:-1]), labels[-1])))}" if labels else "nothing"
+        what = what if len(labels) <= _NAMED else "nothing"
         return f"; {what} in {self._empty:,}" if self._empty else ""
 
     def _tell_again(self, run: Run) -> None:

@@ -35,6 +35,7 @@ SMALL = Model(
     minimum=32,
     tile=256,
     overlap=64,
+    hole=40,
 )
 
 
