@@ -7,10 +7,12 @@ cHRM.
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import numpy as np
 
 from imgai.images import icc
+from imgai.images.isobmff import properties
 
 _PRIMARIES = {
     4: ((0.67, 0.33), (0.21, 0.71), (0.14, 0.08)),
@@ -22,10 +24,19 @@ _PRIMARIES = {
     12: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     22: ((0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
-_SRGB, _SRGB_CURVE, _PQ, _HLG = 1, 13, 16, 18
+_SRGB, _UNSPECIFIED, _SRGB_CURVE, _PQ, _HLG = 1, 2, 13, 16, 18
 _WHITES = {4: (0.310, 0.316), 11: (0.314, 0.351)}
 _REC709 = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
-_CURVES = {4: (2.2,), 5: (2.8,), 8: (1.0,), _SRGB_CURVE: icc.SRGB_CURVE, **dict.fromkeys((1, 6, 14, 15), _REC709)}
+_SMPTE240 = (1 / 0.45, 1 / 1.1115, 0.1115 / 1.1115, 1 / 4, 0.0913)
+_CURVES: dict[int, tuple[float, ...] | np.ndarray] = {
+    4: (2.2,),
+    5: (2.8,),
+    7: _SMPTE240,
+    8: (1.0,),
+    _SRGB_CURVE: icc.SRGB_CURVE,
+    17: (np.linspace(0, 1, 4096) ** 2.6 * 52.37 / 48).clip(0, 1),  # SMPTE ST 428-1
+    **dict.fromkeys((1, 6, 11, 12, 14, 15), _REC709),
+}
 _WHITE_NITS = 203  # luminance of diffuse white in PQ (ITU-R BT.2408)
 
 
@@ -34,22 +45,43 @@ def is_hdr(transfer: int) -> bool:
     return transfer in (_PQ, _HLG)
 
 
-def profile(primaries: int, transfer: int) -> bytes | None:
+def is_known(primaries: int, transfer: int) -> bool:
+    """Whether these code points say what the colours are."""
+    known = transfer in _CURVES or is_hdr(transfer)
+    return (primaries in (_SRGB, *_PRIMARIES) and (known or transfer == _UNSPECIFIED)) or (
+        primaries == _UNSPECIFIED and known
+    )
+
+
+def doubt(primaries: int, transfer: int) -> tuple[str, ...]:
+    """Return what is to be said of code points that are not known."""
+    if is_known(primaries, transfer) or (primaries, transfer) == (_UNSPECIFIED, _UNSPECIFIED):
+        return ()
+    return (f"its colours (primaries {primaries}, transfer {transfer}) are not known, and taken for sRGB",)
+
+
+def profile(primaries: int, transfer: int, *, gray: bool = False) -> bytes | None:
     """Return the profile for code points; None for sRGB, unspecified and unknown code points.
 
+    Where one of them is unspecified, it is taken for that of sRGB.
     For high dynamic range, values brighter than diffuse white are clipped to white.
     """
-    if primaries == _SRGB and transfer in (1, 2, 6, _SRGB_CURVE):
+    if not is_known(primaries, transfer):
         return None
-    colors = icc.SRGB_PRIMARIES if primaries == _SRGB else _PRIMARIES.get(primaries)
-    curve = _hdr(transfer) if is_hdr(transfer) else _CURVES.get(transfer, icc.SRGB_CURVE if transfer == 2 else None)
-    if colors is None or curve is None:
+    usual = transfer in (1, _UNSPECIFIED, 6, _SRGB_CURVE)
+    if usual and (gray or primaries in (_SRGB, _UNSPECIFIED)):
         return None
+    colors = None if gray else _PRIMARIES.get(primaries, icc.SRGB_PRIMARIES)
+    curve = _hdr(transfer) if is_hdr(transfer) else _CURVES.get(transfer, icc.SRGB_CURVE)
     return icc.build(colors, curve, white=_WHITES.get(primaries, icc.D65), name=f"H.273 {primaries}/{transfer}")
 
 
-def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None) -> bytes | None:
+def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None, *, gray: bool = False) -> bytes | None:
     """Return the profile for the stored gAMA and cHRM of a PNG; None if they equal sRGB by libpng's tolerance."""
+    exponent = 100_000 / gamma if gamma else None
+    usual_curve = exponent is None or abs(exponent - 2.2) < 0.1
+    if gray:
+        return None if usual_curve or exponent is None else icc.build(None, (exponent,), name="PNG gAMA")
     points = [value / 100_000 for value in chromaticities] if chromaticities else []
     white, colors = icc.D65, icc.SRGB_PRIMARIES
     if len(points) == 8 and min(points[1::2]) > 0:
@@ -58,19 +90,19 @@ def of_png(gamma: int | None, chromaticities: tuple[int, ...] | None) -> bytes |
     flat = [value for point in (*colors, white) for value in point]
     usual = [value for point in (*icc.SRGB_PRIMARIES, icc.D65) for value in point]
     near = max(abs(one - other) for one, other in zip(flat, usual, strict=True)) < 0.005
-    exponent = 100_000 / gamma if gamma else None
-    if near and (exponent is None or abs(exponent - 2.2) < 0.1):
+    if near and usual_curve:
         return None
     curve = icc.SRGB_CURVE if exponent is None or abs(exponent - 2.2) < 0.01 else (exponent,)
     return icc.build(colors, curve, white=white, name="PNG gAMA and cHRM")
 
 
-def of_box(head: bytes) -> bytes | None:
-    """Return the profile for the first nclx box in the head of an AVIF; None if there is none or it is sRGB."""
-    at = head.find(b"colrnclx")
-    if at < 0 or at + 12 > len(head):
-        return None
-    return profile(*struct.unpack_from(">HH", head, at + 8))
+def of_box(source: Path | bytes) -> tuple[int, int] | None:
+    """Return the code points in the nclx box of an AVIF's primary picture; None if there is none."""
+    for kind, content in properties(source):
+        if kind == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
+            primaries, transfer = struct.unpack_from(">HH", content, 4)
+            return primaries, transfer
+    return None
 
 
 def _hdr(transfer: int) -> np.ndarray:

@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from fractions import Fraction
 
 PREFIX = b"Exif\0\0"
 """The header before the block: always in JPEG, never in PNG, sometimes in WebP."""
 
 _WIDTH, _LENGTH, _EXIF, _PIXEL_X, _PIXEL_Y = 0x0100, 0x0101, 0x8769, 0xA002, 0xA003
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_SHORT, _LONG = 3, 4
+_DENSITIES = {0x011A: 0, 0x011B: 1, 0xA20E: 0, 0xA20F: 1}
+"""Resolutions of the picture and of the sensor: 0 across, 1 down."""
+_SUBJECT = {0x9214, 0xA214}
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
 
 
-def settled(exif: bytes, width: int, height: int) -> bytes:
-    """Remove the thumbnail, which shows the old picture, and update the size if the block has one.
+def settled(
+    exif: bytes, width: int, height: int, *, scale: tuple[float, float] = (1.0, 1.0), moved: bool = False
+) -> bytes:
+    """Remove the thumbnail, which shows the old picture, and update sizes, resolutions and the subject's place.
 
     A block that cannot be read is not changed.
+
+    scale: the new number of pixels for each old one, across and down.
+    moved: whether the picture was turned or cropped; the subject's place is then removed.
     """
     prefix = PREFIX if exif.startswith(PREFIX) else b""
     block = bytearray(exif[len(prefix) :])
@@ -34,10 +43,50 @@ def settled(exif: bytes, width: int, height: int) -> bytes:
         if tag == _EXIF:
             directories.append(struct.unpack_from(order + "L", block, at + 8)[0])
     for directory in directories:
-        for tag, at in entries(block, order, directory):
+        places = dict(entries(block, order, directory))
+        for tag, at in places.items():
             if tag in sizes:
                 struct.pack_into(order + "HLL", block, at + 2, _LONG, 1, sizes[tag])
+            elif tag in _DENSITIES:
+                _scale_rational(block, order, at, scale[_DENSITIES[tag]])
+            elif tag in _SUBJECT and not moved:
+                _scale_place(block, order, at, scale)
+        # The last first: what follows an entry moves to its place.
+        for tag in sorted(_SUBJECT & places.keys() if moved else (), key=places.__getitem__, reverse=True):
+            _remove(block, order, directory, places[tag])
     return prefix + bytes(block)
+
+
+def _scale_rational(block: bytearray, order: str, at: int, scale: float) -> None:
+    """Multiply a number of two longs, which stands elsewhere in the block."""
+    kind, count, place = struct.unpack_from(order + "HLL", block, at + 2)
+    if scale == 1 or kind != _RATIONAL or count != 1 or place + 8 > len(block):
+        return
+    above, below = struct.unpack_from(order + "LL", block, place)
+    value = Fraction(above / below * scale).limit_denominator(10_000) if below else Fraction(0)
+    if value.numerator < 1 << 32:
+        struct.pack_into(order + "LL", block, place, value.numerator, value.denominator)
+
+
+def _scale_place(block: bytearray, order: str, at: int, scale: tuple[float, float]) -> None:
+    """Scale a point, a circle or a rectangle in pixels: 2, 3 or 4 shorts."""
+    kind, count = struct.unpack_from(order + "HL", block, at + 2)
+    if kind != _SHORT or not 2 <= count <= 4:
+        return
+    place = at + 8 if count == 2 else struct.unpack_from(order + "L", block, at + 8)[0]
+    if place + 2 * count > len(block):
+        return
+    values = struct.unpack_from(f"{order}{count}H", block, place)
+    scaled = [min(65535, round(value * scale[index % 2])) for index, value in enumerate(values)]
+    struct.pack_into(f"{order}{count}H", block, place, *scaled)
+
+
+def _remove(block: bytearray, order: str, directory: int, at: int) -> None:
+    """Remove an entry of a directory. Everything else stays where it is."""
+    (count,) = struct.unpack_from(order + "H", block, directory)
+    end = min(directory + 2 + 12 * count + 4, len(block))
+    block[at:end] = block[at + 12 : end] + bytes(12)
+    struct.pack_into(order + "H", block, directory, count - 1)
 
 
 def entries(block: bytes | bytearray, order: str, directory: int) -> Iterator[tuple[int, int]]:

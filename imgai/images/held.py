@@ -12,7 +12,7 @@ _PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
 _COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"
 HELD: dict[str, frozenset[str]] = {
     "JPEG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _RESOLUTION}),
-    "PNG": frozenset({_PROFILE, _EXIF, _XMP, _COMMENT, _TEXTS, _RESOLUTION}),
+    "PNG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _TEXTS, _RESOLUTION}),
     "TIFF": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _RESOLUTION}),
     "WEBP": frozenset({_PROFILE, _EXIF, _XMP}),
     "AVIF": frozenset({_PROFILE, _EXIF, _XMP}),

@@ -40,18 +40,18 @@ def parse(content: bytes) -> Profile | None:
     """Parse a matrix/TRC profile; None for other types of profile and for invalid data."""
     try:
         return _parse(content)
-    except (struct.error, IndexError, KeyError, ValueError):
+    except (struct.error, ArithmeticError, IndexError, KeyError, ValueError):
         return None
 
 
 def build(
-    primaries: tuple[tuple[float, float], ...],
+    primaries: tuple[tuple[float, float], ...] | None,
     curve: tuple[float, ...] | np.ndarray,
     *,
     white: tuple[float, float] = D65,
     name: str = "RGB",
 ) -> bytes:
-    """Build a profile from primaries (x, y) and one curve for all three channels.
+    """Build a profile from primaries (x, y) and one curve for all three channels; without primaries one for grey.
 
     curve: the parameters of a parametric curve (g; g, a, b, c, d), or a table of linear light at equal steps.
     """
@@ -61,12 +61,15 @@ def build(
     else:
         kind = {1: 0, 5: 3}[len(curve)]
         trc = b"para" + struct.pack(f">4xHH{len(curve)}i", kind, 0, *(round(value * 65536) for value in curve))
-    matrix = to_xyz(primaries, white)
     texts = {tag: b"mluc" + struct.pack(">4xLL", 1, 12) + b"enUS" + _text(text) for tag, text in _texts(name)}
     tags: dict[bytes, bytes] = {**texts, b"wtpt": _xyz(_D50)}
-    for index, color in enumerate(b"rgb"):
-        tags[bytes([color]) + b"XYZ"] = _xyz(matrix[:, index])
-        tags[bytes([color]) + b"TRC"] = trc
+    if primaries is None:
+        tags[b"kTRC"] = trc
+    else:
+        matrix = to_xyz(primaries, white)
+        for index, color in enumerate(b"rgb"):
+            tags[bytes([color]) + b"XYZ"] = _xyz(matrix[:, index])
+            tags[bytes([color]) + b"TRC"] = trc
     table, body = struct.pack(">L", len(tags)), b""
     places: dict[bytes, int] = {}
     for tag, data in tags.items():
@@ -74,9 +77,8 @@ def build(
             places[data] = 132 + 12 * len(tags) + len(body)
             body += data + b"\0" * (-len(data) % 4)
         table += tag + struct.pack(">LL", places[data], len(data))
-    head = struct.pack(
-        ">L4sL4s4s4s", 132 + 12 * len(tags) + len(body), b"\0" * 4, 0x04400000, b"mntr", b"RGB ", b"XYZ "
-    )
+    length, space = 132 + 12 * len(tags) + len(body), b"GRAY" if primaries is None else b"RGB "
+    head = struct.pack(">L4sL4s4s4s", length, b"\0" * 4, 0x04400000, b"mntr", space, b"XYZ ")
     head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp") + bytes(28) + _xyz(_D50)[8:] + bytes(48)
     return head + table + body
 
@@ -112,7 +114,10 @@ def _curve(data: bytes) -> Curve:
     if data[:4] == b"para":
         (kind,) = struct.unpack_from(">H", data, 8)
         given = [value / 65536 for value in struct.unpack_from(f">{_PARAMETERS[kind]}i", data, 12)]
-        return Curve(_parameters(kind, given))
+        g, a, _, c, d, *_ = parameters = _parameters(kind, given)
+        if g <= 0 or a <= 0 or c < 0 or (c == 0 and d > 0):
+            raise ValueError("a curve that has no inverse")
+        return Curve(parameters)
     if data[:4] != b"curv":
         raise ValueError("a curve of another type")
     (count,) = struct.unpack_from(">L", data, 8)
@@ -120,6 +125,8 @@ def _curve(data: bytes) -> Curve:
         return Curve((1, 1, 0, 1, 0, 0, 0))
     values = np.frombuffer(data, ">u2", count=count, offset=12)
     if count == 1:
+        if not values[0]:
+            raise ValueError("a curve that has no inverse")
         return Curve((float(values[0]) / 256, 1, 0, 0, 0, 0, 0))
     return Curve(None, np.maximum.accumulate(values.astype(np.float64) / 65535))
 

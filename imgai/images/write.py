@@ -14,6 +14,7 @@ from imgai.images.codecs.pillow import joined, with_8_bits
 from imgai.images.depth import quantize
 from imgai.images.exif import settled
 from imgai.images.formats import formats, function, writable
+from imgai.images.xmp import settled as settled_xmp
 from imgai.plugin import Format, Metadata, Picture
 from imgai.sample import Sample
 
@@ -73,10 +74,24 @@ def metadata_of(sample: Sample) -> Metadata:
         return metadata
     assert metadata.full is not None
     down, across = (now / before for now, before in zip(size, metadata.full, strict=True))
+    return resized(metadata, size, (across, down))
+
+
+def resized(metadata: Metadata, size: tuple[int, int], scale: tuple[float, float], *, moved: bool = False) -> Metadata:
+    """Return the metadata of a picture of another size.
+
+    size: (height, width). scale: the new number of pixels for each old one, across and down.
+    moved: whether the picture was cropped or laid on a canvas.
+    """
+    across, down = scale
     dpi = None if metadata.dpi is None else (metadata.dpi[0] * across, metadata.dpi[1] * down)
     pixel = None if metadata.pixel_size is None else (metadata.pixel_size[0] / across, metadata.pixel_size[1] / down)
-    exif = None if metadata.exif is None else settled(metadata.exif, size[1], size[0])
-    return dataclasses.replace(metadata, dpi=dpi, pixel_size=pixel, exif=exif)
+    exif, xmp = metadata.exif, metadata.xmp
+    if exif is not None:
+        exif = settled(exif, size[1], size[0], scale=scale, moved=moved)
+    if xmp is not None:
+        xmp = settled_xmp(xmp, size[1], size[0], scale=scale, moved=moved)
+    return dataclasses.replace(metadata, dpi=dpi, pixel_size=pixel, exif=exif, xmp=xmp)
 
 
 def _values(channels: Tensor, depth: int) -> np.ndarray:

@@ -35,8 +35,8 @@ def render(page: Page) -> Iterator[Rendered]:
     metadata = kept(metadata_of(sample), params.metadata)
     if scene.arranges(params):
         shown = to_picture(sample).pixels
-        pixels = scene.arranged(pixels, shown if shown.ndim == 3 else shown[..., None], metadata, params)
-        metadata = scene.settled(metadata, pixels)
+        colors = shown if shown.ndim == 3 else shown[..., None]
+        pixels, metadata = scene.arranged(pixels, colors, metadata, params)
     metadata = dataclasses.replace(metadata, duration=None, loop=None, poster=False, cicp=None)
     channels = pixels.shape[2]
     colors, alpha = (pixels[..., :-1], pixels[..., -1]) if channels in (2, 4) else (pixels, None)
@@ -72,6 +72,7 @@ def _png(pixels: np.ndarray, metadata: Metadata) -> bytes:
         xmp=metadata.xmp,
         dpi=metadata.dpi,
         texts=metadata.texts,
+        iptc=metadata.iptc,
     )
 
 

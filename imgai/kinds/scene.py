@@ -18,6 +18,7 @@ from imgai.errors import InputError
 from imgai.images.decode import read_image
 from imgai.images.depth import quantize, to_float
 from imgai.images.space import space_of
+from imgai.images.write import resized
 from imgai.kinds import canvas_of, is_color, matte
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def arranges(params: CutoutParams) -> bool:
     return params.background != "transparent" or params.crop or params.canvas is not None or params.shadow
 
 
-def arranged(cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams) -> np.ndarray:
-    """Compose a cut-out as the options ask.
+def arranged(
+    cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams
+) -> tuple[np.ndarray, Metadata]:
+    """Compose a cut-out as the options ask, and return its metadata too.
 
     Shape: cut ``(H, W, C + 1)`` with alpha; colors ``(H, W, C)``, the picture that it was cut from; returns
     ``(h, w, C + 1)``, or ``(h, w, C)`` over a background. A coloured background turns grey pictures into RGB.
@@ -66,7 +69,8 @@ def arranged(cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: Cu
             [_laid(*parts) for parts in zip(shown.split(_ROWS, dim=1), ground.split(_ROWS, dim=1), strict=True)], 1
         )
     depth = 16 if cut.dtype == np.uint16 else 8
-    return np.ascontiguousarray(quantize(shown, depth).permute(1, 2, 0).numpy())
+    pixels = np.ascontiguousarray(quantize(shown, depth).permute(1, 2, 0).numpy())
+    return pixels, _settled(metadata, pixels, frame)
 
 
 def framed(alpha: np.ndarray, params: CutoutParams) -> Frame:
@@ -215,8 +219,9 @@ def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> Tensor:
     return torch.cat(bands, 1)
 
 
-def settled(metadata: Metadata, pixels: np.ndarray) -> Metadata:
+def _settled(metadata: Metadata, pixels: np.ndarray, frame: Frame) -> Metadata:
     """Return the metadata for the composed picture: its size, and colour if the background coloured a grey picture."""
     gray = metadata.gray and (pixels.ndim == 2 or pixels.shape[2] <= 2)
     icc = metadata.icc if gray or not metadata.gray else None
-    return dataclasses.replace(metadata, gray=gray, icc=icc, full=None)
+    scale = (frame.size[1] / frame.width, frame.size[0] / frame.height)
+    return dataclasses.replace(resized(metadata, frame.size, scale, moved=True), gray=gray, icc=icc, full=None)

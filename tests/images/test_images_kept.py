@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from imgai.images import icc, make_sample, read, write_image
+from imgai.images.codecs.pillow import photoshop, raw_profile_of
 from imgai.images.held import DEEP, lost, told
+from imgai.kinds import CutoutParams
+from imgai.kinds.scene import arranged
 from imgai.sample import Metadata, Sample, Source
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
@@ -138,6 +141,98 @@ def test_exif_tells_the_size_that_is_written_and_holds_no_old_thumbnail(format_:
     assert sizes(again(sample, format_).metadata) == (96, 128, False)
     larger = dataclasses.replace(sample, image=sample.image.repeat(1, 1, 2, 3), edited=True)
     assert sizes(again(larger, format_).metadata) == (288, 256, False)
+
+
+@pytest.mark.parametrize("kind", ["iptc", "8bim"])
+def test_what_other_programs_put_into_texts_of_a_png_is_read(kind: str) -> None:
+    """ImageMagick and ExifTool hold IPTC, EXIF and XMP in hexadecimals there."""
+    blocks = b"8BIM\x04\x0a\x03abc" + struct.pack(">L", 1) + b"x\0" + photoshop(IPTC)
+    texts = PngImagePlugin.PngInfo()
+    for name, content in ((kind, blocks), ("xmp", WHOLE.xmp), ("exif", exif_block())):
+        texts.add_text(*raw_profile_of(name, content or b""), zip=True)
+    texts.add_text("Raw profile type iptc ", "\n\n\nno digits")
+    file = io.BytesIO()
+    Image.fromarray(pixels()).save(file, "PNG", pnginfo=texts)
+    (sample,) = read(file.getvalue(), Source(None, "a"))
+    assert (sample.metadata.iptc, sample.metadata.xmp) == (IPTC, WHOLE.xmp)
+    assert kept(again(sample, "JPEG").metadata)["EXIF of the exposure"]
+
+
+def stated(metadata: Metadata) -> tuple[list[float], list[float], Any]:
+    """The resolutions of the picture and of the sensor, and the place of the subject."""
+    exif = Image.Exif()
+    exif.load(metadata.exif or b"")
+    directory = exif.get_ifd(34665)
+    return (
+        [float(exif[tag]) for tag in (0x11A, 0x11B)],
+        [float(directory[tag]) for tag in (0xA20E, 0xA20F)],
+        directory.get(0x9214),
+    )
+
+
+def measured(orientation: int) -> Sample:
+    """A photograph that states resolutions and a place, in EXIF and in XMP."""
+    exif = Image.Exif()
+    exif.update({0x112: orientation, 0x11A: 300.0, 0x11B: 150.0, 0x128: 2})
+    density = TiffImagePlugin.IFDRational(5000)
+    exif.get_ifd(34665).update({0x9214: (8, 6, 4, 2), 0xA20E: density, 0xA20F: density, 0xA217: 2})
+    exif.get_ifd(34665)[0xA215] = 1.5
+    file = io.BytesIO()
+    Image.fromarray(pixels()).save(file, "JPEG", exif=exif, xmp=MEASURED, dpi=(300, 150))
+    return next(read(file.getvalue(), Source(None, "a")))
+
+
+MEASURED = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description
+ exif:PixelXDimension="1" tiff:ImageLength = '1' tiff:XResolution="300/1" GPano:FullPanoWidthPixels="40"
+ GPano:CroppedAreaTopPixels="4"><exif:PixelYDimension>1</exif:PixelYDimension>
+<mwg-rs:Regions rdf:parseType="Resource"><mwg-rs:RegionList/></mwg-rs:Regions>
+<dc:rights>(c)</dc:rights></rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+def test_resolutions_and_places_follow_a_change_of_size() -> None:
+    sample = measured(1)
+    assert stated(sample.metadata) == ([300, 150], [5000, 5000], (8, 6, 4, 2))
+    assert b"mwg-rs:RegionList" in (sample.metadata.xmp or b"")
+    larger = dataclasses.replace(sample, image=sample.image.repeat(1, 1, 2, 3), edited=True)
+    for format_ in ("JPEG", "PNG", "WEBP"):
+        made = again(larger, format_).metadata
+        assert stated(made) == ([900, 300], [15000, 10000], (24, 12, 12, 4))
+        xmp = made.xmp or b""
+        for what in (
+            b'exif:PixelXDimension="120"',
+            b"tiff:ImageLength = '48'",
+            b"<exif:PixelYDimension>48<",
+            b'tiff:XResolution="90000/100"',
+            b'GPano:FullPanoWidthPixels="120"',
+            b'GPano:CroppedAreaTopPixels="8"',
+            b"(c)",
+        ):
+            assert what in xmp
+
+
+def test_places_of_a_picture_that_was_turned_go_and_that_is_said() -> None:
+    sample = measured(6)
+    made = again(sample, "JPEG").metadata
+    assert stated(made)[2] is None
+    exif = Image.Exif()
+    exif.load(made.exif or b"")
+    assert exif.get_ifd(34665)[0xA217] == 2  # what follows it is still there
+    assert b"mwg-rs" not in (made.xmp or b"")
+    assert b'exif:PixelXDimension="24"' in (made.xmp or b"")
+    assert "regions" in " ".join(sample.metadata.notes)
+
+
+def test_metadata_of_a_cut_out_on_a_canvas_is_of_the_canvas() -> None:
+    sample = measured(1)
+    cut = np.zeros((24, 40, 4), np.uint8)
+    cut[6:18, 10:20] = 255
+    params = CutoutParams(crop=True, canvas="48x48", margin=0)
+    made, metadata = arranged(cut, cut[..., :3], sample.metadata, params)
+    assert made.shape[:2] == (48, 48)
+    assert metadata.dpi == pytest.approx((1200, 600))  # each old pixel became four
+    assert stated(metadata) == ([1200, 600], [20000, 20000], None)
+    assert b'exif:PixelXDimension="48"' in (metadata.xmp or b"")
+    assert b"mwg-rs" not in (metadata.xmp or b"")
 
 
 XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description

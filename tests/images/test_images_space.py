@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
-from imgai.images import coded, icc, make_sample, read, write_image
+from imgai.images import coded, encode_png, icc, make_sample, read, write_image
 from imgai.images.depth import quantize, to_float
+from imgai.images.isobmff import properties
 from imgai.images.space import ColorSpace, TableSpace, space_of
 from imgai.predict.managed import Managed
 from imgai.sample import Metadata, Sample, Source
@@ -151,10 +153,12 @@ def test_a_profile_of_tables_goes_through_lcms() -> None:
     assert same(quantize(space.changed(image, seen, seen), 8), image)
 
 
-def png(*chunks: tuple[bytes, bytes]) -> bytes:
+def png(
+    *chunks: tuple[bytes, bytes], picture: Image.Image | None = None, encoded: bytes = b"", **options: Any
+) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (8, 8), (200, 100, 50)).save(file, "PNG")
-    content = file.getvalue()
+    (picture or Image.new("RGB", (8, 8), (200, 100, 50))).save(file, "PNG", **options)
+    content = encoded or file.getvalue()
     made = b"".join(
         struct.pack(">L", len(data)) + kind + data + struct.pack(">L", zlib.crc32(kind + data)) for kind, data in chunks
     )
@@ -196,6 +200,51 @@ def test_gamma_of_a_png_becomes_a_profile_where_it_is_not_that_of_srgb(gamma: in
     assert profile_of(told) is None
 
 
+@pytest.mark.parametrize(
+    ("gray", "codes"), [(False, (2, 16)), (False, (7, 7)), (False, (11, 17)), (True, (1, 8)), (True, (9, 16))]
+)
+def test_rarer_code_points_become_a_profile_too(gray: bool, codes: tuple[int, int]) -> None:
+    picture = Image.new("L" if gray else "RGB", (8, 8), 128)
+    found = profile_of(png((b"cICP", bytes([*codes, 0, 1])), picture=picture))
+    assert found is not None
+    ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(found)))
+    assert isinstance(space_of(found, 1 if gray else 3), ColorSpace)
+
+
+def test_code_points_that_are_not_known_are_told_and_leave_another_profile_in_place() -> None:
+    (sample,) = read(png((b"cICP", bytes([99, 13, 0, 1]))), Source(None, "a"))
+    assert sample.metadata.icc is None
+    assert "primaries 99" in " ".join(sample.metadata.notes)
+    picture, p3 = Image.new("RGB", (8, 8)), SPACES["Display P3"]
+    assert profile_of(png((b"cICP", bytes([99, 13, 0, 1])), picture=picture, icc_profile=p3)) == p3
+    assert profile_of(png((b"cICP", bytes([1, 13, 0, 1])), picture=picture, icc_profile=p3)) is None
+
+
+@pytest.mark.parametrize(("kind", "white"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_video_levels_of_a_png_become_black_and_white(kind: type[np.unsignedinteger], white: int) -> None:
+    unit = 1 if white == 255 else 256
+    levels = np.repeat(np.array([[0, 16, 235, 255]], kind) * kind(unit), 3).reshape(1, 4, 3)
+    file = png((b"cICP", bytes([9, 16, 0, 0])), encoded=encode_png(levels))
+    (sample,) = read(file, Source(None, "a"))
+    assert sample.image[0, 0, 0].tolist() == [0, 0, white, white]
+    assert sample.metadata.cicp == bytes([9, 16, 0, 1])
+
+
+def test_gamma_of_a_grey_png_becomes_a_profile() -> None:
+    gray = Image.new("L", (8, 8), 128)
+    found = profile_of(png((b"gAMA", struct.pack(">L", 100_000)), picture=gray))
+    space = space_of(found, 1)
+    assert space is not None
+    seen = space.to_srgb(torch.full((1, 1, 2, 2), 128, dtype=torch.uint8))
+    assert float(to_float(seen).mean()) * 255 == pytest.approx(188, abs=1)
+    assert profile_of(png((b"gAMA", struct.pack(">L", 45455)), picture=gray)) is None
+
+
+def test_a_curve_without_an_inverse_makes_no_profile() -> None:
+    for parameters in ((0.0,), (2.4, 0.0, 0.05, 0.07, 0.04), (2.4, 0.9, 0.05, 0.0, 0.04)):
+        assert icc.parse(icc.build(icc.SRGB_PRIMARIES, parameters)) is None
+
+
 def test_an_nclx_box_of_an_avif_becomes_a_profile() -> None:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (200, 100, 50)).save(file, "AVIF")
@@ -204,6 +253,26 @@ def test_an_nclx_box_of_an_avif_becomes_a_profile() -> None:
     at = content.index(b"colrnclx") + 8
     content[at : at + 4] = struct.pack(">HH", 12, 13)
     assert profile_of(bytes(content)) == coded.profile(12, 13)
+    # Bytes that look like such a box, in a box before, are none; nor is that of another picture, as of a gain map.
+    junk = struct.pack(">L4s", 27, b"free") + b"\0\0\0\x13colrnclx" + struct.pack(">HHHB", 9, 16, 9, 0x80)
+    assert dict(properties(bytes(content[:32] + junk + content[32:])))[b"colr"][4:8] == struct.pack(">HH", 12, 13)
+    assert properties(b"") == properties(bytes(content[:60])) == []
+
+
+def test_the_colours_of_the_primary_picture_count() -> None:
+    def box(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">L4s", 8 + len(content), kind) + content
+
+    def colors(primaries: int) -> bytes:
+        return box(b"colr", b"nclx" + struct.pack(">HHHB", primaries, 13, 1, 0x80))
+
+    for version, item in ((0, ">HB"), (1, ">LB")):
+        links = b"".join(struct.pack(item, number, 1) + bytes([0x80 | number]) for number in (1, 2))
+        ipma = box(b"ipma", bytes([version, 0, 0, 0]) + struct.pack(">L", 2) + links)
+        props = box(b"iprp", box(b"ipco", colors(9) + colors(12)) + ipma)
+        meta = box(b"meta", bytes(4) + box(b"pitm", bytes(4) + struct.pack(">H", 2)) + props)
+        file = box(b"ftyp", b"avif") + box(b"mdat", b"\0" * 100) + meta  # behind the pixels, as it may be
+        assert coded.of_box(file) == (12, 13)
 
 
 def test_adobe_rgb_that_a_camera_notes_in_exif_alone_becomes_a_profile() -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from imgai.images import coded
 from imgai.images.codecs import pillow
+from imgai.images.isobmff import properties
 from imgai.plugin import Header, Picture
 
 _QUALITY = 85
@@ -25,19 +26,29 @@ def probe(source: Path | bytes) -> Header:
 
 def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     """Every frame, whole."""
-    head = pillow.head_of(source, _HEAD)
+    notes: tuple[str, ...] = ()
     with pillow.opened(source, "AVIF") as image:
-        if "icc_profile" not in image.info and (icc := coded.of_box(head)):
-            image.info["icc_profile"] = icc
-        bits = _bits(head)
+        codes = coded.of_box(source)
+        if codes is not None and not image.info.get("icc_profile"):
+            image.info["icc_profile"] = coded.profile(*codes, gray=image.mode in ("L", "LA")) or b""
+            notes = coded.doubt(*codes)
+        bits = _bits(source)
         decode = (lambda image: _deep(source, image, bits)) if bits > 8 else (lambda image: None)
-        yield from pillow.pictures(image, "AVIF", image.n_frames, decode=decode)  # type: ignore[attr-defined]
+        for picture in pillow.pictures(image, "AVIF", image.n_frames, decode=decode):  # type: ignore[attr-defined]
+            yield pillow.noted(picture, *notes)
 
 
-def _bits(head: bytes) -> int:
-    """Bits a channel, as the configuration of the first AV1 stream has it (av1C: high_bitdepth, twelve_bit)."""
-    at = head.find(b"av1C")
-    flags = head[at + 6] if 0 <= at < len(head) - 6 else 0
+def _bits(source: Path | bytes) -> int:
+    """Bits a channel, as the configuration of the AV1 stream has it (av1C: high_bitdepth, twelve_bit).
+
+    A picture in several parts has none of its own: then the first in the file counts.
+    """
+    own = dict(properties(source)).get(b"av1C")
+    if own is None:
+        head = pillow.head_of(source, _HEAD)
+        at = head.find(b"av1C")
+        own = head[at + 4 :] if at >= 0 else b""
+    flags = own[2] if len(own) > 2 else 0
     return 8 if not flags & 0x40 else 12 if flags & 0x20 else 10
 
 

@@ -28,9 +28,10 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     image: Image.Image = Image.new("L", heif.size) if deep else heif.to_pillow()
     with image:
         image.info = {**heif.info, **image.info}
-        _tell_colors(image, heif.info.get("nclx_profile"))
+        notes = _tell_colors(image, heif.info.get("nclx_profile"), gray=heif.mode in ("L", "LA", "I;16", "LA;16"))
         decode = (lambda image: _deep(heif, image)) if deep else (lambda image: None)
-        yield from pillow.pictures(image, "HEIC", decode=decode, turned=True)
+        for picture in pillow.pictures(image, "HEIC", decode=decode, turned=True):
+            yield pillow.noted(picture, *notes)
 
 
 def _file(source: Path | bytes) -> io.BytesIO | Path:
@@ -47,9 +48,11 @@ def _deep(heif: pillow_heif.HeifFile, image: Image.Image) -> pillow.Decoded:
     return np.ascontiguousarray(values[..., :3]), alpha, image.info.get("icc_profile") or None
 
 
-def _tell_colors(image: Image.Image, nclx: object) -> None:
-    """Note the profile that code points tell, where there is no other."""
-    if not image.info.get("icc_profile") and isinstance(nclx, dict):
-        codes = (int(nclx.get(name, 2)) for name in ("color_primaries", "transfer_characteristics"))
-        if icc := coded.profile(*codes):
-            image.info["icc_profile"] = icc
+def _tell_colors(image: Image.Image, nclx: object, *, gray: bool) -> tuple[str, ...]:
+    """Note the profile that code points tell, where there is no other, and return what is to be said of them."""
+    if image.info.get("icc_profile") or not isinstance(nclx, dict):
+        return ()
+    primaries, transfer = (int(nclx.get(name, 2)) for name in ("color_primaries", "transfer_characteristics"))
+    if icc := coded.profile(primaries, transfer, gray=gray):
+        image.info["icc_profile"] = icc
+    return coded.doubt(primaries, transfer)

@@ -22,7 +22,7 @@ _QUALITY = 95
 _ENLARGED = 90  # who enlarges a picture looks closely
 _FULL_COLOR = 90  # from this quality on, colour is stored at full resolution
 _ROOM = {"exif": 65_533, "xmp": 65_504, "comment": 65_533}  # bytes in one segment, after what begins it
-_PHOTOSHOP, _IPTC = b"Photoshop 3.0\0", 0x0404
+_PHOTOSHOP = b"Photoshop 3.0\0"
 _END = b"\xff\xd9"
 _SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
@@ -146,7 +146,7 @@ def _photoshop(iptc: bytes | None) -> bytes:
     """IPTC records in the segment that Photoshop has for them; empty where there are none, or too many."""
     if not iptc:
         return b""
-    block = b"8BIM" + struct.pack(">HHL", _IPTC, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+    block = pillow.photoshop(iptc)
     length = 2 + len(_PHOTOSHOP) + len(block)
     return b"" if length > 65_535 else b"\xff\xed" + struct.pack(">H", length) + _PHOTOSHOP + block
 

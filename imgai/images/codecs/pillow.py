@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +16,16 @@ from PIL import Image
 from imgai.images import color, orientation
 from imgai.images.exif import settled
 from imgai.images.xmp import cleaned
+from imgai.images.xmp import settled as settled_xmp
 from imgai.plugin import Header, Metadata, Picture
 
 # Pillow's own limit is a warning at one size and an error at twice that, both of the whole program;
 # ours is `max_pixels`, checked by what `probe` says before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
-_NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")  # keys of a PNG's texts that are carried otherwise
+_RAW = "Raw profile type "
+_IPTC = 0x0404
+_NO_TEXTS = ("XML:com.adobe.xmp", _RAW)  # keys of a PNG's texts that are carried otherwise
 
 Decoded = tuple[np.ndarray, np.ndarray | None, bytes | None]
 """Pixels, alpha and ICC profile."""
@@ -54,7 +58,9 @@ def pictures(
     exif, xmp = exif_of(image), xmp_of(image)
     turn = 1 if turned else orientation.noted(exif, xmp)
     sideways = turn in (5, 6, 7, 8)
-    exif, xmp, notes = about_upright(exif, xmp, image.size[::-1] if sideways else image.size)
+    exif, xmp, notes = about_upright(
+        exif, xmp, image.size[::-1] if sideways else image.size, turned=orientation.noted(exif, xmp) != 1
+    )
     about = Metadata(format_, exif=exif, xmp=xmp, iptc=iptc_of(image), texts=texts_of(image))
     poster = bool(image.info.get("default_image"))  # of an APNG
     for number in range(count):
@@ -86,16 +92,23 @@ def pictures(
 
 
 def about_upright(
-    exif: bytes | None, xmp: bytes | None, size: tuple[int, int]
+    exif: bytes | None, xmp: bytes | None, size: tuple[int, int], *, turned: bool
 ) -> tuple[bytes | None, bytes | None, tuple[str, ...]]:
-    """EXIF and XMP as they are true of the upright picture of this width and height; and what is to be said of it."""
+    """EXIF and XMP as they are true of the upright picture of this width and height; and what is to be said of it.
+
+    turned: whether it was not upright before. Regions of XMP, such as faces, are of the picture as it lay.
+    """
     exif = None if exif is None else orientation.reset(exif)
     if exif is not None:
-        exif = settled(exif, *size)
+        exif = settled(exif, *size, moved=turned)
     if xmp is None:
         return exif, None, ()
     xmp, less = cleaned(orientation.reset_in_xmp(xmp))
-    return exif, xmp, ("its embedded video, gain map or the like is not carried",) if less else ()
+    notes: tuple[str, ...] = ("its embedded video, gain map or the like is not carried",) if less else ()
+    upright = settled_xmp(xmp, *size, moved=turned)
+    if upright.count(b"<") != xmp.count(b"<"):
+        notes += ("regions that its XMP marks are of the picture as it lay, and are not carried",)
+    return exif, upright, notes
 
 
 def head_of(source: Path | bytes, length: int) -> bytes:
@@ -108,24 +121,58 @@ def head_of(source: Path | bytes, length: int) -> bytes:
 
 def exif_of(image: Image.Image) -> bytes | None:
     """The EXIF block of an opened file."""
-    exif: bytes | None = image.info.get("exif") or None
-    if exif is None and "Raw profile type exif" in image.info:  # as ImageMagick writes it into a PNG, in hexadecimals
-        with contextlib.suppress(ValueError):
-            return bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    return exif
+    return image.info.get("exif") or _raw_profile(image, "exif") or None
 
 
 def xmp_of(image: Image.Image) -> bytes | None:
     """The XMP packet of an opened file."""
     xmp: bytes | str | None = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or None
-    return xmp.encode() if isinstance(xmp, str) else xmp
+    return xmp.encode() if isinstance(xmp, str) else xmp or _raw_profile(image, "xmp")
 
 
 def iptc_of(image: Image.Image) -> bytes | None:
-    """The IPTC records of an opened JPEG."""
+    """The IPTC records of an opened JPEG or PNG."""
     blocks = image.info.get("photoshop")
-    records = blocks.get(0x0404) if isinstance(blocks, dict) else None
-    return records if isinstance(records, bytes) else None
+    records = blocks.get(_IPTC) if isinstance(blocks, dict) else None
+    if isinstance(records, bytes):
+        return records
+    raw = _raw_profile(image, "iptc") or _raw_profile(image, "8bim") or b""
+    return (raw if raw[:1] == b"\x1c" else _records(raw)) or None
+
+
+def photoshop(iptc: bytes) -> bytes:
+    """IPTC records as one of Photoshop's blocks."""
+    return b"8BIM" + struct.pack(">HHL", _IPTC, 0, len(iptc)) + iptc + b"\0" * (len(iptc) % 2)
+
+
+def raw_profile_of(kind: str, content: bytes) -> tuple[str, str]:
+    """The key and the text that hold such a block in a PNG, as ImageMagick and ExifTool write it."""
+    digits = content.hex()
+    lines = "\n".join(digits[at : at + 72] for at in range(0, len(digits), 72))
+    return f"{_RAW}{kind}", f"\n{kind}\n{len(content):8}\n{lines}\n"
+
+
+def _raw_profile(image: Image.Image, kind: str) -> bytes | None:
+    """What a text of a PNG holds in hexadecimals; None if it is not there or cannot be read."""
+    text = image.info.get(_RAW + kind)
+    with contextlib.suppress(ValueError):
+        return bytes.fromhex("".join(text.split("\n")[3:])) if isinstance(text, str) else None
+    return None
+
+
+def _records(blocks: bytes) -> bytes | None:
+    """The IPTC records among Photoshop's blocks."""
+    at = 0
+    while blocks[at : at + 4] == b"8BIM" and at + 12 <= len(blocks):
+        (number,) = struct.unpack_from(">H", blocks, at + 4)
+        at += 6 + (blocks[at + 6] + 2) // 2 * 2  # a name of even length, with its own
+        if at + 4 > len(blocks):
+            return None
+        (length,) = struct.unpack_from(">L", blocks, at)
+        if number == _IPTC:
+            return blocks[at + 4 : at + 4 + length]
+        at += 4 + (length + 1) // 2 * 2
+    return None
 
 
 def texts_of(image: Image.Image) -> tuple[tuple[str, str], ...]:

@@ -37,11 +37,15 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         count = int(getattr(image, "n_frames", 1))
         if _MAY_FOLLOW.search(content, max(content.rfind(b"IDAT"), 0)):
             image.load()  # what stands behind the pixels is read too
-        icc, cicp = _colors(content, image.info.get("icc_profile"))
-        if icc:
-            image.info["icc_profile"] = icc
+        icc, code = _colors(content, image.info.get("icc_profile"))
+        image.info["icc_profile"] = icc or b""
+        narrow = bool(code) and not code[3]
+        cicp = bytes([*code[:3], 1]) if code and coded.is_hdr(code[1]) else None
+        notes = coded.doubt(code[0], code[1]) if code else ()
         for picture in pillow.pictures(image, "PNG", count, decode=lambda image: _decoded(content, image)):
-            yield dataclasses.replace(picture, metadata=dataclasses.replace(picture.metadata, cicp=cicp))
+            pixels = _full_range(picture.pixels) if narrow else picture.pixels
+            metadata = dataclasses.replace(picture.metadata, cicp=cicp)
+            yield pillow.noted(dataclasses.replace(picture, pixels=pixels, metadata=metadata), *notes)
 
 
 def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> None:
@@ -59,6 +63,7 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
                 dpi=about.dpi,
                 texts=about.texts,
                 cicp=about.cicp,
+                iptc=about.iptc,
             )
         )
         return
@@ -71,13 +76,15 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
             texts.add_text(key, value)
         if picture.metadata.xmp:
             texts.add_itxt("XML:com.adobe.xmp", picture.metadata.xmp.decode("utf-8", "replace"))
+        if picture.metadata.iptc:
+            texts.add_text(*pillow.raw_profile_of("iptc", pillow.photoshop(picture.metadata.iptc)), zip=True)
         return {"pnginfo": texts, **pillow.carried(picture, *names)}
 
     pillow.save(map(pillow.with_8_bits, frames), file, "PNG", options)
 
 
-def _colors(content: bytes, icc: bytes | None) -> tuple[bytes | None, bytes | None]:
-    """The profile that chunks tell, the first of cICP, iCCP, sRGB, gAMA with cHRM; and cICP itself where it is HDR."""
+def _colors(content: bytes, icc: bytes | None) -> tuple[bytes | None, bytes]:
+    """The profile that chunks tell, the first of cICP, iCCP, sRGB, gAMA with cHRM; and cICP itself, if it is there."""
     chunks: dict[bytes, bytes] = {}
     at = 8
     while at + 12 <= len(content) and (kind := content[at + 4 : at + 8]) != b"IDAT":
@@ -85,18 +92,27 @@ def _colors(content: bytes, icc: bytes | None) -> tuple[bytes | None, bytes | No
         if kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
             chunks.setdefault(kind, content[at + 8 : at + 8 + length])
         at += 12 + length
-    colored = content[25] in (2, 3, 6)
-    if len(cicp := chunks.get(b"cICP", b"")) == 4 and colored:
-        return coded.profile(cicp[0], cicp[1]), cicp if coded.is_hdr(cicp[1]) else None
-    if icc or b"sRGB" in chunks or not colored:
-        return icc, None
+    gray = content[25] in (0, 4)
+    code = chunks.get(b"cICP", b"")
+    if len(code) == 4 and (coded.is_known(code[0], code[1]) or not icc):
+        return coded.profile(code[0], code[1], gray=gray), code
+    if icc or b"sRGB" in chunks:
+        return icc, b""
     gamma, points = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
     if not gamma and not points:
-        return None, None
+        return None, b""
     return coded.of_png(
         struct.unpack(">L", gamma)[0] if len(gamma) == 4 else None,
         struct.unpack(">8L", points) if len(points) == 32 else None,
-    ), None
+        gray=gray,
+    ), b""
+
+
+def _full_range(pixels: np.ndarray) -> np.ndarray:
+    """Stretch video levels, of which black is 16 and white 235 of 255 (ITU-T H.273, 8.3), to full scale."""
+    unit = 1 if pixels.dtype == np.uint8 else 256
+    levels = (pixels.astype(np.float32) / unit - 16) * (np.iinfo(pixels.dtype).max / 219)
+    return np.asarray((levels + 0.5).clip(0, np.iinfo(pixels.dtype).max), dtype=pixels.dtype)
 
 
 def _decoded(content: bytes, image: Image.Image) -> pillow.Decoded | None:
@@ -120,6 +136,7 @@ def encode_png(
     dpi: tuple[float, float] | None = None,
     texts: tuple[tuple[str, str], ...] = (),
     cicp: bytes | None = None,
+    iptc: bytes | None = None,
 ) -> bytes:
     """The bytes of a PNG file.
 
@@ -155,6 +172,9 @@ def encode_png(
     parts += [_chunk(*_text(key, value)) for key, value in texts]
     if xmp:
         parts.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp))
+    if iptc:
+        name, text = pillow.raw_profile_of("iptc", pillow.photoshop(iptc))
+        parts.append(_chunk(b"zTXt", name.encode() + b"\0\0" + zlib.compress(text.encode())))
     if exif:
         parts.append(_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0")))
     parts.append(_chunk(b"IDAT", isal_zlib.compress(rows, _LEVEL)))

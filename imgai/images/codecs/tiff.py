@@ -236,7 +236,8 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
         dpi = dpi[::-1]
     height, width = pixels.shape[:2]
     kept = described and page.dtype is not None and color.keeps_values(page.dtype)
-    exif, xmp, said = about_upright(_exif(page, file, described=kept and turn == 1), xmp, (width, height))
+    exif = _exif(page, file, described=kept and turn == 1)
+    exif, xmp, said = about_upright(exif, xmp, (width, height), turned=turn != 1)
     about = Metadata(
         format="TIFF",
         depth=16 if pixels.dtype == np.uint16 else 8,
