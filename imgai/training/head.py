@@ -35,7 +35,7 @@ def train_head(
     loss: Callable[[Any, Tensor], Tensor],
     *,
     seed: int,
-    weight_decay: float = 0.01,
+    weight_decay: float | None = None,
 ) -> int:
     """Train the head alone, on what the rest of the network makes of the batches. Returns how many steps that took.
 

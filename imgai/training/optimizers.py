@@ -12,6 +12,14 @@ from imgai.errors import UsageError
 
 RATES = {"adamw": 1e-3, "adam": 1e-3, "sgd": 2e-2, "rmsprop": 3e-4, "muon": 1e-3}
 """The optimizers, and the rate of each where nothing else is said."""
+DECAYS = {"adamw": 0.01, "adam": 0.0, "sgd": 1e-4, "rmsprop": 0.0, "muon": 0.01}
+"""The weight decay of each where nothing else is said.
+
+That of adamw and muon is decoupled: a weight loses this part of itself times the rate. With the others it is added to
+the gradient, and adam and rmsprop divide by the gradient's size: near the end of a training, where gradients are small,
+0.01 moves every weight at the full rate, and a network that was good loses what it knew (Loshchilov and Hutter,
+"Decoupled Weight Decay Regularization", arXiv:1711.05101).
+"""
 REST = 0.1
 """The learning rate of a pretrained body under a new head, as a fraction of that of the head."""
 
@@ -82,17 +90,19 @@ def make_optimizer(
     network: nn.Module,
     *,
     rate: float,
-    weight_decay: float,
+    weight_decay: float | None,
     is_head: Callable[[str], bool] | None = None,
     rest: float = 1.0,
 ) -> torch.optim.Optimizer:
     """An optimizer of that name over the parameters that require gradients.
 
-    rest: what the rate of all but the head is multiplied by. Biases and what normalises do not decay. Every group has
-    its own rate as ``highest``. Raises UsageError for a name that there is not.
+    weight_decay: None is that of the optimizer in `DECAYS`; biases and what normalises do not decay. rest: what the
+    rate of all but the head is multiplied by. Every group has its own rate as ``highest``. Raises UsageError for a name
+    that there is not.
     """
     if name not in RATES:
         raise UsageError(f"there is no optimizer {name!r}", f"it is one of {', '.join(RATES)}")
+    decay = DECAYS[name] if weight_decay is None else weight_decay
     learned = [(key, value) for key, value in network.named_parameters() if value.requires_grad]
     ends = {key for key, _ in (learned[:1] + [pair for pair in learned if pair[1].ndim > 1][-1:])}
     groups: dict[tuple[bool, bool, bool], list[Tensor]] = {}
@@ -103,7 +113,7 @@ def make_optimizer(
     made: list[dict[str, Any]] = []
     for (head, decays, inside), values in groups.items():
         highest = rate if head or is_head is None else rate * rest
-        group = {"params": values, "lr": highest, "highest": highest, "weight_decay": weight_decay if decays else 0.0}
+        group = {"params": values, "lr": highest, "highest": highest, "weight_decay": decay if decays else 0.0}
         made.append(group | ({"orthogonal": inside} if name == "muon" else {}))
     if name == "muon":
         return Muon(made, rate)

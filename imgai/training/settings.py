@@ -76,7 +76,9 @@ class LearningOptions:
     label_smoothing: float = option(0.0, "Label smoothing factor.", minimum=0, maximum=0.5)
     optimizer: str = option("adamw", "The optimizer.", choices=OPTIMIZERS)
     rate: float | None = option(None, "The highest learning rate.", minimum=0, shown="the model's")
-    weight_decay: float = option(0.01, "Weight decay factor.", minimum=0)
+    weight_decay: float | None = option(
+        None, "Weight decay factor.", minimum=0, shown="0.01 for adamw and muon, 0.0001 for sgd, 0 for adam and rmsprop"
+    )
     l1: float = option(0.0, "L1 regularization factor.", minimum=0)
     ema: bool = option(True, "Keep a moving average of the weights.", negatable=True)
     amp: str = option(

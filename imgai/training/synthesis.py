@@ -89,7 +89,7 @@ def learn(
     name: str,
     measure: Callable[[nn.Module], Mapping[str, Any]] = lambda _: {},
     tensors: Callable[[Any], Mapping[str, Tensor]] = halved,
-    weight_decay: float = 0.01,
+    weight_decay: float | None = None,
     is_head: Callable[[str], bool] | None = None,
     rest: float = 1.0,
     clip: float = math.inf,
@@ -99,7 +99,8 @@ def learn(
     loss: of what the network said, in float32. options: those of `add_options`.
     name: of the file of weights in OUT, written at every measurement. measure: figures of the averaged network, for the
     log. tensors: what is saved of it. is_head: parameters by name that have the whole rate where others have `rest` of
-    it; None: all have it. clip: the greatest norm of a gradient. Parameters that require no gradient stay as they are.
+    it; None: all have it. weight_decay: None is that of the optimizer. clip: the greatest norm of a gradient.
+    Parameters that require no gradient stay as they are.
 
     Raises Unlearned where the loss stays no number, UsageError for a checkpoint that cannot be read.
     """

@@ -90,6 +90,22 @@ def test_the_loss_falls_with_every_optimizer(optimizer: str) -> None:
     assert ear.rows[-1]["loss"] < 0.9 * ear.rows[0]["loss"], [row["loss"] for row in ear.rows]
 
 
+@pytest.mark.parametrize("optimizer", RATES)
+def test_a_network_that_is_good_stays_good_with_every_optimizer(optimizer: str) -> None:
+    """Its gradients are small, so that a decay of 0.01 which is added to them is all that Adam would follow."""
+    generator = torch.Generator().manual_seed(1)
+    net = network()
+    images = torch.rand(64, *Data(1).batch(0)[0].shape[1:], generator=generator)
+    right = net(images).detach()
+    made = make_optimizer(optimizer, net, rate=RATES[optimizer], weight_decay=None)
+    for _ in range(200):
+        made.zero_grad()
+        nn.functional.mse_loss(net(images), right + 0.01 * torch.randn(right.shape, generator=generator)).backward()
+        made.step()
+    lost = nn.functional.mse_loss(net(images).detach(), right) / right.var()
+    assert float(lost) < 0.01
+
+
 def test_a_step_that_explodes_is_not_taken() -> None:
     calls = 0
 
