@@ -25,10 +25,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from benchmarks.meter import Cost, cost
+
 ROOT = Path(__file__).resolve().parent.parent
+TIMES = 3
+_PHOTOGRAPHS = ("astronaut", "cat", "cup")
 SERVER = """
 import logging, sys, time
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -40,11 +43,14 @@ while True:
 MEMORY = """
 import contextlib, resource, sys
 from pathlib import Path
+import psutil
 from imgai.console import Console
 from imgai.options import OutputOptions, RunOptions
 from imgai.predict.spec import StepSpec
 from imgai.registry import load_registry
 from imgai.runs import Run, remote
+from imgai.runs.cluster import Cluster
+from imgai.runs.run import Loaded
 from imgai.stores import Entry
 from imgai.testing.kinds import named_kinds
 
@@ -59,34 +65,53 @@ class Fake:
 remote.Listing.__init__.__kwdefaults__["open_"] = lambda address: Fake()
 registry = load_registry()
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
+handed_out = len(sys.argv) > 3
+most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 with contextlib.ExitStack() as stack:
-    run = Run([spec], RunOptions(inputs=("s3://bucket/scans",), out=Path(sys.argv[2]),
+    run = Run([spec], RunOptions(inputs=("s3://bucket/scans",), out=Path(sys.argv[2]), on="ray" if handed_out else None,
               outputs=OutputOptions(named_kinds("mask"))), Console(quiet=True))
-    begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun, there = most(), 0.0
     jobs, skipped, count = run._planned(stack)
-    for job in jobs:
-        assert not job.before
-print(count, begun / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    if handed_out:
+        cluster = Cluster(run.options, run.console)
+        ask = cluster._ask
+        cluster._ask = lambda method, *about: None if method == "begin" else ask(method, *about)
+        cluster.join()
+        begun = most()
+        cluster.begin(jobs, run.records, run.specs, Run, Loaded)
+        (process,) = (each for each in psutil.process_iter(["cmdline"])
+                      if (each.info["cmdline"] or [""])[0].startswith("ray::Coordinator"))
+        there = process.memory_info().rss / (1 << 20)
+        cluster.end(None)
+    else:
+        for job in jobs:
+            assert not job.before
+print(count, begun, most(), there)
 """
 
 
 def pictures(folder: Path, count: int, size: tuple[int, int] = (320, 240)) -> Path:
-    """Small photographs of noise and edges."""
+    """Parts of imgai's sample photographs, no two alike, so that no two masks are."""
     if len(list(folder.glob("*/*.jpg"))) == count:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    random_ = np.random.default_rng(0)
+    chance = random.Random(0)
+    photographs = [Image.open(ROOT / "imgai/samples" / f"{name}.jpg").convert("RGB") for name in _PHOTOGRAPHS]
     for number in range(count):
-        coarse = random_.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        photograph = photographs[number % len(photographs)]
+        width = min(photograph.width, photograph.height * size[0] / size[1]) * chance.uniform(0.5, 1)
+        height = width * size[1] / size[0]
+        left, top = chance.uniform(0, photograph.width - width), chance.uniform(0, photograph.height - height)
         path = folder / f"{number % 10}" / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+        box = (left, top, left + width, top + height)
+        photograph.resize(size, Image.Resampling.BICUBIC, box).save(path, quality=90)
     return folder
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """An S3 server on this machine, with the address of a bucket in it."""
+def server() -> Iterator[tuple[str, int]]:
+    """An S3 server on this machine: the address of a bucket in it, and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -99,7 +124,7 @@ def server() -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.25)
-        yield "s3://bucket"
+        yield "s3://bucket", child.pid
         child.kill()
 
 
@@ -117,52 +142,62 @@ def command(*words: object) -> list[str]:
     return [sys.executable, "-m", "imgai.cli.main", "segment", *map(str, words), "--quiet"]
 
 
-def seconds(*words: object, root: Path = ROOT) -> float:
-    """Of a whole command, its start included. root: the checkout that is measured, with its plugins."""
+def seconds(*words: object, root: Path = ROOT, beside: tuple[int, ...] = ()) -> Cost:
+    """Of a whole command, its start included. root: the checkout that is measured, with its plugins.
+
+    beside: see `cost`.
+    """
     paths = [root, *sorted(root.glob("plugins/*/src"))]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "2"}
-    begun = time.perf_counter()
-    subprocess.run(command(*words), check=True, env=environment, cwd=tempfile.gettempdir())
-    return time.perf_counter() - begun
+    found = cost(command(*words), environment, Path(tempfile.gettempdir()), beside=beside)
+    print("  ", *words, f"{found.clock:.1f} s, {found.cpu:.1f} s of cores", flush=True)
+    return found
+
+
+def compared(name: str, pairs: list[tuple[Cost, Cost]]) -> dict[str, float]:
+    """How fast the second of each pair is, as a part of the first: by the clock, and by the seconds of cores."""
+    return {
+        name: statistics.median(first.clock / second.clock for first, second in pairs),
+        f"{name}_in_cores": statistics.median(first.cpu / second.cpu for first, second in pairs),
+    }
 
 
 def local(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """A folder on disk now, against the sources of before."""
     if before is None:
         return {}
-    source, ratios = pictures(scratch / "small", count), []
-    for number in range(3):
+    source, pairs = pictures(scratch / "small", count), []
+    for number in range(TIMES):
         times = {}
         for name, root in (("before", before), ("now", ROOT)) if number % 2 else (("now", ROOT), ("before", before)):
             out = scratch / f"out-{name}"
             shutil.rmtree(out, ignore_errors=True)
             times[name] = seconds(source, "--out", out, root=root)
-        ratios.append(times["before"] / times["now"])
-    return {"of_before": statistics.median(ratios)}
+        pairs.append((times["before"], times["now"]))
+    return compared("of_before", pairs)
 
 
 def store(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """From a store to a store, against from disk to disk."""
-    source, ratios = pictures(scratch / "small", count), []
-    with server() as bucket:
+    source, pairs = pictures(scratch / "small", count), []
+    with server() as (bucket, process):
         upload(source, f"{bucket}/in")
-        for number in range(3):
+        for number in range(TIMES):
             shutil.rmtree(scratch / "out", ignore_errors=True)
-            disk = seconds(source, "--out", scratch / "out")
-            remote = seconds(f"{bucket}/in", "--out", f"{bucket}/out-{number}")
-            ratios.append(disk / remote)
-    return {"of_disk": statistics.median(ratios), "pictures_a_second": count / remote}
+            disk = seconds(source, "--out", scratch / "out", beside=(process,))
+            pairs.append((disk, seconds(f"{bucket}/in", "--out", f"{bucket}/out-{number}", beside=(process,))))
+    return compared("of_disk", pairs)
 
 
 def ray(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """Two workers of a cluster that is started for it, against one process; start and end included."""
-    source, ratios = pictures(scratch / "small", count), []
-    for _ in range(3):
+    source, pairs = pictures(scratch / "small", count), []
+    for _ in range(TIMES):
         shutil.rmtree(scratch / "out", ignore_errors=True)
         alone = seconds(source, "--out", scratch / "out")
         shutil.rmtree(scratch / "out", ignore_errors=True)
-        ratios.append(alone / seconds(source, "--out", scratch / "out", "--on", "ray", "--workers", 2))
-    return {"of_one_process": statistics.median(ratios)}
+        pairs.append((alone, seconds(source, "--out", scratch / "out", "--on", "ray", "--workers", 2)))
+    return compared("of_one_process", pairs)
 
 
 def kills(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
@@ -201,6 +236,18 @@ def kills(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     }
 
 
+def nodes(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
+    """Workers and nodes of a Ray cluster that are killed at random moments; its runs go on, or the command again."""
+    from benchmarks.cluster import torture
+
+    paths = [ROOT, *sorted(ROOT.glob("plugins/*/src"))]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+    for folder in (scratch / "out", scratch / "whole"):
+        shutil.rmtree(folder, ignore_errors=True)
+    source = pictures(scratch / "small", count)
+    return torture(command(source), scratch / "out", scratch / "whole", environment)
+
+
 def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """The same command twice at once, by files whose names were given twice."""
     source, out = pictures(scratch / "small", count), scratch / "out"
@@ -212,17 +259,24 @@ def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     return {"inputs": len(done), "done_twice": sum(number > 1 for number in done.values())}
 
 
-def memory(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
+def memory(scratch: Path, count: int, before: Path | None, *more: str) -> dict[str, float]:
     """Of the process that lists and plans a million files of a store, in MB."""
-    command = [sys.executable, "-c", MEMORY, "1000000", str(scratch / "memory")]
+    command = [sys.executable, "-c", MEMORY, "1000000", str(scratch / "memory"), *more]
     begun = time.perf_counter()
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     took = time.perf_counter() - begun
-    return {"files": float(answer[0]), "before_mb": float(answer[1]), "most_mb": float(answer[2]), "seconds": took}
+    names = ("files", "before_mb", "most_mb", "coordinator_mb")
+    return {**dict(zip(names, map(float, answer), strict=True)), "seconds": took}
+
+
+def driver(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
+    """The same, with every row handed to the coordinator of a cluster; and of that."""
+    return memory(scratch, count, before, "on ray")
 
 
 MEASURES: dict[str, Callable[[Path, int, Path | None], dict[str, float]]] = {
-    "local": local, "store": store, "ray": ray, "kills": kills, "twice": twice, "memory": memory,
+    "local": local, "store": store, "ray": ray, "kills": kills, "nodes": nodes, "twice": twice, "memory": memory,
+    "driver": driver,
 }  # fmt: skip
 
 
@@ -232,7 +286,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="small pictures")
     parser.add_argument("--before", type=Path, help="a checkout to compare a folder on disk with")
     parser.add_argument("--scratch", type=Path, help="a folder for pictures and masks; a temporary one by default")
+    parser.add_argument("--times", type=int, default=TIMES, help="pairs of runs that are compared")
     arguments = parser.parse_args()
+    globals()["TIMES"] = arguments.times
     with tempfile.TemporaryDirectory() as temporary:
         for name in arguments.names or MEASURES:
             found: dict[str, Any] = MEASURES[name](

@@ -135,11 +135,12 @@ class Basics:
 
     report: Path | None = option(
         None, "Also write an HTML page with all pictures: before, after, results.", metavar="FILE.html",
-        scope="recipe",
+        scope="recipe", address=True,
     )  # fmt: skip
     contact: Path | None = option(
-        None, "Also write a contact sheet: thumbnails of all pictures.", metavar="FILE.jpg", scope="recipe"
-    )
+        None, "Also write a contact sheet: thumbnails of all pictures.", metavar="FILE.jpg", scope="recipe",
+        address=True,
+    )  # fmt: skip
     open: bool = option(False, "Open the report in a browser at the end.", scope="typed")
 
 
@@ -169,6 +170,7 @@ class RunOptions(Basics):
         short="-o",
         metavar="FOLDER",
         scope="recipe",
+        address=True,
     )
     force: bool = option(False, "Process every input again, even if its output is up to date.", scope="recipe")
     overwrite: bool = option(
@@ -367,8 +369,9 @@ class TableOptions:
     """The output of tasks that return scores. out: None prints the labels."""
 
     out: Path | None = option(
-        None, "The table to write: a .csv, .jsonl or .parquet file.", short="-o", metavar="FILE", scope="recipe"
-    )
+        None, "The table to write: a .csv, .jsonl or .parquet file.", short="-o", metavar="FILE", scope="recipe",
+        address=True,
+    )  # fmt: skip
 
 
 INPUTS: dict[str, type[Any]] = {"mask": MaskOptions}

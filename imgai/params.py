@@ -27,6 +27,7 @@ Params = TypeVar("Params")
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "texts", Path: "a path"}
 _UNITS = " KMGT"
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/", re.IGNORECASE)  # of a path, which has one slash; C:/ is none
 _NUMBER = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(%|x|×)", re.IGNORECASE)
 _WITH_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
@@ -47,6 +48,7 @@ class Traits:
         which may have come with the pictures.
     negatable: ``--no-NAME`` sets the opposite (bool only).
     offered: values that shell completion suggests if the choices are not the only valid values.
+    address: of paths, whether it may be the address of a store.
     """
 
     short: str = ""
@@ -60,6 +62,7 @@ class Traits:
     trusted: bool = False
     negatable: bool = True
     offered: tuple[str, ...] = ()
+    address: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,9 @@ def check(option: Option, value: object, called: str = "", *, there: bool = True
         value = Path(value)
     if not isinstance(value, option.type) or (option.type is not bool and isinstance(value, bool)):
         raise UsageError(f"{name} takes {takes(option)}, not {_quoted(value)}")
+    here = (option.type is Path or about.file) and not option.traits.address
+    if here and _ADDRESS.match(str(value)):
+        raise UsageError(f"{name} takes no address", "name a file or folder of this machine")
     if about.choices is not None and value not in about.choices:
         raise UsageError(f"{name} cannot be {value!r}", _nearest(str(value), about.choices))
     if about.file and there and not Path(str(value)).is_file():

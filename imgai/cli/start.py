@@ -34,6 +34,7 @@ def start(
     collect: is given the labels of each input, which are not printed then. accept: whether an input is taken.
     """
     from imgai.runs import run
+    from imgai.stores import address_of
 
     gc.enable()  # the command line starts without it
     console = Console(quiet=options.quiet, verbose=options.verbose)
@@ -43,6 +44,8 @@ def start(
         console.log.add(f"imgai {__version__}: {shlex.join(['imgai', *sys.argv[1:]])}")
     if options.open and options.report is None:
         raise UsageError("--open is for --report", "add --report report.html")
+    if options.open and address_of(options.report) is not None:
+        raise UsageError("--open is for a report on this machine", "leave it out, or name a file here")
     if options.watch:
         from imgai.runs.watch import watch
 

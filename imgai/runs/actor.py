@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,16 +85,17 @@ class Actor:
 
     def __call__(self, table: Any) -> dict[str, Any]:
         """Do the inputs of a table; those of which a worker has died one by one."""
-        rows: dict[int, Row] = {each["place"]: pickle.loads(each["row"]) for each in table.to_pylist()}
-        places, suspect = self._ray.get(self._coordinator.enter.remote(self._id, list(rows)))
+        given = table["place"].to_pylist()
+        places, some_rows, suspect = self._ray.get(self._coordinator.enter.remote(self._id, given))
+        rows: dict[int, Row] = dict(zip(places, some_rows, strict=True))
         if self._fatal is None and not self._stopped:
             for some in [[place] for place in places] if suspect else [places] if places else []:
                 if suspect and self._ray.get(self._coordinator.deaths.remote(some[0])) >= DEATHS:
                     words = f"{rows[some[0]].name}: {DEATHS} workers died of it, one after the other"
                     rows[some[0]] = dataclasses.replace(rows[some[0]], error=(words, "try it alone"))
                 self._do(some, [rows[place] for place in some])
-        self._ray.get(self._coordinator.leave.remote(self._id, list(rows)))
-        return {"count": [len(rows)]}
+        self._ray.get(self._coordinator.leave.remote(self._id, given))
+        return {"count": [len(given)]}
 
     def _do(self, places: list[int], rows: list[Row]) -> None:
         sent: list[Any] = []

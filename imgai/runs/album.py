@@ -19,6 +19,8 @@ from imgai.runs.commit import Written, commit
 from imgai.runs.guard import Inputs
 from imgai.runs.names import Plan, key_of
 from imgai.runs.parts import path_of, read_part, write_part
+from imgai.runs.sent import Sent
+from imgai.stores import address_of
 
 FOLDER = "report"
 _LOOK = 4096  # bytes at a file's beginning that tell what it is
@@ -56,15 +58,28 @@ class Album:
         return path_of(self._folder, f"{self._run}\0{key_of(each)}")
 
 
-def check_report(report: Path | None, contact: Path | None, inputs: Inputs, *, overwrite: bool = False) -> None:
-    """Raise UsageError for a report or a sheet that is called wrongly, or would take the place of something else."""
+def check_report(
+    report: Path | None, contact: Path | None, inputs: Inputs, sent: Sequence[Sent] = (), *, overwrite: bool = False
+) -> None:
+    """Raise UsageError for a report or a sheet that is called wrongly, or would take the place of something else.
+
+    sent: those that belong into a store.
+    """
     for path, mark, flag in ((report, PAGE, "--report"), (contact, SHEET, "--contact")):
         if path is None:
             continue
+        away = next((each for each in sent if each.path == path), None)
+        shown = path if away is None else away.address
         if path.suffix.lower() not in _SUFFIXES[mark]:
-            raise UsageError(f"{flag} {path}: it is written as {_SUFFIXES[mark][0]}", "let its name end in that")
+            raise UsageError(f"{flag} {shown}: it is written as {_SUFFIXES[mark][0]}", "let its name end in that")
+        if away is not None:
+            if not overwrite and (head := away.head(_LOOK)) is not None and mark not in head:
+                raise UsageError(f"{flag} {shown}: such a file is there, and no report of imgai's", "name another file")
+            continue
         if path in inputs:
             raise UsageError(f"{flag} {path} is an input, and would be overwritten", "choose another name")
+        if address_of(path) is not None:
+            raise UsageError(f"{flag} takes no address here", "name a file of this machine")
         if path.is_dir():
             raise UsageError(f"{flag} {path} is a folder", "name a file in it")
         place = next(each for each in path.absolute().parents if each.exists())

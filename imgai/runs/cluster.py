@@ -33,6 +33,7 @@ PATIENCE = 60.0
 _AT_ONCE = 2_000  # rows that are sent together
 _KNOCK = 10.0  # seconds
 _WAIT = 20.0  # seconds without a worker after which that is told
+_HEAD = "node:__internal_head__"  # the resource that Ray gives to that node alone
 _CHECK = """
 def check():
     try:
@@ -66,7 +67,6 @@ class Cluster:
         self._options = options
         self._console = console
         self._jobs: Sequence[Job] = ()
-        self._heard = bytearray()
         self._before: list[int] = []
         self._coordinator: Any = None
         self._stopping = self._told = self._begun = False
@@ -119,13 +119,18 @@ class Cluster:
         loaded: Callable[..., Any],
     ) -> None:  # fmt: skip
         """Send what is to be done. run, loaded: see `Work`."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
         from imgai.runs.actor import Work  # and with it what workers import
         from imgai.runs.coordinator import Coordinator
 
         ray, options = self._ray, self._options
-        self._jobs, self._heard = jobs, bytearray(len(jobs))
+        self._jobs = jobs
         workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._coordinator = ray.remote(num_cpus=0)(Coordinator).remote(PATIENCE)
+        # It is on the head node, since a cluster that loses that is lost anyway.
+        head = next((node["NodeID"] for node in ray.nodes() if node["Alive"] and _HEAD in node["Resources"]), None)
+        where = "DEFAULT" if head is None else NodeAffinitySchedulingStrategy(head, soft=True)
+        self._coordinator = ray.remote(num_cpus=0, scheduling_strategy=where)(Coordinator).remote(PATIENCE)
         quiet = dataclasses.replace(options, on=None, workers=None, gpus_per_worker=None, json=False, log=None)
         work = Work(specs, quiet, str(Path.cwd()), records.mark(), run, loaded)
         rows: list[tuple[int, Any]] = []

@@ -8,7 +8,6 @@ What it cannot know is asked of this process: which inputs have been heard of, a
 from __future__ import annotations
 
 import asyncio
-import pickle
 import threading
 import time
 from collections import Counter, deque
@@ -18,6 +17,7 @@ from typing import Any
 from imgai.apart import words_of
 from imgai.runs.actor import Actor, Work
 from imgai.runs.listeners.heard import Result
+from imgai.runs.packs import Packs
 from imgai.runs.rows import Row
 
 _AHEAD = 2  # blocks at a worker, the second of which is there when the first is done
@@ -33,7 +33,7 @@ class Coordinator:
     def __init__(self, patience: float) -> None:
         """patience: seconds after which what silent workers had is given to others, who have nothing to do."""
         self._patience = patience
-        self._rows: dict[int, bytes] = {}  # that have not been heard of
+        self._rows = Packs()  # that have not been heard of
         self._results: deque[Result] = deque()
         self._entered: dict[str, list[int]] = {}  # by worker, what it is at
         self._seen: Counter[int] = Counter()  # how often workers began what they have not left
@@ -49,7 +49,7 @@ class Coordinator:
 
     async def add(self, rows: list[tuple[int, Row]]) -> None:
         """Take rows that are to be done, each with its place among all inputs."""
-        self._rows |= {place: pickle.dumps(row) for place, row in rows}
+        self._rows.add(rows)
 
     async def begin(self, work: Work, workers: int, gpus: float) -> None:
         """Hand the rows out."""
@@ -93,14 +93,14 @@ class Coordinator:
         self._beats[worker] = time.monotonic()
         return self._stopping or self._fatal is not None
 
-    async def enter(self, worker: str, places: list[int]) -> tuple[list[int], bool]:
+    async def enter(self, worker: str, places: list[int]) -> tuple[list[int], list[Row], bool]:
         """A worker begins these: which of them are to be done, and whether one by one, as a worker died of them."""
         left = [place for place in places if place in self._rows]
         suspect = any(self._seen[place] for place in left)
         self._seen.update(left)
         self._entered[worker] = left
         self._idle.pop(worker, None)
-        return left, suspect
+        return left, self._rows.rows(left), suspect
 
     async def deaths(self, place: int) -> int:
         """A worker begins an input alone: of how many workers it was the death."""
@@ -118,7 +118,7 @@ class Coordinator:
     async def hear(self, results: list[Result]) -> None:
         """Inputs are done or have failed. Each is heard of once, whoever did it again."""
         for result in results:
-            if self._rows.pop(result[0], None) is not None:
+            if self._rows.drop(result[0]):
                 self._results.append(result)
         while len(self._results) > _FULL and not self._stopping:
             await asyncio.sleep(_LOOK)
@@ -171,15 +171,12 @@ class Coordinator:
         return bool(self._beats) and self._beats.keys() <= silent | idle
 
     def _blocks(self, workers: int) -> list[Any]:
-        """The rows as tables."""
+        """The places of the rows as tables; a worker is given the rows themselves when it begins them."""
         import pyarrow as pa
 
-        places = sorted(self._rows)
+        places = self._rows.left()
         size = min(_MOST_ROWS, max(1, len(places) // (_PARTS * workers)))
-        return [
-            pa.table({"place": some, "row": pa.array([self._rows[place] for place in some], pa.binary())})
-            for some in (places[at : at + size] for at in range(0, len(places), size))
-        ]
+        return [pa.table({"place": pa.array(places[at : at + size])}) for at in range(0, len(places), size)]
 
 
 class _Round:

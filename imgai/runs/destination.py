@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from imgai.runs.stored import StoredGuard, StoreRecords
 from imgai.runs.targets import targets
 
 if TYPE_CHECKING:
+    from imgai.runs.album import Album
     from imgai.runs.write import Writer
 
 
@@ -51,6 +53,16 @@ class Destination:
     def keeper(self, console: Console) -> Listener:
         """Keeps the records."""
         return Keep(self.records, console)
+
+    def album(self, run: str) -> Album:
+        """Keeps the pictures of a report. run: what is run, by name."""
+        from imgai.runs.album import FOLDER, Album
+
+        return Album(self.records.folder / FOLDER, run)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of all inputs together is there. Raises UsageError."""
+        return os.path.lexists(path)
 
     def is_done(self, plan: Plan, run: str, digest: str, specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> bool:
         """Whether an earlier run has done an input with these settings, and all that it made is there still."""
@@ -85,6 +97,7 @@ class StoredDestination(Destination):
         super().__init__(records)
         self._stored = records
         self.address = records.address
+        self._albums: dict[str, Album] = {}
 
     def guard(self, inputs: Inputs, run: str, *, overwrite: bool, log: Path | None) -> StoredGuard:
         """See `Destination`; no input lies among these outputs."""
@@ -101,6 +114,19 @@ class StoredDestination(Destination):
         from imgai.runs.listeners.stored import KeepStored
 
         return KeepStored(self._stored, console)
+
+    def album(self, run: str) -> Album:
+        """See `Destination`."""
+        from imgai.runs.album import FOLDER
+        from imgai.runs.stored_album import StoredAlbum
+
+        if run not in self._albums:
+            self._albums[run] = StoredAlbum(self._stored, self.records.folder / FOLDER, run)
+        return self._albums[run]
+
+    def holds(self, path: Path) -> bool:
+        """See `Destination`."""
+        return self._stored.holds(relative(path, self.records.out))
 
     def is_done(self, plan: Plan, run: str, digest: str, specs: Sequence[StepSpec], kinds: Sequence[KindSpec]) -> bool:
         """See `Destination`; a listing tells, so that nothing is asked for each input."""

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from imgai.errors import ImgaiError
 from imgai.predict.spec import KindSpec
-from imgai.runs.commit import commit, reason
+from imgai.runs.commit import commit
 from imgai.runs.guard import Guard
 from imgai.runs.job import Job, output_of_run
 from imgai.runs.names import Plan, key_of
@@ -65,7 +65,7 @@ def write_merged(
             written = commit(path, partial(_merge, merge, kind, parts))
             records.deliver(path, run)
         except OSError as error:
-            raise reason(path, error) from error
+            raise records.refusal(error, path) from error
         outputs.append(output_of_run(kind.name, path, written, out))
     return outputs
 

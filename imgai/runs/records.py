@@ -7,18 +7,22 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from imgai.runs.commit import commit, hash_of
+from imgai.errors import InputError
+from imgai.runs.commit import commit, hash_of, reason
 from imgai.runs.lock import alone
 from imgai.runs.parts import path_of, read_part, write_part
 from imgai.runs.record import SCHEMAS, Key, begun_record, found_nothing, run_of_record, to_line, undone_record
 from imgai.stores import LocalStore, Store
+
+if TYPE_CHECKING:
+    from imgai.runs.names import Plan
 
 FOLDER = ".imgai"
 RECORDS = "records.jsonl"
@@ -98,6 +102,10 @@ class Records:
         """Their location, for messages."""
         return str(self.path)
 
+    def refusal(self, error: OSError, path: Path | None = None) -> InputError:
+        """Why something cannot be kept, as people see where. path: of a file in the output folder; None: of records."""
+        return reason(path if path is not None else self.folder, error)
+
     def load(self) -> None:
         """Read the records. Skips the incomplete line of a killed run; anything that is not a file is moved away."""
         if not self.keep:
@@ -134,8 +142,14 @@ class Records:
 
     def note(self, record: dict[str, Any]) -> None:
         """Remember what a table tells of a record, which a worker has kept."""
-        if self._rows is not None and record["status"] == "done":
-            self._rows[record["path"]] = _cells(record)
+        if self._rows is not None and record["status"] in ("done", "failed"):
+            self._rows[record["path"]] = cells_of(record)
+
+    def complete(self, plans: Sequence[Plan], run: str, mark: Callable[[int], str]) -> None:
+        """Make sure that tables know all that is done of these inputs. run: by name.
+
+        mark: what the outputs of the input at a place depend on. Raises OSError.
+        """
 
     def is_done_now(self, base: str, key: Key, digest: str) -> bool:
         """Whether another run has done an input since this one began. base: what its outputs are called.
@@ -268,7 +282,7 @@ class Records:
     def append(self, record: dict[str, Any]) -> None:
         """Append a record in a single write. Raises OSError."""
         if self._rows is not None:
-            self._rows[record["path"]] = _cells(record)
+            self._rows[record["path"]] = cells_of(record)
         self._append(record)
 
     def _append(self, record: dict[str, Any]) -> None:
@@ -356,7 +370,7 @@ class Records:
         if done and new:
             self.news.add(key)
         if self._rows is not None and done:
-            self._rows[key.path] = _cells(record)
+            self._rows[key.path] = cells_of(record)
 
     def _unlearn(self, key: Key, outputs: list[dict[str, Any]]) -> None:
         """`imgai undo` took these outputs away, and the input is to be done again."""
@@ -437,7 +451,7 @@ def _nameable(path: str) -> str:
     return path
 
 
-def _cells(record: dict[str, Any]) -> dict[str, Any]:
+def cells_of(record: dict[str, Any]) -> dict[str, Any]:
     """What a table tells of a record; what a damaged line has instead is left out."""
     cells = {name: record[name] for name in ("width", "height") if isinstance(record.get(name), int)}
     if isinstance(record.get("error"), str):

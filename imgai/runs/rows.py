@@ -68,7 +68,8 @@ def check_on(options: RunOptions) -> None:
     if STDIN in options.inputs or is_piped(options.out):
         raise UsageError("--on is for files, folders and addresses, not for pipes", "name them, and a folder for --out")
     if options.watch or options.report is not None or options.contact is not None:
-        raise UsageError("--watch, --report and --contact do not go with --on", "leave them out")
+        words = "--watch, --report and --contact do not go with --on"
+        raise UsageError(words, "leave them out; runs with --part take --report")
     if options.outputs.write_xmp:
         raise UsageError("--write-xmp does not go with --on", "leave it out")
     if options.out is None:

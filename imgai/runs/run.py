@@ -35,13 +35,14 @@ from imgai.runs.records import Records
 from imgai.runs.remote import Listing, RemotePlans, local_names, remote_inputs
 from imgai.runs.rows import Row, check_on
 from imgai.runs.scan import STDIN, Input, scan
+from imgai.runs.sent import Sent, sent_of
 from imgai.runs.signals import on_signal
 from imgai.runs.stored import StoreRecords, check_stored
 from imgai.runs.targets import shared_targets, targets
 from imgai.runs.team import Team
 from imgai.runs.turns import TakenOver, Turns
 from imgai.runs.workers import bury
-from imgai.stores import address_of, local_path
+from imgai.stores import address_of, local_path, parent_of
 
 if TYPE_CHECKING:
     from imgai.kinds.table import Row as Labels
@@ -108,6 +109,7 @@ class Run:
     unread: by suffix, how many pictures in the folders are of formats that are not read.
     name: what is run, in words, without models and params: records of two names do not touch each other.
     destination: the folder or the store that outputs go to; of a store, `out` and `folder` are removed at the end.
+    sent: the report and the contact sheet, where they belong into a store.
     plans: one for every input, done before or not; grows while a tar stream comes.
     stdout: where pictures go with ``--out -``. summary: the counts so far.
     """
@@ -133,7 +135,7 @@ class Run:
         rows: of a worker of a cluster, the inputs that it was given, in place of those that the options name.
         """
         self.specs = tuple(specs)
-        self.options = options
+        self.options = self._asked = options
         self.console = console
         self.stdin = Stdin()
         self.stdout: Stdout | None = None
@@ -146,6 +148,7 @@ class Run:
         self.outputs: list[dict[str, Any]] = []
         self.replaces: Path | None = None
         self.unread: Counter[str] = Counter()
+        self.sent: list[Sent] = []
         self.plans: Sequence[Plan] = []
         self._collect = collect
         self._accept = accept
@@ -248,7 +251,7 @@ class Run:
         if self.exact:
             raise UsageError("--on is for many inputs, and --out names one file", "name a folder")
         assert isinstance(jobs, Sequence)  # a stream is refused
-        cluster = Cluster(self.options, self.console)
+        cluster = Cluster(self._asked, self.console)
         try:
             cluster.join()
             self._hear("begin", self, count)
@@ -310,6 +313,7 @@ class Run:
 
     def _place(self, stack: contextlib.ExitStack) -> None:
         """Determine the location of outputs and records."""
+        self._send(stack)
         table, out = self.options.outputs.table, self.options.out
         address = address_of(table if table is not None else out)
         if address is not None and (path := local_path(address)) is not None:
@@ -321,14 +325,52 @@ class Run:
             table, out = self.options.outputs.table, path
         elif address is not None:
             check_stored(address, self.options)
+            name = ""
             self.folder = self.out = stack.enter_context(hidden.folder_for_a_while())
-            self.destination = StoredDestination(StoreRecords(address, self.out, tell=self.console.warn))
+            if table is not None:
+                address, name = parent_of(address)
+                table = self.out / name
+                self.folder = table.with_suffix("")
+                outputs = dataclasses.replace(self.options.outputs, table=table)
+                self.options = dataclasses.replace(self.options, outputs=outputs)
+            self.destination = StoredDestination(StoreRecords(address, self.out, table=name, tell=self.console.warn))
             return
         self.folder = table.with_suffix("") if table is not None else out if out is not None else Path()
         self.out = table.parent if table is not None else self.folder
         keep = out is not None and self.stdout is None
         table_name = "" if table is None else table.name
         self.destination = Destination(Records(self.out, table=table_name, keep=keep, tell=self.console.warn))
+
+    def _send(self, stack: contextlib.ExitStack) -> None:
+        """Make the report and the contact sheet in a folder of this machine, where they belong into a store."""
+        report, contact = self.options.report, self.options.contact
+        if address_of(report) is None and address_of(contact) is None:
+            return
+        staged = stack.enter_context(hidden.folder_for_a_while())
+
+        def placed(named: Path | None) -> Path | None:
+            if (sent := sent_of(named, staged)) is not None:
+                self.sent.append(sent)
+                return sent.path
+            address = address_of(named)
+            return named if address is None else local_path(address)
+
+        self.options = dataclasses.replace(self.options, report=placed(report), contact=placed(contact))
+
+    def shown(self, path: Path) -> str:
+        """An output or a file of the whole run, as people see where it is."""
+        sent = next((each for each in self.sent if each.path == path), None)
+        return sent.address if sent is not None else self.destination.shown(path)
+
+    def mark(self, place: int) -> str:
+        """What the outputs of the input at a place depend on; "" for one that cannot be looked at."""
+        each = self.plans[place]
+        try:
+            base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
+            seen = {"dpi": self.options.dpi, "channel": self.options.channel}
+            return digest(each.input, self.specs, self.options.outputs, base, seen)
+        except (OSError, InputError):  # the job says so
+            return ""
 
     def _planned(self, stack: contextlib.ExitStack) -> _Work:
         """Find the inputs, and which of them an earlier run has processed."""
@@ -468,13 +510,7 @@ class Run:
 
     def _job(self, place: int) -> Job:
         """Make a job, marked if an earlier run has processed its input."""
-        each = self.plans[place]
-        try:
-            base = "" if each.exact else each.base.relative_to(self.records.out).as_posix()
-            seen = {"dpi": self.options.dpi, "channel": self.options.channel}
-            mark = digest(each.input, self.specs, self.options.outputs, base, seen)
-        except (OSError, InputError):  # the job says so
-            mark = ""
+        each, mark = self.plans[place], self.mark(place)
         job = Job(each, mark)
         job.before = bool(not self.options.force and mark and self._is_done(each, mark))
         return job
@@ -487,9 +523,7 @@ class Run:
         """Whether what an earlier run kept of an input for the report is there."""
         if self.options.report is None and self.options.contact is None:
             return True
-        from imgai.runs.album import FOLDER, Album
-
-        return Album(self.records.folder / FOLDER, self.name).has(each, mark)
+        return self.destination.album(self.name).has(each, mark)
 
     def _key(self, each: Plan) -> Key:
         return Key(key_of(each), self.name)
@@ -500,7 +534,8 @@ class Run:
         if self.options.report is not None or self.options.contact is not None:
             from imgai.runs.album import check_report
 
-            check_report(self.options.report, self.options.contact, inputs, overwrite=self.options.overwrite)
+            overwrite = self.options.overwrite
+            check_report(self.options.report, self.options.contact, inputs, self.sent, overwrite=overwrite)
         named = self.options.outputs.table or (self.plans[0].exact if self.exact else None)
         if named is None:
             return
@@ -508,9 +543,9 @@ class Run:
             raise UsageError(f"{named} is an input, and would be overwritten", "choose another --out")
         if named.is_dir():
             raise UsageError(f"--out {named} is a folder", "name a file in it")
-        if os.path.lexists(named):
+        if self.destination.holds(named):
             if self.options.no_clobber:
-                raise UsageError(f"{named} is there, and --no-clobber was given", "name another file")
+                raise UsageError(f"{self.shown(named)} is there, and --no-clobber was given", "name another file")
             self.replaces = named
 
     def _refuse_to_overwrite(self, plans: Iterable[Plan]) -> None:
@@ -576,7 +611,7 @@ class Run:
         paths += [path for path, _ in shared_targets(self.out, self.specs, outputs.kinds)]
         paths += [path for path in (outputs.table, self.options.report, self.options.contact) if path is not None]
         paths += [merged_path(self.out, kind) for kind in of_run(outputs.kinds)]
-        return [self.destination.shown(path) for path in paths]
+        return [self.shown(path) for path in paths]
 
     def _sweep(self) -> None:
         """Remove what killed runs left half written, wherever this run writes."""

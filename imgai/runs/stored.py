@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -21,12 +21,12 @@ from imgai.images.formats import picture_suffixes
 from imgai.pages import see
 from imgai.runs.guard import Guard, Inputs
 from imgai.runs.job import relative
-from imgai.runs.names import Plan
+from imgai.runs.names import Plan, key_of
 from imgai.runs.options import RunOptions
 from imgai.runs.parts import packed, path_of, unpacked
 from imgai.runs.record import Key, to_line
-from imgai.runs.records import FOLDER, Records
-from imgai.stores import open_store
+from imgai.runs.records import FOLDER, Records, cells_of, parsed
+from imgai.stores import open_store, parent_of
 
 DONE, FAILED, PARTS, MERGED = "records", "failed", "parts", "merged"
 """The folders of records, below that of all that imgai keeps."""
@@ -40,9 +40,12 @@ class StoreRecords(Records):
 
     lasting = True
 
-    def __init__(self, address: str, staging: Path, *, tell: Callable[[str], None] = lambda _: None) -> None:
-        """staging: the folder of this machine that outputs are made in. Raises UsageError."""
-        super().__init__(staging, tell=tell)
+    def __init__(
+        self, address: str, staging: Path, *, table: str = "", tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """staging: the folder of this machine that outputs are made in. table: see `Records`. Raises UsageError."""
+        super().__init__(staging, table=table, tell=tell)
+        self._below = PurePosixPath(table).stem  # a table may lie among files that are nobody's concern
         self.address = address
         self.files = open_store(address)
         self.store = open_store(f"{address}/{FOLDER}")
@@ -60,6 +63,11 @@ class StoreRecords(Records):
     def shown(self) -> str:
         """See `Records`."""
         return f"{self.address}/{FOLDER}"
+
+    def refusal(self, error: OSError, path: Path | None = None) -> InputError:
+        """See `Records`."""
+        where = self.shown if path is None else f"{self.address}/{relative(path, self.out)}"
+        return InputError(f"{where} cannot be written: {error.strerror or error}", "run the same command again")
 
     def load(self) -> None:
         """List what is there. Raises UsageError where the store does not answer."""
@@ -82,7 +90,8 @@ class StoreRecords(Records):
             for entry in self.store.list(MERGED):
                 with contextlib.suppress(ValueError):
                     self._merged.add(int(entry.key.rpartition("/")[2].removesuffix(".json"), 16))
-            self._there = {_number(e.key) for e in self.files.list() if not e.key.startswith(f"{FOLDER}/")}
+            there = self.files.list(self._below)
+            self._there = {_number(entry.key) for entry in there if not entry.key.startswith(f"{FOLDER}/")}
         except OSError as error:
             why = error.strerror or str(error)
             raise UsageError(f"{self.address} cannot be listed: {why}", see("scale")) from error
@@ -179,8 +188,42 @@ class StoreRecords(Records):
         """Whether what lies under a name was begun by this task, as these kinds."""
         return _number(f"{run}\0{base}") in self._accounted or claim in self._claimed
 
+    def complete(self, plans: Sequence[Plan], run: str, mark: Callable[[int], str]) -> None:
+        """See `Records`; reads the records of what other runs, or earlier ones, have done."""
+        assert self._rows is not None  # asked for tables alone
+        there = {entry.key for entry in self.store.list(DONE)}
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="records") as pool:
+            left = (place for place, each in enumerate(plans) if key_of(each) not in self._known_rows())
+            while some := list(islice(left, 4 * _READERS)):
+                keys = [self._record_key(plans[place], run, mark(place)) for place in some]
+                for content in pool.map(self.store.read, [key for key in keys if key in there]):
+                    self._learn_row(content)
+
+    def _record_key(self, plan: Plan, run: str, digest: str) -> str:
+        return record_key(DONE, relative(plan.base, self.out), run, Key(key_of(plan), run), digest)
+
+    def _known_rows(self) -> dict[str, dict[str, Any]]:
+        return self._rows or {}
+
+    def _learn_row(self, content: bytes) -> None:
+        found = parsed(content)
+        if found is not None and self._rows is not None:
+            self._rows[found[0].path] = cells_of(found[1])
+
+    def holds(self, output: str) -> bool:
+        """Whether there is a file of that name. Raises UsageError where the store does not answer."""
+        try:
+            self.files.look(output)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise UsageError(f"{self.address}/{output} cannot be read: {error.strerror}", see("scale")) from error
+        return True
+
     def keep_record(self, record: dict[str, Any], base: str) -> None:
         """Write the record of an input that is done, if there is none, or of one that failed. Raises OSError."""
+        if self._rows is not None:
+            self._rows[record["path"]] = cells_of(record)
         key = Key(record["path"], record["run"])
         digest = record["digest"]
         done = record["status"] == "done"
@@ -248,9 +291,10 @@ def check_stored(address: str, options: RunOptions) -> None:
         raise UsageError(
             f"--out {address}: nothing can be written to a web server", "name a folder, or s3://, gs://, az://"
         )
-    if options.watch or options.report is not None or options.contact is not None:
-        raise UsageError("--watch, --report and --contact are for folders, not for addresses", "leave them out")
-    if options.outputs.table is not None:
-        raise UsageError(f"--out {address}: a table of labels is written to a folder of this machine", "name a file")
+    if options.watch:
+        words = "--watch looks at folders of this machine, and stores do not tell what arrives"
+        raise UsageError(words, "run the same command again and again, it does only what is new")
+    if options.outputs.table is not None and not parent_of(address)[1]:
+        raise UsageError(f"--out {address} is a bucket", "name a table in it")
     if PurePosixPath(address).suffix.lower() in picture_suffixes():
         raise UsageError(f"--out {address} is called like a file", "name a folder of the store")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from imgai import __version__
 from imgai.runs import workers
 from imgai.runs.claims import FOLDER, Claims
-from imgai.runs.commit import reason
 from imgai.runs.options import Summary
 from imgai.runs.workers import Worker
 
@@ -64,7 +63,7 @@ class Team:
             if not records.lasting:
                 self.claims.sweep()
         except OSError as error:
-            raise reason(records.folder, error) from error
+            raise records.refusal(error) from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -90,7 +89,7 @@ class Team:
                 time.sleep(_LOOK)
             self._run.records.refresh()
         except OSError as error:
-            raise reason(self._run.records.folder, error) from error
+            raise self._run.records.refusal(error) from error
         try:
             yield
         finally:

@@ -9,7 +9,6 @@ from enum import Enum, auto
 from imgai.errors import InputError
 from imgai.predict.spec import KindSpec
 from imgai.runs.claims import Claims
-from imgai.runs.commit import reason
 from imgai.runs.job import Job, relative
 from imgai.runs.merged import has_parts
 from imgai.runs.names import Plan, key_of
@@ -67,7 +66,7 @@ class Turns:
                         self._claims.release(self._name(job.plan))
                     return Turn.OVER
         except OSError as error:
-            raise reason(self._records.folder, error) from error
+            raise self._records.refusal(error) from error
         return Turn.OURS if ours else Turn.THEIRS
 
     def is_over(self, job: Job) -> bool:

@@ -142,6 +142,7 @@ def _entry(told: Any) -> Entry:
     return Entry(told["path"], told["size"], time_, version)
 
 
+_NO_REASON = re.compile(r"\w+://\S+|retry_timeout: \S+")
 _STATUS = re.compile(r"\b(?:status(?: code)?:?\s*|HTTP\s+|error\s+)\(?([1-5]\d\d)\b", re.IGNORECASE)
 _MEANS = {
     "400": "it does not understand the request",
@@ -170,7 +171,8 @@ _HINTS = (
 
 def _words(error: BaseException) -> str:
     """Return why a store refused a request, without its text, which may contain keys and signatures."""
-    text = f"{type(error).__name__} {error}"
+    # Names and addresses may hold any word, and the library's own settings are no reason.
+    text = _NO_REASON.sub("", f"{type(error).__name__} {error}")
     status = _STATUS.search(text)
     if status and status[1] in _MEANS:
         return f"{_MEANS[status[1]]} ({status[1]})"

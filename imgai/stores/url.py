@@ -17,6 +17,8 @@ SCHEMES = ("s3", "gs", "az", "https", "http", "file")
 # As a path, an address has lost one of its slashes.
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/{{1,3}}(?=[^/])(.*)", re.DOTALL)
 
+_QUERY = re.compile(r"(^|&)[\w.-]+=")
+
 
 def address_of(named: str | Path | None) -> str | None:
     """The address that a name is, without a slash at its end; None for the name of a file.
@@ -31,7 +33,7 @@ def address_of(named: str | Path | None) -> str | None:
     address = f"{match[1]}://{'/' if match[1] == 'file' else ''}{match[2].rstrip('/')}"
     parts = urlsplit(address)
     # A question mark is a letter of a pattern, but where it begins NAME=VALUE.
-    if "@" in parts.netloc or (match[1] in ("https", "http") and parts.query):
+    if "@" in parts.netloc or _QUERY.search(parts.query) or (match[1] in ("https", "http") and parts.query):
         words = (
             f"an address of {match[1]}:// with a user, a password or a query is not taken, since it would be recorded"
         )

@@ -61,6 +61,7 @@ def test_values_given_are_taken_and_none_means_the_default() -> None:
         ({"style": ["fancy:-1"]}, "--style fancy:-1: '-1' is no weight"),
         ({"style": ["fancy:0", "plain:0"]}, "--style fancy:0,plain:0: all weights are 0"),
         ({"like": "no such file"}, "--like no such file: there is no such file; check the path"),
+        ({"like": "s3://key:word@bucket/a"}, "--like takes no address; name a file or folder of this machine"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_clear_line(given: dict[str, Any], words: str) -> None:

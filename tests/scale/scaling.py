@@ -79,17 +79,20 @@ def make_run(
     slow: float = 0.0,
     words: Words | None = None,
     deadly: bool = False,
+    labels: bool = False,
     kinds: tuple[str, ...] = ("mask",),
     **options: Any,
 ) -> Run:
-    """A run of ``find-light``."""
+    """A run of ``find-light``, or of ``weigh``, whose labels go into a table."""
     named = (inputs,) if isinstance(inputs, (str, Path)) else inputs
     model = DEADLY if deadly else fake.LIGHTNESS
     spec = StepSpec(fake.FIND_LIGHT, model, as_values(fake.LightParams, {"slow": slow}))
+    if labels:
+        spec = StepSpec(fake.WEIGH, fake.MEAN)
     asked = RunOptions(
         inputs=tuple(map(str, named)),
         out=Path(out),
-        outputs=OutputOptions(named_kinds(*kinds)),
+        outputs=OutputOptions(table=Path(out)) if labels else OutputOptions(named_kinds(*kinds)),
         machine=Machine(device="cpu"),
         **options,
     )

@@ -131,12 +131,24 @@ def test_ctrl_c_ends_cleanly(cluster: Any, forty: Path, tmp_path: Path, begin: C
     assert run.summary.skipped == 1 + len(told)
 
 
-def test_outputs_in_a_store(cluster: Any, forty: Path, bucket: str, tmp_path: Path) -> None:
+def test_the_library_runs_on_a_cluster_into_a_store(cluster: Any, forty: Path, bucket: str, tmp_path: Path) -> None:
     for seed in range(6, 40):
         (forty / "deep" / f"{seed}.png").unlink()
-    run = do(forty, f"{bucket}/out", on="ray", workers=1)
-    assert (run.summary.done, run.summary.failed) == (6, 0)
-    assert do(forty, f"{bucket}/out").summary.skipped == 6
+    (forty / "bad.png").write_text("no picture")
+    told = list(imgai.run("segment", forty, f"{bucket}/out", on="ray", workers=1))
+    assert sorted(record["status"] for record in told) == ["done"] * 6 + ["failed"]
+    assert "not a picture" in next(record["error"] for record in told if record["status"] == "failed")
+    local = {Path(each["input"]).name: each for each in imgai.run("segment", forty, f"{bucket}/out")}
+    assert [each["status"] for each in local.values()].count("skipped") == 6
+
+
+def test_a_table_of_labels_has_what_workers_did(cluster: Any, forty: Path, tmp_path: Path) -> None:
+    for seed in range(6, 40):
+        (forty / "deep" / f"{seed}.png").unlink()
+    (forty / "bad.png").write_text("no picture")
+    do(forty, tmp_path / "local.csv", labels=True)
+    do(forty, tmp_path / "on.csv", labels=True, on="ray", workers=1)
+    assert (tmp_path / "on.csv").read_text() == (tmp_path / "local.csv").read_text()
 
 
 def test_another_version_there_is_told_in_one_line(

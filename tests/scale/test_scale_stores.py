@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -137,6 +138,53 @@ def test_a_file_of_all_inputs_that_imgai_did_not_make_stays(full: str) -> None:
     assert open_store(f"{full}/out").read("coco.json") == b"mine"
 
 
+def test_a_table_of_labels_has_what_every_run_has_done(full: str, tmp_path: Path) -> None:
+    do(f"{full}/in", tmp_path / "labels.csv", labels=True)
+    local = (tmp_path / "labels.csv").read_bytes()
+    there = open_store(full)
+    first = do(f"{full}/in", f"{full}/tables/labels.csv", labels=True, part="1/2")
+    assert 0 < first.summary.done < 11
+    words = Words()
+    rest = do(f"{full}/in", f"{full}/tables/labels.csv", labels=True, words=words)
+    assert (rest.summary.done + rest.summary.skipped, rest.summary.failed) == (11, 1)
+    assert rest.summary.skipped == first.summary.done
+    assert there.read("tables/labels.csv") == local, "that of the part has been replaced"
+    assert f"replaced {full}/tables/labels.csv" in words.text
+    assert files(f"{full}/tables") == {"labels.csv"}
+    with pytest.raises(UsageError, match=f"{full}/tables/labels.csv is there"):
+        do(f"{full}/in", f"{full}/tables/labels.csv", labels=True, no_clobber=True)
+    with pytest.raises(UsageError, match="is a bucket"):
+        do(f"{full}/in", "s3://labels.csv", labels=True)
+
+
+def test_a_report_lies_where_it_is_asked_for_and_has_what_was_done_before(full: str, tmp_path: Path) -> None:
+    page, sheet = f"{full}/pages/report.html", f"{full}/pages/sheet.jpg"
+    first = do(f"{full}/in", f"{full}/out", part="1/2", report=Path(page))
+    assert 0 < first.summary.done < 11
+    words = Words()
+    run = do(f"{full}/in", f"{full}/out", report=Path(page), contact=Path(sheet), words=words)
+    assert (run.summary.done, run.summary.skipped) == (11 - first.summary.done, first.summary.done)
+    assert f"the report is {page}" in words.text
+    assert {each["path"] for each in run.outputs} == {page, sheet}
+    shown = open_store(f"{full}/pages").read("report.html").decode()
+    assert all(f'"{name}"' in shown for name in ("d 0/0.png", "d 1/9.png", "without-suffix", "bad.png"))
+    assert open_store(f"{full}/pages").read("sheet.jpg")[:2] == b"\xff\xd8"
+    again = do(f"{full}/in", f"{full}/out", report=tmp_path / "report.html")
+    assert again.summary.skipped == 11
+    assert '"d 1/9.png"' in (tmp_path / "report.html").read_text()
+    open_store(f"{full}/pages").replace("mine.html", b"<html>")
+    with pytest.raises(UsageError, match="no report of imgai's"):
+        do(f"{full}/in", tmp_path / "out", report=Path(f"{full}/pages/mine.html"))
+    assert open_store(f"{full}/pages").read("mine.html") == b"<html>"
+    assert do(f"{full}/in", tmp_path / "out", report=Path(page)).summary.done == 11
+    assert str(tmp_path / "out") in open_store(f"{full}/pages").read("report.html").decode()
+
+
+def test_watching_a_store_is_refused_with_what_to_do(full: str) -> None:
+    with pytest.raises(UsageError, match="run the same command again and again"):
+        do(full, f"{full}/out", watch=True)
+
+
 def test_outputs_among_the_inputs_are_no_inputs(full: str) -> None:
     assert do(f"{full}/in", f"{full}/in/masks").summary.done == 11
     assert do(f"{full}/in", f"{full}/in/masks").summary.skipped == 11
@@ -180,7 +228,7 @@ def test_two_runs_at_once_do_each_input_once(full: str, monkeypatch: pytest.Monk
 def test_a_killed_run_is_gone_on_with(full: str, begin: Callable[..., Any]) -> None:
     whole = do(f"{full}/in", f"{full}/whole")
     assert whole.summary.done == 11
-    for count in (1, 4, 8):
+    for count in (2, 6):
         child = begin(f"{full}/in", f"{full}/out", slow=0.05)
         for _ in range(count):
             child.stdout.readline()
@@ -219,6 +267,7 @@ def test_a_store_that_refuses_for_good_is_an_error_of_that_picture(
             before.moods["403"] = 1.0
     assert run.summary.failed > 0
     assert "it denies access" in words.text
+    assert tempfile.gettempdir() not in words.text, "people know the store, not where copies are"
     assert run.summary.exit_code == 1
     before.moods.clear()
     assert do(f"{full}/in", f"{full}/out", slow=0.05).summary.failed == 1
@@ -228,6 +277,15 @@ def test_a_store_that_refuses_for_good_is_an_error_of_that_picture(
         do(f"{full}/in", f"{full}/out")
 
 
+def test_why_a_store_does_not_answer_is_told_whatever_names_hold(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(objects_module, "TRIES", 1)
+    monkeypatch.setattr(objects_module, "_OF_LIBRARY", {"max_retries": 0})
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+    open_store.cache_clear()
+    with pytest.raises(OSError, match="it cannot be reached"):
+        open_store(bucket).look("status 404, timed out.png")
+
+
 def test_no_credentials_are_kept_or_said(full: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = Words()
     do(f"{full}/in", f"{full}/out", words=words)
@@ -235,7 +293,11 @@ def test_no_credentials_are_kept_or_said(full: str, monkeypatch: pytest.MonkeyPa
     store = open_store(f"{full}/out/.imgai")
     kept += "".join(store.read(entry.key).decode("latin-1") for entry in store.list())
     assert not any(secret in kept for secret in SECRETS)
-    for named in ("s3://key:word@bucket/in", "https://host/a.png?sig=secret"):
+    for named in (
+        "s3://key:word@bucket/in",
+        "https://host/a.png?sig=secret",
+        "s3://bucket/a.png?X-Amz-Signature=secret",
+    ):
         with pytest.raises(UsageError, match="would be recorded") as caught:
             address_of(named)
         assert "word" not in str(caught.value).replace("password", "")

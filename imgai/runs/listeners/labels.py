@@ -20,6 +20,13 @@ class Labels(Listener):
         self._collect = collect
 
     def end(self, run: Run) -> None:
-        written = tell_labels(run.plans, run.specs[-1], run.options, run.records, run.console, self._collect)
-        if written is not None and (table := run.options.outputs.table) is not None:
-            run.outputs.append(output_of_run("table", table, written, run.out))
+        table, records = run.options.outputs.table, run.records
+        try:
+            if table is not None:
+                records.complete(run.plans, run.name, run.mark)
+            written = tell_labels(run.plans, run.specs[-1], run.options, records, run.console, self._collect)
+            if written is not None and table is not None:
+                run.outputs.append(output_of_run("table", table, written, run.out))
+                records.deliver(table, run.name)
+        except OSError as error:
+            raise records.refusal(error, table) from error

@@ -22,10 +22,11 @@ from imgai.report.entry import DETAIL, Entry, Side, packed
 from imgai.report.page import Run as About
 from imgai.report.page import fitting
 from imgai.runs.album import FOLDER, Album, write_contact, write_report
-from imgai.runs.commit import reason
+from imgai.runs.commit import Written, reason
 from imgai.runs.job import Job, output_of_run
 from imgai.runs.listen import Listener
 from imgai.runs.record import counting_by
+from imgai.stores import address_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -122,7 +123,7 @@ class Show(Listener):
             else:
                 self._folder = TemporaryDirectory(prefix="imgai-report-", ignore_cleanup_errors=True)
                 folder = Path(self._folder.name)
-            self._album = Album(folder, run.name)
+            self._album = run.destination.album(run.name) if self._folder is None else Album(folder, run.name)
         inputs = len(run.plans) or None
         self._longest, self._limit = fitting(inputs, self._sides)
         self._details = (inputs or _FEW + 1) <= _FEW
@@ -219,12 +220,20 @@ class Report(Show):
             about = about_run(run, time.monotonic() - self._begun, self.album)
             page, left_out = write_report(self.album, run.plans, self._report, about)
             words = f"; no room was left in it for {left_out} pictures" if left_out else ""
-            self._console.say(f"the report is {self._report}{words}")
-            run.outputs.append(output_of_run("report", self._report.absolute(), page, run.out))
+            self._tell(run, "report", self._report, page, words)
         if self._contact is not None:
             written = write_contact(self.album, run.plans, self._contact)
-            self._console.say(f"the contact sheet is {self._contact}")
-            run.outputs.append(output_of_run("contact", self._contact.absolute(), written, run.out))
+            self._tell(run, "contact", self._contact, written)
+
+    def _tell(self, run: Run, what: str, path: Path, written: Written, words: str = "") -> None:
+        """Say where a file is, once it is there."""
+        made = output_of_run(what, path.absolute(), written, run.out)
+        if (sent := next((each for each in run.sent if each.path == path), None)) is not None:
+            sent.send()
+            made["path"] = sent.address
+        name = "report" if what == "report" else "contact sheet"
+        self._console.say(f"the {name} is {path if sent is None else sent.address}{words}")
+        run.outputs.append(made)
 
 
 def about_run(run: Run, seconds: float, album: Album) -> About:
@@ -245,7 +254,7 @@ def about_run(run: Run, seconds: float, album: Album) -> About:
         tiles.append((_seconds(seconds / summary.done), "a picture", False))
     about = [f"imgai {__version__}", datetime.now().strftime("%Y-%m-%d %H:%M"), ", ".join(run.devices)]
     if run.options.out is not None and run.stdout is None:
-        about.append(f"results in {run.options.out}")
+        about.append(f"results in {address_of(run.options.out) or run.options.out}")
     steps = " | ".join(f"{spec.task.name} --model {spec.model_name}" for spec in run.specs)
     return About(f"imgai {steps}", [each for each in about if each], tiles)
 

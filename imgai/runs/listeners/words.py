@@ -97,14 +97,16 @@ class Words(Listener):
             words = f"{has} over twice as wide as the {self._hole} pixels that the model fills well"
             self._console.warn(f"{words}, and it will look smooth: {names}")
         if run.replaces is not None and (summary.done or options.outputs.table is not None):
-            self._console.say(f"replaced {run.replaces}")
+            self._console.say(f"replaced {run.shown(run.replaces)}")
         parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
         if summary.skipped:
             parts.append(f"{summary.skipped:,} done before (--force does them again)")
         found = self._found()
         where = ""
         if options.out is not None and run.stdout is None and summary.done + summary.skipped:
-            where = f"; see {self._written or run.destination.address or options.out}"
+            table = options.outputs.table
+            there = run.shown(table) if table is not None else run.destination.address
+            where = f"; see {self._written or there or options.out}"
         self._console.say(", ".join([*parts, *failed]) + found + where)
         if summary.failed > 1 or (summary.failed and summary.done + summary.skipped):
             self._tell_again(run)
@@ -160,7 +162,8 @@ class Words(Listener):
             self._console.say(f"  {line}")
         more = run.summary.failed - len(self._failures)
         words = [f"and {more} more"] if more > 0 else []
-        words += [f"all of them are in {run.records.shown}"] if run.records.keep else []
+        kept = run.records.keep and not run.summary.unrecorded
+        words += [f"all of them are in {run.records.shown}"] if kept else []
         if words:
             self._console.say("  " + "; ".join(words))
 
@@ -182,4 +185,4 @@ def _next(run: Run, *, first: bool) -> str:
         return ""
     if options.report is None and options.outputs.kinds and first:
         return "next: look at everything on one page with --report report.html"
-    return f"next: open {options.report}" if options.report is not None and not options.open else ""
+    return f"next: open {run.shown(options.report)}" if options.report is not None and not options.open else ""
