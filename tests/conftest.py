@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,11 @@ import pytest
 
 
 class Site:
-    """Distributions on the path of a fresh interpreter."""
+    """Distributions on the path of an interpreter."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, python: str) -> None:
         self.folder = folder
+        self.python = python
 
     def add(
         self, distribution: str, source: str, *, group: str = "imgai.plugins.v1", name: str = "", requires: str = ""
@@ -38,7 +40,7 @@ class Site:
     def imgai(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run the command line as a person would, with these distributions installed too."""
         return subprocess.run(
-            [sys.executable, "-m", "imgai.cli.main", *arguments],
+            [self.python, "-m", "imgai.cli.main", *arguments],
             capture_output=True,
             text=True,
             env={**self.environment, **environment},
@@ -46,10 +48,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, python: str) -> Site:
     folder = tmp_path / "site"
     folder.mkdir()
-    return Site(folder)
+    return Site(folder, python)
 
 
 GREET = """
@@ -78,3 +80,30 @@ def run_python() -> Callable[[str], subprocess.CompletedProcess[str]]:
         return subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
 
     return run
+
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "plugins"
+BUILD = """
+import os, sys
+from hatchling.build import build_wheel
+folder, *plugins = sys.argv[1:]
+os.makedirs(f"{folder}/wheels")
+for plugin in plugins:
+    os.chdir(plugin)
+    build_wheel(f"{folder}/wheels")
+"""
+"""What pip does to build a wheel, for all of them in one interpreter."""
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the wheels of the example plugins are installed."""
+    folder = tmp_path_factory.mktemp("plugins")
+    plugins = sorted(path.parent for path in EXAMPLES.glob("*/pyproject.toml"))
+    subprocess.run([sys.executable, "-c", BUILD, folder, *plugins], check=True, capture_output=True)
+    wheels = list((folder / "wheels").glob("*.whl"))
+    assert len(wheels) == len(plugins) > 5
+    for wheel in wheels:  # all of them are of Python alone, so that unpacking installs them
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder / "site")
+    return folder / "site"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,11 +11,11 @@ import pytest
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
+def shell(tmp_path: Path, python: str) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """bash in an empty folder; ``$imgai`` is the command."""
 
     def call(script: str) -> subprocess.CompletedProcess[str]:
-        environment = {"imgai": f"{sys.executable} -m imgai", "OMP_NUM_THREADS": "1", "COLUMNS": "300"}
+        environment = {"imgai": f"{python} -m imgai", "COLUMNS": "300"}
         return subprocess.run(
             ["bash", "-c", script],
             cwd=tmp_path,

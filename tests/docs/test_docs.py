@@ -9,7 +9,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ def test_the_example_plugin_runs_and_keeps_the_contract(site: Any, tmp_path: Pat
     assert "--strength cannot be 2.0; it takes a number from 0 to 1" in refused.stderr
     contract = subprocess.run(
         [
-            sys.executable,
+            site.python,
             "-m",
             "pytest",
             "-q",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,45 +15,20 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "examples" / "plugins"
-NAMES = ("blobs", "duotone", "exposure", "kitti", "mean", "npy", "otsu", "palette", "relief")
+NAMES = sorted(path.parent.name for path in PLUGINS.glob("*/pyproject.toml"))
 LONGEST = 120
-BUILD = """
-import os, sys
-from hatchling.build import build_wheel
-folder, *plugins = sys.argv[1:]
-os.makedirs(f"{folder}/wheels")
-for plugin in plugins:
-    os.chdir(plugin)
-    build_wheel(f"{folder}/wheels")
-"""
-"""What pip does to build a wheel, for all of them in one interpreter."""
-
 Imgai = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the wheels of the example plugins are installed."""
-    folder = tmp_path_factory.mktemp("plugins")
-    asked = [str(PLUGINS / name) for name in NAMES]
-    subprocess.run([sys.executable, "-c", BUILD, str(folder), *asked], check=True, capture_output=True)
-    wheels = list((folder / "wheels").glob("*.whl"))
-    assert len(wheels) == len(NAMES)
-    for wheel in wheels:  # all of them are of Python alone, so that unpacking installs them
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder / "site")
-    return folder / "site"
-
-
 @pytest.fixture
-def imgai(installed: Path, tmp_path: Path) -> Imgai:
+def imgai(examples: Path, python: str, tmp_path: Path) -> Imgai:
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "imgai.cli.main", *arguments],
+            [python, "-m", "imgai.cli.main", *arguments],
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200", "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": str(examples), "COLUMNS": "200", "NO_COLOR": "1"},
         )
 
     return call
@@ -160,12 +133,12 @@ def test_scores_and_arrays(imgai: Imgai, tmp_path: Path) -> None:
     assert best == {"night": "dark", "day": "right", "snow": "light"}
 
 
-def test_the_examples_keep_the_contract(installed: Path) -> None:
+def test_the_examples_keep_the_contract(examples: Path, python: str) -> None:
     tests = [str(PLUGINS / name / "tests") for name in NAMES if (PLUGINS / name / "tests").is_dir()]
     answer = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode", "importlib", *tests],
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode", "importlib", *tests],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(installed)},
+        env={**os.environ, "PYTHONPATH": str(examples)},
     )
     assert answer.returncode == 0, answer.stdout

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 PROGRAM = """
-import sys
+import contextlib, io, json, os, sys
 import imgai.cli.main as cli
 from imgai.discovery import Plugin
 from imgai.plugin import Model, Output, Task, param
@@ -28,48 +27,59 @@ MODELS = tuple(
 )
 REGISTRY = Registry([Plugin("paint", "paint", "1", (TASK,), MODELS)])
 cli.load_registry = lambda: REGISTRY
-try:
-    cli.main()
-finally:
-    heavy = {"torch", "numpy", "PIL", "kornia"} & set(sys.modules)
-    print(*sorted(heavy), file=sys.stderr)
+answers = []
+asked, sys.argv = json.loads(sys.argv[1]), ["imgai"]
+for environment in asked:
+    os.environ.update(environment)
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+        cli.main()
+    answers.append(out.getvalue())
+    for name in environment:
+        del os.environ[name]
+heavy = {"torch", "numpy", "PIL", "kornia"} & set(sys.modules)
+print(*sorted(heavy), file=sys.stderr)
+print(json.dumps(answers))
 """
+SHELLS = ("bash", "zsh", "fish")
+OFFERED = {
+    "imgai pai": {"paint"},
+    "imgai paint --model o": {"oil", "olive"},
+    "imgai paint --style no": {"noon"},
+    "imgai paint --style wave,n": {"wave,night", "wave,noon"},
+    "imgai paint --device cp": {"cpu"},
+    "imgai paint --format jp": {"jpeg"},
+    "imgai models info ol": {"olive"},
+    "imgai paint --stren": set(),
+    "imgai paint --sty": {"--style"},
+}
 
 
-@pytest.mark.parametrize(
-    ("words", "offered"),
-    [
-        ("imgai pai", {"paint"}),
-        ("imgai paint --model o", {"oil", "olive"}),
-        ("imgai paint --style no", {"noon"}),
-        ("imgai paint --style wave,n", {"wave,night", "wave,noon"}),
-        ("imgai paint --device cp", {"cpu"}),
-        ("imgai paint --format jp", {"jpeg"}),
-        ("imgai models info ol", {"olive"}),
-        ("imgai paint --stren", set()),
-        ("imgai paint --sty", {"--style"}),
-    ],
-)
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_shells_complete(shell: str, words: str, offered: set[str], tmp_path: Path) -> None:
-    parts = words.split()
-    environment = {
-        **os.environ,
-        "_IMGAI_COMPLETE": f"complete_{shell}",
-        "COMP_WORDS": words,
-        "COMP_CWORD": str(len(parts) - 1),
-        "_TYPER_COMPLETE_ARGS": words,
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-    }
-    program = tmp_path / "imgai"
-    program.write_text(PROGRAM)
-    answer = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True)
-    found = {line.replace('"', "").split("\t")[0].split(":")[0].strip() for line in answer.stdout.splitlines()}
-    if shell == "zsh":  # _arguments '*: :(("oil" "olive"))'
-        found = {
-            part.split('"')[1]
-            for part in answer.stdout.replace("((", "\n").replace("))", "\n").splitlines()
-            if '"' in part
+@pytest.fixture(scope="module")
+def answers() -> dict[tuple[str, str], str]:
+    """What each shell is offered for each line."""
+    asked = {
+        (shell, words): {
+            "_IMGAI_COMPLETE": f"complete_{shell}",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+            "_TYPER_COMPLETE_ARGS": words,
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         }
-    assert found - {""} == offered, answer.stdout + answer.stderr
+        for shell in SHELLS
+        for words in OFFERED
+    }
+    line = [sys.executable, "-c", PROGRAM, json.dumps(list(asked.values()))]
+    answer = subprocess.run(line, capture_output=True, text=True, check=True)
     assert answer.stderr.strip() == ""
+    return dict(zip(asked, json.loads(answer.stdout), strict=True))
+
+
+@pytest.mark.parametrize("words", OFFERED)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_shells_complete(shell: str, words: str, answers: dict[tuple[str, str], str]) -> None:
+    answer = answers[shell, words]
+    found = {line.replace('"', "").split("\t")[0].split(":")[0].strip() for line in answer.splitlines()}
+    if shell == "zsh":  # _arguments '*: :(("oil" "olive"))'
+        parts = answer.replace("((", "\n").replace("))", "\n").splitlines()
+        found = {part.split('"')[1] for part in parts if '"' in part}
+    assert found - {""} == OFFERED[words], answer

@@ -213,18 +213,18 @@ def test_the_list_of_commands_is_told_without_building_one(run_python: Any) -> N
 
 
 @pytest.mark.parametrize("command", ["plugins", "config", "models"])
-def test_a_reader_that_left_ends_a_list_quietly(command: str) -> None:
+def test_a_reader_that_left_ends_a_list_quietly(command: str, python: str) -> None:
     reads, writes = os.pipe()
     os.close(reads)
-    line = [sys.executable, "-m", "imgai.cli.main", command]
+    line = [python, "-m", "imgai.cli.main", command]
     answer = subprocess.run(line, stdout=writes, stderr=subprocess.PIPE)
     os.close(writes)
     assert (answer.returncode, answer.stderr) == (141, b"")
 
 
-def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path) -> None:
+def test_help_is_had_by_word_and_the_package_is_a_program(tmp_path: Path, python: str) -> None:
     def imgai(*words: str) -> tuple[int, str]:
-        line = [sys.executable, "-m", "imgai", *words]
+        line = [python, "-m", "imgai", *words]
         answer = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path)
         return answer.returncode, answer.stdout + answer.stderr
 
@@ -269,6 +269,7 @@ def test_a_model_of_a_task_that_is_not_installed_says_what_has_it(site: Any) -> 
 
 
 def test_doctor_says_what_is_wrong_with_plugins(site: Any, greet: str) -> None:
+    site.python = sys.executable  # which has imported nothing
     site.add("imgai-greet", greet, requires="a-distribution-that-is-nowhere>=2")
     site.add("imgai-heavy", "import numpy\nprint('hello')\n" + textwrap.dedent(greet).replace("greet", "weigh"))
     answer = site.imgai("plugins", "doctor", "--json", IMGAI_PLUGINS="imgai-greet,imgai-heavy")

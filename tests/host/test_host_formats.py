@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,22 +87,13 @@ def test_a_declaration_that_cannot_be_is_refused(about: dict[str, Any], why: str
         format_(**about)
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the example is built and installed."""
-    folder = tmp_path_factory.mktemp("site")
-    command = "-m pip install --quiet --no-deps --no-build-isolation --no-index --disable-pip-version-check"
-    subprocess.run([sys.executable, *command.split(), "--target", str(folder), str(EXAMPLE)], check=True)
-    return folder
-
-
 def test_the_example_is_short() -> None:
     files = [path for path in EXAMPLE.rglob("*") if path.suffix in (".py", ".toml")]
     assert sum(len(path.read_text().splitlines()) for path in files) < 120
 
 
-def test_arrays_are_read_and_written_by_a_plugin(site: Any, installed: Path, tmp_path: Path) -> None:
-    site.folder = installed
+def test_arrays_are_read_and_written_by_a_plugin(site: Any, examples: Path, tmp_path: Path) -> None:
+    site.folder = examples
     y, x = np.mgrid[:40, :50]
     rgb = np.dstack([x * 5, y * 6, x + y]).astype(np.uint8)
     (tmp_path / "in").mkdir()
@@ -125,8 +114,10 @@ def test_arrays_are_read_and_written_by_a_plugin(site: Any, installed: Path, tmp
     assert next(state for state in states if state["distribution"] == "imgai-npy")["formats"] == ["NPY"]
 
 
-def test_a_bomb_of_a_plugins_format_is_refused_from_its_header(site: Any, installed: Path, tmp_path: Path) -> None:
-    site.folder = installed
+def test_a_bomb_of_a_plugins_format_is_refused_from_its_header(
+    site: Any, examples: Path, python: str, tmp_path: Path
+) -> None:
+    site.folder = examples
     with (tmp_path / "bomb.npy").open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": (1_000_000, 1_000_000)}
         np.lib.format.write_array_header_1_0(file, header)

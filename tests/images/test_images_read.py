@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -428,12 +427,12 @@ def test_a_large_page_behind_a_small_one_is_refused_from_the_header() -> None:
         probe(file.getvalue(), "picture", max_pixels=1000)
 
 
-def test_nothing_is_printed_about_a_profile_that_is_not_as_it_should_be(tmp_path: Path) -> None:
+def test_nothing_is_printed_about_a_profile_that_is_not_as_it_should_be(tmp_path: Path, python: str) -> None:
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[64:68] = b"\1\0\0\0"  # a rendering intent that there is not
     content = encoded(Image.effect_noise((9, 7), 60).convert("RGB"), "PNG", icc_profile=bytes(profile))
     (tmp_path / "a.png").write_bytes(content)
     code = "from pathlib import Path; from imgai.images import read; from imgai.sample import Source; "
     code += f"print(len(list(read(Path({str(tmp_path / 'a.png')!r}), Source(None, 'a')))))"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     assert (told.stdout, told.stderr) == ("1\n", "")

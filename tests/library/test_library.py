@@ -8,7 +8,6 @@ import logging
 import pickle
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,12 +67,12 @@ def segment() -> imgai.Chain:
     return imgai.load("segment", model="subject", threshold=0.4, machine=CPU)
 
 
-def test_every_line_of_the_page_runs(folder: Path) -> None:
+def test_every_line_of_the_page_runs(folder: Path, python: str) -> None:
     page = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) >= 8
     program = "\n".join(blocks)
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    answer = subprocess.run([python, "-c", program], capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     assert "done photos/a.png" in answer.stdout
     assert "failed photos/bad.png" in answer.stdout
@@ -97,8 +96,10 @@ def test_importing_imgai_is_quick_and_brings_nothing_heavy(run_python: Callable[
     assert {heavy.strip() for _, heavy in answers} == {"[]"}
 
 
-def test_a_result_is_what_the_command_writes(folder: Path, segment: imgai.Chain, denoise: imgai.Chain) -> None:
-    command = [sys.executable, "-m", "imgai.cli.main"]
+def test_a_result_is_what_the_command_writes(
+    folder: Path, segment: imgai.Chain, denoise: imgai.Chain, python: str
+) -> None:
+    command = [python, "-m", "imgai.cli.main"]
     for words in (
         ("segment", "cat.jpg", "-o", "command", "--as", "cutout,mask", "--threshold", "0.4", "--device", "cpu"),
         ("denoise", "cat.jpg", "--strength", "0.4", "--out", "command", "--device", "cpu", "--json"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +117,14 @@ def ffdnet() -> Path:
     return Path(spec.origin).with_name("ffdnet_color.pth")
 
 
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(python: str) -> Command:
     """imgai as a person runs it."""
-    words = [sys.executable, "-m", "imgai.cli.main", *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True)
+
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([python, "-m", "imgai", *map(str, arguments)], capture_output=True, text=True)
+
+    return call

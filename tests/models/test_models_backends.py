@@ -23,7 +23,7 @@ from imgai.predict.backends.export import check, export, key
 from imgai.predict.device import choose_devices
 from imgai.predict.machine import place
 from imgai.registry import load_registry
-from tests.models.conftest import command
+from tests.models.conftest import Command
 
 CPU = choose_devices("cpu")[0]
 
@@ -124,7 +124,8 @@ def test_graphs_are_kept_apart_by_all_that_they_depend_on() -> None:
     assert key(Scaled(lambda x: x), images, any_size=True) is None  # type: ignore[arg-type]
 
 
-def test_a_graph_is_found_again_by_another_process() -> None:
+def test_a_graph_is_found_again_by_another_process(python: str) -> None:
+    """Whose hashes of text are others: a forked process has those of its server."""
     program = """
 import torch
 from torch import nn
@@ -134,12 +135,13 @@ network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.PReLU())
 network.names = {"some", "names", "in", "a", "set"}
 print(key(network, (torch.rand(1, 3, 16, 16),), any_size=True))
 """
-    keys = {subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout for _ in range(2)}
+    runs = [subprocess.run([each, "-c", program], capture_output=True, text=True) for each in (python, sys.executable)]
+    keys = {run.stdout for run in runs}
     assert len(keys) == 1
     assert len(keys.pop()) == 65
 
 
-def test_an_exported_model_runs_as_a_file(cat: Path, tmp_path: Path) -> None:
+def test_an_exported_model_runs_as_a_file(command: Command, cat: Path, tmp_path: Path) -> None:
     needs("onnx")
     path = tmp_path / "mine.onnx"
     answer = command("models", "export", "denoise/gaussian", path)
@@ -155,7 +157,7 @@ def test_an_exported_model_runs_as_a_file(cat: Path, tmp_path: Path) -> None:
     assert "looks at the whole picture first" in answer.stderr
 
 
-def test_eight_bits_say_what_they_lost(cat: Path, tmp_path: Path) -> None:
+def test_eight_bits_say_what_they_lost(command: Command, cat: Path, tmp_path: Path) -> None:
     needs("onnx")
     (tmp_path / "mine").mkdir()
     values = np.asarray(Image.open(cat).resize((192, 160)))

@@ -8,8 +8,6 @@ import os
 import pickle
 import resource
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +18,7 @@ from safetensors.torch import save_file
 
 import imgai
 from imgai.errors import PluginError
-from tests.models.conftest import compact, write_ncnn
+from tests.models.conftest import Command, compact, write_ncnn
 
 
 class Evil:
@@ -247,10 +245,9 @@ def test_a_bad_file_is_one_line(tmp_path: Path, name: str, make: Callable[[Path]
     assert grown < (400 << 10), f"{grown >> 10} MiB"
 
 
-def test_the_command_says_it_and_ends_with_three(tmp_path: Path, cat: Path) -> None:
+def test_the_command_says_it_and_ends_with_three(tmp_path: Path, cat: Path, command: Command) -> None:
     evil(tmp_path / "evil.pth")
-    words = [sys.executable, "-m", "imgai.cli.main", "super-resolve", cat, "--model", tmp_path / "evil.pth"]
-    answer = subprocess.run([*words, "-o", tmp_path / "out"], capture_output=True, text=True)
+    answer = command("super-resolve", cat, "--model", tmp_path / "evil.pth", "-o", tmp_path / "out")
     assert answer.returncode == 3
     assert answer.stderr.count("\n") == 1
     assert "would run code of its own" in answer.stderr

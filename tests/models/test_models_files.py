@@ -18,7 +18,7 @@ import imgai
 from imgai.errors import PluginError, UsageError
 from imgai.library.ask import _registry
 from imgai.predict.foreign import declare
-from tests.models.conftest import answer, as_image, command, compact, dncnn, write_ncnn
+from tests.models.conftest import Command, answer, as_image, compact, dncnn, write_ncnn
 
 
 def made(path: Path, picture: Path, task: str = "super-resolve", **options: Any) -> torch.Tensor:
@@ -138,7 +138,7 @@ def test_a_file_written_twice_in_a_tick_of_the_clock_is_read_again(tmp_path: Pat
     assert len(found) == 2
 
 
-def test_it_stands_in_chains_and_recipes(tmp_path: Path, cat: Path) -> None:
+def test_it_stands_in_chains_and_recipes(command: Command, tmp_path: Path, cat: Path) -> None:
     path, recipe = tmp_path / "My Model.safetensors", tmp_path / "recipe.toml"
     save_file(compact(), path)
     steps = ("denoise --strength 0.5", f"super-resolve --model '{path}'")

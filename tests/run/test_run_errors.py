@@ -22,15 +22,15 @@ FAKE = "[imgai.plugins.v1]\nfake = imgai.testing.fake\n"
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Any:
-    """Start ``imgai find-light`` as a process of its own, in a process group of its own."""
+def start(tmp_path: Path, python: str) -> Any:
+    """Start ``imgai find-light`` as a process of its own; fresh: by an interpreter of its own, too."""
     info = tmp_path / "site" / "fake-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(FAKE)
 
-    def begin(*arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "imgai.cli.main", "find-light", *map(str, arguments)]
+    def begin(*arguments: str | Path, fresh: bool = False, **options: Any) -> subprocess.Popen[str]:
+        command = [sys.executable if fresh else python, "-m", "imgai", "find-light", *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(info.parent)}
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
@@ -141,7 +141,7 @@ def test_a_killed_run_leaves_nothing_half_and_goes_on(tmp_path: Path, start: Any
         # One tile each, so that each takes one tenth of a second.
         make_picture(tmp_path / "in" / f"{number:02d}.png", size=(60, 60), seed=number)
     arguments = (tmp_path / "in", "--out", tmp_path / "out", "--slow", "0.1", "--batch", "1")
-    process = start(*arguments)
+    process = start(*arguments, fresh=True)
     while len(list((tmp_path / "out").glob("*.png"))) < 3:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
@@ -229,7 +229,7 @@ def test_a_file_that_may_not_grow_is_reported_like_a_full_disk(tmp_path: Path, s
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 
-    process = start(tmp_path / "in", "--out", tmp_path / "out", preexec_fn=limit)
+    process = start(tmp_path / "in", "--out", tmp_path / "out", preexec_fn=limit, fresh=True)
     _, words = process.communicate()
     assert process.returncode == 1
     assert "cannot be written" in words

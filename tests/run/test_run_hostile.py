@@ -27,8 +27,8 @@ Shell = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    """bash in a folder; ``$imgai`` is the command, with the fake plugin's tasks."""
+def shell(tmp_path: Path, python: str) -> Shell:
+    """bash in a folder; ``$imgai`` is the command, with the fake plugin's tasks, ``$fresh`` with a Python of its own."""
     info = tmp_path / "site" / "fake-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
@@ -41,7 +41,8 @@ def shell(tmp_path: Path) -> Shell:
             env={
                 **os.environ,
                 "PYTHONPATH": str(info.parent),
-                "imgai": f"{sys.executable} -m imgai",
+                "imgai": f"{python} -m imgai",
+                "fresh": f"{sys.executable} -m imgai",
                 "OMP_NUM_THREADS": "1",
                 "COLUMNS": "300",
                 **environment,
@@ -144,7 +145,7 @@ def test_sigterm_is_130_from_the_first_moment(shell: Shell, tmp_path: Path, make
     caught = "(( 0x$(sed -n 's/^SigCgt:\\s*//p' /proc/$job/status) >> 14 & 1 ))"
     for delay in ("0", "0.5"):
         answer = shell(
-            f"$imgai find-light in --out out --slow 20 & job=$!; until {caught}; do sleep 0.01; done; sleep {delay}; "
+            f"$fresh find-light in --out out --slow 20 & job=$!; until {caught}; do sleep 0.01; done; sleep {delay}; "
             "kill -TERM $job; sleep 0.2; kill -TERM $job 2>/dev/null; wait $job; echo $?"
         )
         assert answer.stdout == b"130\n", answer

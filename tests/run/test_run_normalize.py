@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -99,19 +99,25 @@ def test_what_is_no_range_is_refused(text: str) -> None:
         normalize_of(text)
 
 
-def imgai(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "imgai", *words]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+Imgai = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_sixteen_bits_of_any_camera_are_found_recorded_and_shown(tmp_path: Path) -> None:
+@pytest.fixture
+def imgai(python: str, tmp_path: Path) -> Imgai:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([python, "-m", "imgai", *words], cwd=tmp_path, capture_output=True, text=True)
+
+    return call
+
+
+def test_sixteen_bits_of_any_camera_are_found_recorded_and_shown(imgai: Imgai, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     rng = np.random.default_rng(0)
     cells = np.where(INSIDE, 0.8, 0.0)
     for top in (235, 1000, 4095, 65535):
         tifffile.imwrite(tmp_path / f"in/top{top:05d}.tif", rng.poisson(cells * top).clip(0, 65535).astype(np.uint16))
     tifffile.imwrite(tmp_path / "in/blank.tif", rng.normal(100, 3, INSIDE.shape).round().astype(np.uint16))
-    ran = imgai("segment", "in", "-m", "nuclei", "--as", "labels,overlay", "-o", "out", folder=tmp_path)
+    ran = imgai("segment", "in", "-m", "nuclei", "--as", "labels,overlay", "-o", "out")
     assert ran.returncode == 0, ran.stderr
     assert "no nuclei in 1" in ran.stderr
     for top in (235, 1000, 4095, 65535):
@@ -123,15 +129,13 @@ def test_sixteen_bits_of_any_camera_are_found_recorded_and_shown(tmp_path: Path)
     assert (low, 700 < high < 1000) == (0, True)
     assert records["top01000.tif"]["params"]["normalize"] == "auto"
     assert "normalized" not in records["top65535.tif"]
-    again = imgai(
-        "segment", "in", "-m", "nuclei", "--as", "labels,overlay", "-o", "out", "--normalize", "0,800", folder=tmp_path
-    )
+    again = imgai("segment", "in", "-m", "nuclei", "--as", "labels,overlay", "-o", "out", "--normalize", "0,800")
     assert "5 done" in again.stderr, again.stderr
 
 
-def test_an_option_of_another_model_is_refused(tmp_path: Path) -> None:
+def test_an_option_of_another_model_is_refused(imgai: Imgai, tmp_path: Path) -> None:
     Image.new("L", (64, 64)).save(tmp_path / "a.png")
-    ran = imgai("segment", "a.png", "-m", "document", "--normalize", "none", "-o", "out", folder=tmp_path)
+    ran = imgai("segment", "a.png", "-m", "document", "--normalize", "none", "-o", "out")
     assert ran.returncode == 2
     assert "--normalize is an option of the model nuclei, not of document" in ran.stderr
 

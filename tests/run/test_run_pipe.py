@@ -6,7 +6,6 @@ import io
 import os
 import pty
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from imgai.runs.pipe import Stdin, Stdout
 from imgai.runs.scan import Input
 from imgai.testing.kinds import named_kinds
 
-PROGRAM = f"""#!{sys.executable}
+PROGRAM = """
 import itertools, os, pathlib, time
 from imgai.plugin import Predictor
 from imgai.cli.main import main
@@ -49,11 +48,11 @@ Shell = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
-def shell(tmp_path: Path) -> Shell:
+def shell(tmp_path: Path, python: str) -> Shell:
     """bash in a folder, with an ``imgai`` that knows the fake plugin; a pipe fails when any of its commands does."""
     program = tmp_path / "bin" / "imgai"
     program.parent.mkdir()
-    program.write_text(PROGRAM)
+    program.write_text(f"#!{python}{PROGRAM}")
     program.chmod(0o755)
 
     def call(script: str) -> subprocess.CompletedProcess[bytes]:
@@ -61,7 +60,7 @@ def shell(tmp_path: Path) -> Shell:
         return subprocess.run(
             ["bash", "-c", f"set -o pipefail\n{script}"],
             cwd=tmp_path,
-            env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PATH": path},
             capture_output=True,
         )
 

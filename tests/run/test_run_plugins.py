@@ -136,7 +136,7 @@ def test_what_a_network_prints_is_not_in_the_picture_on_standard_output(
         """,
     )
     make_picture(tmp_path / "a.png")
-    line = [sys.executable, "-m", "imgai", "loud", str(tmp_path / "a.png"), "--out", "-", "--quiet"]
+    line = [site.python, "-m", "imgai", "loud", str(tmp_path / "a.png"), "--out", "-", "--quiet"]
     answer = subprocess.run(line, capture_output=True, env=site.environment)
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.startswith(b"\x89PNG")

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,14 +40,9 @@ sys.exit(watch([StepSpec(fake.BRIGHTEN, fake.DOUBLE)], options, Console()))
 
 
 @pytest.fixture
-def watching(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def watching(tmp_path: Path, python: str) -> Iterator[subprocess.Popen[bytes]]:
     (tmp_path / "in").mkdir()
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:
+    with subprocess.Popen([python, "-c", PROGRAM], cwd=tmp_path, stderr=subprocess.PIPE) as process:
         yield process
         process.kill()
 

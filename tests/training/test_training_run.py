@@ -45,17 +45,20 @@ Train = Callable[..., int]
 SMALL = {"from_": "unet", "width": 4, "size": 32, "batch": 4}
 
 
-def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "imgai", *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "COLUMNS": "200", **environment},
-    )
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def shell(python: str) -> Shell:
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+        return subprocess.run([python, "-m", "imgai", *words], capture_output=True, text=True, env=environment)
+
+    return call
 
 
 def test_what_is_trained_finds_what_it_was_shown_and_runs_everywhere(
-    train: Train, squares: Path, models: Path, tmp_path: Path
+    train: Train, shell: Shell, squares: Path, models: Path, tmp_path: Path
 ) -> None:
     assert train("segment", squares, name="squares", epochs=25, **SMALL) == 0
     folder = models / "squares"
@@ -200,15 +203,10 @@ def test_resuming_with_other_numbers_is_refused(train: Train, squares: Path) -> 
         train("segment", squares, name="other", resume=True)
 
 
-def test_a_signal_ends_it_with_the_best_so_far(squares: Path, models: Path) -> None:
+def test_a_signal_ends_it_with_the_best_so_far(squares: Path, models: Path, python: str) -> None:
     command = ["train", "segment", str(squares), "--name", "long", "--devices", "cpu", "--minutes", "30", "--json"]
     words = [f"--{name.rstrip('_')}={value}" for name, value in SMALL.items()]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "imgai", *command, *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    process = subprocess.Popen([python, "-m", "imgai", *command, *words], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     seen = []
     for line in process.stdout:
@@ -337,7 +335,7 @@ print(names, file=sys.stderr)
     assert answer.stderr.strip() == "[]"
 
 
-def test_a_model_that_has_learned_nothing_is_not_run(squares: Path, tmp_path: Path) -> None:
+def test_a_model_that_has_learned_nothing_is_not_run(shell: Shell) -> None:
     with pytest.raises(UsageError, match="has learned nothing yet"):
         imgai.load("segment", model="unet")
     listed = shell("segment", "--help").stdout
@@ -419,7 +417,7 @@ def test_a_header_names_no_code(good: bytes, models: Path, tmp_path: Path) -> No
     assert model.labels == ("vessel",)
 
 
-def test_models_of_the_user_are_listed_and_removed(good: bytes, models: Path) -> None:
+def test_models_of_the_user_are_listed_and_removed(shell: Shell, good: bytes, models: Path) -> None:
     path = models / "mine" / "mine.safetensors"
     path.parent.mkdir(parents=True)
     path.write_bytes(good)
@@ -471,7 +469,7 @@ def test_a_file_of_settings_is_the_options_and_what_is_typed_wins(
             run()
 
 
-def test_a_task_that_cannot_be_trained_says_so() -> None:
+def test_a_task_that_cannot_be_trained_says_so(shell: Shell) -> None:
     answer = shell("train", "stylize", "folder", "--name", "mine")
     assert answer.returncode == 2
     assert "no model of stylize can be trained; imgai train takes classify," in answer.stderr

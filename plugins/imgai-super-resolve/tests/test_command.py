@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +16,18 @@ from PIL import Image
 CAT = skimage.data.chelsea()[80:140, 150:230]
 
 
-def imgai(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "imgai.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
+Imgai = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_pictures_of_every_kind_reach_their_size(tmp_path: Path) -> None:
+@pytest.fixture
+def imgai(python: str) -> Imgai:
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([python, "-m", "imgai", *map(str, arguments)], capture_output=True, text=True)
+
+    return call
+
+
+def test_pictures_of_every_kind_reach_their_size(imgai: Imgai, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     alpha = np.zeros(CAT.shape[:2], np.uint8)
@@ -58,14 +64,14 @@ def test_pictures_of_every_kind_reach_their_size(tmp_path: Path) -> None:
         (("--model", "fhoto"), "did you mean 'photo'?"),
     ],
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+def test_what_makes_no_sense_is_refused(imgai: Imgai, tmp_path: Path, options: tuple[str, ...], words: str) -> None:
     Image.fromarray(CAT).save(tmp_path / "a.png")
     answer = imgai("super-resolve", tmp_path / "a.png", "--out", tmp_path / "out", *options)
     assert answer.returncode == 2
     assert words in " ".join(answer.stderr.replace("│", " ").split())
 
 
-def test_info_on_a_family_is_of_all_its_members() -> None:
+def test_info_on_a_family_is_of_all_its_members(imgai: Imgai) -> None:
     lines = [json.loads(line) for line in imgai("models", "info", "super-resolve/clean", "--json").stdout.splitlines()]
     assert [(line["name"], line["scale"], line["family"]) for line in lines] == [
         (f"clean-x{scale}", scale, "clean") for scale in (2, 3, 4)
