@@ -59,11 +59,11 @@ def test_boxes_as_every_kind(imgai: Imgai, picture: Path, tmp_path: Path) -> Non
     assert record["objects"] == {"large": 1, "small": 1}
     assert ": 1 small, 1 large in 1 picture; see out" in answer.stderr
     made = sorted(path.name for path in (tmp_path / "out").iterdir() if path.is_file())
-    files = ["crops.large-1.png", "crops.small-1.png", "json.json", "kitti.txt", "overlay.jpg", "yolo.txt"]
-    assert made == sorted([*(f"a-{name}" for name in files), "classes.txt", "coco.json"])
+    files = ["crops.large-1.png", "crops.small-1.png", "kitti.txt", "overlay.jpg", "yolo.txt"]
+    assert made == sorted([*(f"a-{name}" for name in files), "a.json", "classes.txt", "coco.json"])
     large = next(
         each
-        for each in json.loads((tmp_path / "out" / "a-json.json").read_text())["objects"]
+        for each in json.loads((tmp_path / "out" / "a.json").read_text())["objects"]
         if each["label"] == "large"
     )
     assert large["box"] == pytest.approx([20, 10, 80, 50], abs=2)  # the bars of the letterbox are gone
@@ -107,7 +107,7 @@ def test_a_map_as_every_kind(imgai: Imgai, picture: Path, tmp_path: Path) -> Non
 def test_data_as_every_kind(imgai: Imgai, picture: Path, tmp_path: Path) -> None:
     answer = imgai("palette", "in", "--out", "out", "--as", "json,text", "--colors", "2", "--device", "cpu")
     assert answer.returncode == 0, answer.stderr
-    told = json.loads((tmp_path / "out" / "a-json.json").read_text())
+    told = json.loads((tmp_path / "out" / "a.json").read_text())
     assert told["colors"][0]["color"] == "#1e1e1e"
     assert (tmp_path / "out" / "a-text.txt").read_text() == told["text"] + "\n"
 

@@ -206,7 +206,8 @@ def test_the_list_of_commands_is_told_without_building_one(run_python: Any) -> N
             assert not stop.code, stop.code
         names = {name.removeprefix("imgai.cli.") for name in sys.modules if name.startswith("imgai.cli.")}
         assert names == {"main", "group", "settings", "later"}, names
-        assert not [name for name in sys.modules if name.startswith("imgai.words")]
+        words = {name for name in sys.modules if name.startswith("imgai.words.")}
+        assert words == {"imgai.words.mistakes"}, words
         """
     )
     assert answer.returncode == 0, answer.stderr

@@ -28,7 +28,7 @@ Shell = Callable[..., subprocess.CompletedProcess[bytes]]
 
 @pytest.fixture
 def shell(tmp_path: Path, python: str) -> Shell:
-    """bash in a folder; ``$imgai`` is the command, with the fake plugin's tasks, ``$fresh`` with a Python of its own."""
+    """bash in a folder; ``$imgai`` is the command with the fake plugin's tasks, ``$fresh`` in a Python of its own."""
     info = tmp_path / "site" / "fake-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1.0\n")
