@@ -62,9 +62,7 @@ def test_boxes_as_every_kind(imgai: Imgai, picture: Path, tmp_path: Path) -> Non
     files = ["crops.large-1.png", "crops.small-1.png", "kitti.txt", "overlay.jpg", "yolo.txt"]
     assert made == sorted([*(f"a-{name}" for name in files), "a.json", "classes.txt", "coco.json"])
     large = next(
-        each
-        for each in json.loads((tmp_path / "out" / "a.json").read_text())["objects"]
-        if each["label"] == "large"
+        each for each in json.loads((tmp_path / "out" / "a.json").read_text())["objects"] if each["label"] == "large"
     )
     assert large["box"] == pytest.approx([20, 10, 80, 50], abs=2)  # the bars of the letterbox are gone
     rows = [line.split() for line in (tmp_path / "out" / "a-kitti.txt").read_text().splitlines()]
