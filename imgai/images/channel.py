@@ -6,7 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from imgai.errors import InputError
-from imgai.sample import Sample
+from imgai.images.exif import without_description
+from imgai.images.resolution import is_layout
+from imgai.sample import Metadata, Sample
 
 _COLORS = ("red", "green", "blue")
 
@@ -32,7 +34,7 @@ def only(pages: Iterator[Sample], channel: str) -> Iterator[Sample]:
         if channel.casefold() in (str(place.number), place.name.casefold()):
             source = dataclasses.replace(sample.source, page=count, pages=max(1, sample.source.pages // place.of))
             count += 1
-            yield dataclasses.replace(sample, source=source, edited=True)
+            yield dataclasses.replace(sample, source=source, metadata=_of_one(sample.metadata), edited=True)
     if names and not count:
         raise _missing(sample, channel, [f"{number} {name}".strip() for number, name in sorted(names.items())])
 
@@ -47,8 +49,14 @@ def _of_colors(sample: Sample, channel: str) -> Sample:
         return sample
     index = known[channel.casefold()]
     image = sample.image[:, index : index + 1].contiguous().expand(-1, 3, -1, -1)
-    metadata = dataclasses.replace(sample.metadata, gray=True, icc=None, cicp=None)
+    metadata = dataclasses.replace(_of_one(sample.metadata), gray=True, icc=None, cicp=None)
     return dataclasses.replace(sample, image=image, metadata=metadata, edited=True)
+
+
+def _of_one(metadata: Metadata) -> Metadata:
+    """The metadata without a description that tells of all channels, as ImageJ and OME write it."""
+    exif = None if metadata.exif is None else without_description(metadata.exif, is_layout)
+    return dataclasses.replace(metadata, exif=exif)
 
 
 def _missing(sample: Sample, channel: str, known: list[str]) -> InputError:

@@ -6,12 +6,13 @@ Entries are changed in place, because proprietary data (MakerNote) often breaks 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 PREFIX = b"Exif\0\0"
 """The header before the block: always in JPEG, never in PNG, sometimes in WebP."""
 
+_DESCRIPTION = 0x010E
 _WIDTH, _LENGTH, _EXIF, _PIXEL_X, _PIXEL_Y = 0x0100, 0x0101, 0x8769, 0xA002, 0xA003
 _THUMBNAIL, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _DENSITIES = {0x011A: 0, 0x011B: 1, 0xA20E: 0, 0xA20F: 1}
@@ -87,6 +88,24 @@ def _remove(block: bytearray, order: str, directory: int, at: int) -> None:
     end = min(directory + 2 + 12 * count + 4, len(block))
     block[at:end] = block[at + 12 : end] + bytes(12)
     struct.pack_into(order + "H", block, directory, count - 1)
+
+
+def without_description(exif: bytes, told: Callable[[str], bool]) -> bytes:
+    """Remove the description of the picture if `told` says so of its text."""
+    prefix = PREFIX if exif.startswith(PREFIX) else b""
+    block = bytearray(exif[len(prefix) :])
+    order = order_of(block)
+    if order is None:
+        return exif
+    (first,) = struct.unpack_from(order + "L", block, 4)
+    at = dict(entries(block, order, first)).get(_DESCRIPTION)
+    if at is None:
+        return exif
+    count, place = struct.unpack_from(order + "LL", block, at + 4)
+    if told(block[place : place + count].decode("latin-1")):
+        _remove(block, order, first, at)
+        block[place : place + count] = bytes(len(block[place : place + count]))
+    return prefix + bytes(block)
 
 
 def entries(block: bytes | bytearray, order: str, directory: int) -> Iterator[tuple[int, int]]:

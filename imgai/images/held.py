@@ -8,6 +8,9 @@ from imgai.plugin import Metadata
 DEEP = "more than 8 bits"
 """The loss of a picture with 10, 12 or 16 bits in a format with 8 bits."""
 
+NOT_CARRIED = "not carried"
+"""How notes end that tell what of the metadata is left out."""
+
 _PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
 _COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"
 HELD: dict[str, frozenset[str]] = {

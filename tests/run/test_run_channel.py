@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+
+from imgai.images import read, write_image
+from imgai.images.channel import only
+from imgai.sample import Source
 
 LEVELS = np.arange(6).reshape(2, 3) * 40 + 20  # two slices of three channels
 
@@ -44,6 +49,17 @@ def test_pages_of_a_channel(
     assert summary.skipped == 1
     summary, _ = find_light([tmp_path / name], tmp_path / "out", channel="1")
     assert summary.done == 1, "another channel is another result"
+
+
+@pytest.mark.parametrize("name", ["ij.tif", "ome.ome.tif"])
+def test_a_channel_has_no_description_of_all_of_them(tmp_path: Path, name: str) -> None:
+    path = stack(tmp_path / name)
+    pages = list(only(read(path, Source(path, name)), "2"))
+    file = io.BytesIO()
+    write_image(pages, file, "TIFF")
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as tiff:
+        assert len(tiff.pages) == sum(np.prod(series.shape[:-2]) for series in tiff.series) == 2
+        assert not tiff.pages[0].description
 
 
 @pytest.mark.parametrize("channel", ["2", "green", "GREEN"])

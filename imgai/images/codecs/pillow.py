@@ -107,7 +107,7 @@ def about_upright(
     notes: tuple[str, ...] = ("its embedded video, gain map or the like is not carried",) if less else ()
     upright = settled_xmp(xmp, *size, moved=turned)
     if upright.count(b"<") != xmp.count(b"<"):
-        notes += ("regions that its XMP marks are of the picture as it lay, and are not carried",)
+        notes += ("regions in its XMP, which are of the picture as it lay, are not carried",)
     return exif, upright, notes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imgai.console import Console
-from imgai.images.held import DEEP
+from imgai.images.held import DEEP, NOT_CARRIED
 from imgai.outputs import output_of
 from imgai.plural import counted, plural
 from imgai.runs.job import Job
@@ -17,6 +17,7 @@ from imgai.runs.listen import Listener
 if TYPE_CHECKING:
     from imgai.runs.run import Run
 
+_CARRYING = frozenset(("image", "cutout"))  # kinds whose files have the metadata of the picture
 _COMMONEST = 5  # classes of objects that are counted in the last line
 _NAMED = 3  # classes of which nothing was found that are named
 _AGAIN = 10
@@ -36,6 +37,7 @@ class Words(Listener):
         self._holding = self._empty = 0  # pictures with something in them, and without
         self._wide: list[str] = []  # pictures with holes wider than the model fills well
         self._hole = 0  # that width
+        self._left: Counter[str] = Counter()  # by what is not carried, of how many pictures
         self._less_deep = 0  # pictures that have 8 bits now, and had more
         self._failures: list[str] = []
         self._exact: Path | None = None
@@ -59,8 +61,7 @@ class Words(Listener):
                 self._told.add(path)
 
     def recorded(self, job: Job, record: dict[str, Any]) -> None:
-        for words in job.words:
-            self._console.warn(words)
+        self._notice(job, record)
         if job.error is not None:
             self._console.fail(str(job.error))
             if len(self._failures) < _AGAIN:
@@ -80,6 +81,16 @@ class Words(Listener):
                 self._written = self._exact.with_name(names[0])
                 self._console.warn(f"{self._exact} cannot be called so; it is {self._written}")
 
+    def _notice(self, job: Job, record: dict[str, Any]) -> None:
+        """Say what a person should know of a file. What is not carried is said of the first; the others are counted."""
+        for words in job.words:
+            what = words.removeprefix(f"{job.plan.input.name}: ")
+            if not what.endswith(NOT_CARRIED):
+                self._console.warn(words)
+            elif not _CARRYING.isdisjoint(output["kind"] for output in record["outputs"]):
+                self._left[what] += 1
+                (self._console.warn if self._left[what] == 1 else self._console.detail)(words)
+
     def end(self, run: Run) -> None:
         summary, options = run.summary, run.options
         failed = [f"{summary.failed} failed"] if summary.failed else []
@@ -91,6 +102,9 @@ class Words(Listener):
         if self._less_deep and not any(getattr(each.params, "format", None) for each in kinds):
             words = f"{counted(self._less_deep, 'picture')} of more than 8 bits got 8"
             self._console.warn(f"{words}, which is all that the format holds; --format png or tiff keeps them")
+        for what, count in self._left.items():
+            if count > 1:
+                self._console.warn(f"{count:,} pictures: {what}")
         if self._wide:
             names = ", ".join(self._wide[:_NAMED]) + (", ..." if len(self._wide) > _NAMED else "")
             has = "1 picture has a hole" if len(self._wide) == 1 else f"{len(self._wide):,} pictures have holes"
