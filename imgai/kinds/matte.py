@@ -282,7 +282,7 @@ def refine(
     whole = result.view(f"u{result.itemsize * result.shape[2]}").reshape(-1)
     for begin in range(0, len(places), _CHUNK):
         chunk = places[begin : begin + _CHUNK]
-        here = _sampled(maps, chunk, alpha.shape)
+        here = sampled(maps, chunk, alpha.shape)
         pixels = whole[chunk].view(result.dtype).reshape(len(chunk), channels + 1)
         shown = _planes(pixels, channels, white)
         front, back = here[:channels], here[channels : 2 * channels]
@@ -301,7 +301,7 @@ def refine(
         whole[chunk] = pixels.view(whole.dtype)[:, 0]
 
 
-def _sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:
+def sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:
     """Sample maps of the small grid at pixels, bilinear. Shape: maps ``(C, h, w)``, places ``(N,)`` to ``(C, N)``."""
     height, width = size
     y = places // width

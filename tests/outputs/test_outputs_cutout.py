@@ -16,6 +16,7 @@ from imgai.images import make_sample
 from imgai.images.rights import kept
 from imgai.kinds import CutoutParams
 from imgai.kinds.files import files
+from imgai.kinds.scene import arranged
 from imgai.outputs.mask import Mask
 from imgai.params import as_values, check, options_of
 from imgai.plugin import Output, Page
@@ -108,6 +109,23 @@ def test_a_shadow_falls_below_and_is_soft() -> None:
     assert alpha[71, 130] > alpha[28, 130]
     assert alpha[100, 20] == 0
     assert np.abs(np.diff(alpha[72:, 130])).max() < 25
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("resized", [False, True])
+def test_soft_edges_are_composed_as_light_is(dtype: type, resized: bool) -> None:
+    y, x = np.mgrid[:90, :140]
+    white = np.iinfo(dtype).max
+    alpha = (np.clip((32 - np.hypot(y - 45, x - 60)) / 9, 0, 1) * white).astype(dtype)
+    colors = np.stack((y * white // 90, x * white // 140, (x + y) * white // 230), -1).astype(dtype)
+    cut = np.concatenate((np.where(alpha[..., None] > 0, colors, 0), alpha[..., None]), -1).astype(dtype)
+    params = CutoutParams(background="#3060c0", canvas="280x180" if resized else None)
+    found = arranged(cut, colors, Metadata("PNG"), params)[0].astype(float) / white
+    soft = cut.astype(float) / white
+    wanted = soft[..., :3] * soft[..., 3:] + np.array([0x30, 0x60, 0xC0]) / 255 * (1 - soft[..., 3:])
+    if resized:  # every other pixel lies between two
+        found = found.reshape(90, 2, 140, 2, 3).mean((1, 3))
+    assert np.abs(found - wanted).max() < (3.5 / 255 if resized else 1.01 / white)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("jpeg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF"), ("png", "PNG")])
