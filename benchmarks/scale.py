@@ -30,7 +30,7 @@ from PIL import Image
 from benchmarks.meter import Cost, cost
 
 ROOT = Path(__file__).resolve().parent.parent
-TIMES = 3
+TIMES, FILES = 3, 1_000_000
 _PHOTOGRAPHS = ("astronaut", "cat", "cup")
 SERVER = """
 import logging, sys, time
@@ -43,7 +43,6 @@ while True:
 MEMORY = """
 import contextlib, resource, sys
 from pathlib import Path
-import psutil
 from imgai.console import Console
 from imgai.options import OutputOptions, RunOptions
 from imgai.predict.spec import StepSpec
@@ -66,7 +65,8 @@ remote.Listing.__init__.__kwdefaults__["open_"] = lambda address: Fake()
 registry = load_registry()
 spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
 handed_out = len(sys.argv) > 3
-most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 with contextlib.ExitStack() as stack:
     run = Run([spec], RunOptions(inputs=("s3://bucket/scans",), out=Path(sys.argv[2]), on="ray" if handed_out else None,
               outputs=OutputOptions(named_kinds("mask"))), Console(quiet=True))
@@ -79,9 +79,7 @@ with contextlib.ExitStack() as stack:
         cluster.join()
         begun = most()
         cluster.begin(jobs, run.records, run.specs, Run, Loaded)
-        (process,) = (each for each in psutil.process_iter(["cmdline"])
-                      if (each.info["cmdline"] or [""])[0].startswith("ray::Coordinator"))
-        there = process.memory_info().rss / (1 << 20)
+        there = cluster._ask("__ray_call__", lambda coordinator: most())
         cluster.end(None)
     else:
         for job in jobs:
@@ -260,8 +258,8 @@ def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
 
 
 def memory(scratch: Path, count: int, before: Path | None, *more: str) -> dict[str, float]:
-    """Of the process that lists and plans a million files of a store, in MB."""
-    command = [sys.executable, "-c", MEMORY, "1000000", str(scratch / "memory"), *more]
+    """Of the process that lists and plans many files of a store, in MB."""
+    command = [sys.executable, "-c", MEMORY, str(FILES), str(scratch / "memory"), *more]
     begun = time.perf_counter()
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
     took = time.perf_counter() - begun
@@ -282,13 +280,15 @@ MEASURES: dict[str, Callable[[Path, int, Path | None], dict[str, float]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    os.environ["RAY_ADDRESS"] = "local"  # not one that others have here
     parser.add_argument("names", nargs="*", choices=[*MEASURES, []], help="what to measure; everything by default")
     parser.add_argument("--count", type=int, default=2000, help="small pictures")
     parser.add_argument("--before", type=Path, help="a checkout to compare a folder on disk with")
     parser.add_argument("--scratch", type=Path, help="a folder for pictures and masks; a temporary one by default")
     parser.add_argument("--times", type=int, default=TIMES, help="pairs of runs that are compared")
+    parser.add_argument("--files", type=int, default=FILES, help="of the store that is listed")
     arguments = parser.parse_args()
-    globals()["TIMES"] = arguments.times
+    globals().update(TIMES=arguments.times, FILES=arguments.files)
     with tempfile.TemporaryDirectory() as temporary:
         for name in arguments.names or MEASURES:
             found: dict[str, Any] = MEASURES[name](

@@ -121,7 +121,7 @@ class StoredDestination(Destination):
         from imgai.runs.stored_album import StoredAlbum
 
         if run not in self._albums:
-            self._albums[run] = StoredAlbum(self._stored, self.records.folder / FOLDER, run)
+            self._albums[run] = StoredAlbum(self._stored, self.records.folder / FOLDER, run, self._stored.tell)
         return self._albums[run]
 
     def holds(self, path: Path) -> bool:

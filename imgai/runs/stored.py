@@ -45,6 +45,7 @@ class StoreRecords(Records):
     ) -> None:
         """staging: the folder of this machine that outputs are made in. table: see `Records`. Raises UsageError."""
         super().__init__(staging, table=table, tell=tell)
+        self.tell = tell
         self._below = PurePosixPath(table).stem  # a table may lie among files that are nobody's concern
         self.address = address
         self.files = open_store(address)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 
-from imgai.errors import InputError
+from imgai.errors import UsageError
+from imgai.pages import see
 from imgai.report.entry import Entry
 from imgai.runs.album import FOLDER, Album
 from imgai.runs.names import Plan, key_of
@@ -21,18 +24,25 @@ _AT_ONCE = 16
 class StoredAlbum(Album):
     """As `Album`; the name of a file tells the settings, too, so that a listing tells whose pictures are kept."""
 
-    def __init__(self, records: StoreRecords, folder: Path, run: str) -> None:
-        """folder: of this machine, which pictures are copied to."""
+    def __init__(self, records: StoreRecords, folder: Path, run: str, tell: Callable[[str], None]) -> None:
+        """folder: of this machine, which pictures are copied to. tell: is given a line where one cannot be kept."""
         super().__init__(folder, run)
         self._store = records.store
+        self._tell = tell
         self._where = records.shown
         self._kept: dict[str, tuple[float, str]] | None = None  # by name, when and with what settings
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="album")
         self._late: deque[Future[None]] = deque()
+        self._refused = False
+        self._lock = Lock()
 
     def has(self, each: Plan, digest: str) -> bool:
-        """See `Album`."""
-        return self._listed().get(self._name(each), (0.0, ""))[1] == digest
+        """See `Album`. Raises UsageError where the store does not answer."""
+        try:
+            there = self._listed()
+        except OSError as error:
+            raise UsageError(f"{self._where} cannot be listed: {error.strerror}", see("scale")) from error
+        return there.get(self._name(each), (0.0, ""))[1] == digest
 
     def put(self, each: Plan, digest: str, pages: Sequence[Entry]) -> None:
         """See `Album`; several are on their way at once."""
@@ -45,11 +55,18 @@ class StoredAlbum(Album):
         """See `Album`; also what other runs have kept meanwhile."""
         while self._late:
             self._sent(self._late.popleft())
-        self._kept = None
-        self._listed()
+        there, self._kept = self._kept or {}, None
+        try:
+            there = self._listed()
+        except OSError as error:
+            self._fail("read", error)
         left = iter(plans)
         while some := list(islice(left, 4 * _AT_ONCE)):
-            list(self._pool.map(self._fetch, some))
+            try:
+                list(self._pool.map(partial(self._fetch, there=there), some))
+            except OSError as error:
+                self._fail("read", error)
+                there = {}
             for each in some:
                 yield from self.pages(each)
 
@@ -57,17 +74,16 @@ class StoredAlbum(Album):
         return path_of(Path(), f"{self._run}\0{key_of(each)}").stem
 
     def _listed(self) -> dict[str, tuple[float, str]]:
-        """What is there of each input, the latest of it. Raises InputError."""
-        if self._kept is None:
-            self._kept = {}
-            try:
+        """What is there of each input, the latest of it. Raises OSError."""
+        with self._lock:
+            if self._kept is None:
+                kept: dict[str, tuple[float, str]] = {}
                 for entry in self._store.list(f"{PARTS}/{FOLDER}"):
                     name, _, digest = entry.key.rpartition("/")[2].removesuffix(".json").partition(".")
-                    if entry.time >= self._kept.get(name, (0.0, ""))[0]:
-                        self._kept[name] = entry.time, digest
-            except OSError as error:
-                raise InputError(f"{self._where} cannot be listed: {error.strerror}", "run it again") from error
-        return self._kept
+                    if entry.time >= kept.get(name, (0.0, ""))[0]:
+                        kept[name] = entry.time, digest
+                self._kept = kept
+            return self._kept
 
     def _send(self, name: str, digest: str, path: Path) -> None:
         self._store.replace(_key(name, digest), path)
@@ -76,15 +92,21 @@ class StoredAlbum(Album):
             self._store.delete(_key(name, before[1]))  # of other settings
 
     def _sent(self, one: Future[None]) -> None:
+        """Hear how it went. What the store refuses is still on this run's page, and the next run makes it again."""
         try:
             one.result()
         except OSError as error:
-            words = f"{self._where}: pictures of the report cannot be written: {error.strerror}"
-            raise InputError(words, "run the same command again to go on") from error
+            self._fail("kept; the next run makes them again", error)
 
-    def _fetch(self, each: Plan) -> None:
+    def _fail(self, words: str, error: OSError) -> None:
+        """Say it once: the page is made of what is here."""
+        if not self._refused:
+            self._tell(f"{self._where}: not all views for the report could be {words} ({error.strerror})")
+        self._refused = True
+
+    def _fetch(self, each: Plan, there: dict[str, tuple[float, str]]) -> None:
         """Copy what is kept of an input, unless this run has made it."""
-        path, kept = self._path(each), self._listed().get(self._name(each))
+        path, kept = self._path(each), there.get(self._name(each))
         if kept is None or path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,8 +114,9 @@ class StoredAlbum(Album):
             self._store.fetch(_key(self._name(each), kept[1]), path)
         except FileNotFoundError:  # another run has replaced it just now
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(f"{self._where} cannot be read: {error.strerror}", "run it again") from error
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
 
 
 def _key(name: str, digest: str) -> str:

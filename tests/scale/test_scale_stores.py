@@ -180,6 +180,26 @@ def test_a_report_lies_where_it_is_asked_for_and_has_what_was_done_before(full: 
     assert str(tmp_path / "out") in open_store(f"{full}/pages").read("report.html").decode()
 
 
+def test_a_report_is_whole_though_the_store_keeps_none_of_its_views(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        open_store(f"{bucket}/in").replace(f"{seed}.png", png(seed))
+    whole = objects_module.ObjectStore.replace
+
+    def refusing(store: Any, key: str, content: Any) -> None:
+        if key.startswith("parts/report/"):
+            raise PermissionError(13, "it denies access")
+        whole(store, key, content)
+
+    monkeypatch.setattr(objects_module.ObjectStore, "replace", refusing)
+    words = Words()
+    run = do(f"{bucket}/in", f"{bucket}/out", report=tmp_path / "report.html", words=words)
+    assert (run.summary.done, run.summary.exit_code) == (3, 0)
+    assert words.text.count("not all views for the report could be kept") == 1
+    assert all(f'"{seed}.png"' in (tmp_path / "report.html").read_text() for seed in range(3))
+
+
 def test_watching_a_store_is_refused_with_what_to_do(full: str) -> None:
     with pytest.raises(UsageError, match="run the same command again and again"):
         do(full, f"{full}/out", watch=True)
