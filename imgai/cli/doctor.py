@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from imgai import __version__
+from imgai.cli.listing import show
 from imgai.cli.settings import Settings
 from imgai.registry import Registry
 
@@ -108,8 +109,8 @@ def _print(facts: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
     table.add_row("imgai", facts["imgai"])
     table.add_row("python", f"{facts['python']} ({facts['executable']})")
     table.add_row("platform", facts["platform"])
@@ -124,8 +125,8 @@ def _print(facts: dict[str, Any]) -> None:
         table.add_row(f"extra {name}", f"{state} ({extra['for']})")
     for name, version_ in facts["plugins"].items():
         table.add_row(f"plugin {name}", version_)
-    console = Console(highlight=False)
-    console.print(table, markup=False)
+    show(table)
+    console = Console(highlight=False, soft_wrap=True)
     for problem in facts["problems"]:
         console.print(f"problem: {problem}", style="red", markup=False)
     if not facts["problems"]:

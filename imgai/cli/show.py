@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from imgai import trained
+from imgai.cli.listing import show
 from imgai.errors import PluginError, UsageError
 from imgai.params import as_table
 from imgai.plugin import Model, Weights
@@ -99,12 +100,11 @@ def _held(registry: Registry, path: Path) -> Model:
 
 
 def print_facts(facts: dict[str, Any], model: Model) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, show_header=False)
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
     weights = facts["weights"] or {}
     rows = [
         ("model", f"{facts['task']}/{facts['name']}" + (" (default)" if facts["default"] else "")),
@@ -127,7 +127,7 @@ def print_facts(facts: dict[str, Any], model: Model) -> None:
     if model.params is not None:
         for option, takes, default, text in as_table(model.params):
             table.add_row(option, f"{text} ({takes}; default {default})")
-    Console().print(table, markup=False, highlight=False)
+    show(table)
 
 
 def millions(parameters: int | None) -> str:

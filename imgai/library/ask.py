@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imgai.errors import UsageError
 from imgai.library.chain import Asked, Chain
 from imgai.options import Machine, RunOptions
-from imgai.params import check, option_name
+from imgai.params import check, option_name, options_of
 from imgai.registry import Registry, load_registry
 from imgai.words.chain import assemble
 from imgai.words.command import parse
@@ -26,13 +26,22 @@ MAX_PIXELS = 200_000_000
 _NOWHERE = Path("out.csv")  # never written; a valid output name for every task, including those that make tables
 
 
-def load(*steps: str, machine: Machine | None = None, max_pixels: int = MAX_PIXELS, **options: Any) -> Chain:
+def load(
+    *steps: str,
+    machine: Machine | None = None,
+    max_pixels: int = MAX_PIXELS,
+    channel: str | None = None,
+    dpi: float | None = None,
+    **options: Any,
+) -> Chain:
     """Return a callable that runs one or more steps on a picture. Weights are read by its first call.
 
     steps: the name of a task, with its options as keyword arguments (``load("segment", model="subject")``), or steps
         as on the command line (``load("segment --model subject")``); several steps make a chain.
     machine: the device and how the networks run on it; by default the best available device.
     max_pixels: the maximum number of pixels; larger pictures are refused.
+    channel: use only this channel: its number from 1, its name, or red, green, blue.
+    dpi: the resolution of the pictures in dots per inch; overrides the files.
     options: options of the step, if there is only one. Names are those of the command line with ``_`` for ``-``.
 
     Does not read imgai.toml or environment variables. Raises UsageError for an invalid request.
@@ -47,7 +56,11 @@ def load(*steps: str, machine: Machine | None = None, max_pixels: int = MAX_PIXE
     asked = [_asked(text, registry, options) for text in steps]
     # A chain does not write files, so every step may have output options.
     specs, outputs = assemble(asked, (), registry, out=_NOWHERE, hint="")
-    return Chain(Asked(tuple(specs), outputs, dict(asked[-1].values), registry), machine or Machine(), max_pixels)
+    known = {each.name: each for each in options_of(RunOptions)}
+    channel = channel if channel is None else check(known["channel"], str(channel), "channel")
+    dpi = dpi if dpi is None else check(known["dpi"], dpi, "dpi")
+    request = Asked(tuple(specs), outputs, dict(asked[-1].values), registry, channel, dpi)
+    return Chain(request, machine or Machine(), max_pixels)
 
 
 def run(
@@ -66,8 +79,8 @@ def run(
     out: the output folder, the output file, or the table of labels.
     machine: the device and how the networks run on it; by default the best available device.
     keep: names of steps before the last whose outputs are also written.
-    options: options of the run (force, overwrite, fail_fast, threads, memory, max_pixels, on, workers); see
-        docs/runs.md and docs/scale.md.
+    options: options of the run (force, overwrite, fail_fast, threads, memory, max_pixels, channel, dpi, on, workers);
+        see docs/runs.md and docs/scale.md.
 
     The run starts when the first record is requested. The record of a failed input has the error. A second run
     processes only what is missing or has changed. Raises UsageError for an invalid request, PluginError for a model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,12 +25,15 @@ class Asked:
     """The request that a chain was made from.
 
     specs: the steps. outputs: how the last step's output is written. values: the option values of the last step.
+    channel: the only channel that is used. dpi: the resolution of the pictures. None: as in the file.
     """
 
     specs: tuple[StepSpec, ...]
     outputs: OutputOptions
     values: dict[str, Any]
     registry: Registry
+    channel: str | None = None
+    dpi: float | None = None
 
 
 class Chain:
@@ -74,6 +78,7 @@ class Chain:
         return self._pages(picture, mask, alone=False)
 
     def _pages(self, picture: Any, mask: Any, *, alone: bool) -> Iterator[Result]:
+        from imgai.images.channel import only
         from imgai.library.pages import masked, samples
         from imgai.library.result import Result
 
@@ -84,10 +89,14 @@ class Chain:
         begun = time.monotonic()
         ranged = any(spec.normalizes and spec.normalize == AUTO for spec in specs)
         pages = samples(picture, self._max_pixels, ranged=ranged)
+        if self._asked.channel is not None:
+            pages = only(pages, self._asked.channel)
         for sample in masked(pages, specs, mask, self._max_pixels):
             if alone and sample.source.pages > 1:
                 words = f"{sample.source.name} has {sample.source.pages} pages"
                 raise UsageError(words, "take them one by one: for result in chain.pages(x)")
+            if (dpi := self._asked.dpi) is not None:
+                sample.metadata = dataclasses.replace(sample.metadata, dpi=(dpi, dpi))
             result = steps(sample)
             size = sample.metadata.full or (sample.height, sample.width)
             yield Result(self._asked, result, size, time.monotonic() - begun)

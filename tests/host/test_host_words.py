@@ -86,6 +86,16 @@ def test_tables_cut_no_name(words: list[str], columns: str, monkeypatch: pytest.
     assert "\N{HORIZONTAL ELLIPSIS}" not in printed
 
 
+def test_paths_and_checksums_are_whole_through_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    registry = load_registry()
+    weights = registry.model("segment", "subject").weights
+    assert weights is not None
+    lines = CliRunner().invoke(build_app(registry), ["models", "info", "subject"]).stdout.splitlines()
+    assert any(line.split()[:2] == ["sha256", weights.sha256] for line in lines)
+    assert any(line.rstrip().endswith("weights/subject.safetensors") for line in lines)
+
+
 def test_doctor_names_every_extra() -> None:
     declared = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(_EXTRAS) == set(declared) - {"all", "dev", "docs"}

@@ -182,6 +182,18 @@ def test_what_cannot_be_asked_is_told_at_once(steps: tuple[str, ...], options: d
         imgai.load(*steps, **options)
 
 
+def test_a_channel_and_a_resolution_are_those_of_the_command(folder: Path, cat: np.ndarray) -> None:
+    result = imgai.load("denoise --strength 0", channel="green", dpi=120)(cat)
+    assert np.array_equal(np.asarray(result.picture()), cat[..., 1])
+    assert result.picture().info["dpi"] == pytest.approx((120, 120), abs=0.1)
+    (record,) = imgai.run("denoise", folder / "cat.jpg", out=folder / "blue", channel="blue", dpi=120, force=True)
+    assert record["status"] == "done", record
+    with pytest.raises(imgai.InputError, match="no channel"):
+        imgai.load("denoise", channel="far red")(cat)
+    with pytest.raises(imgai.UsageError, match="dpi cannot be 0"):
+        imgai.load("denoise", dpi=0)
+
+
 def test_settings_and_variables_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "imgai.toml").write_text("[denoise]\nstrength = 0.9\n")
     monkeypatch.setenv("IMGAI_DENOISE_STRENGTH", "0.8")
