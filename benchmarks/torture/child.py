@@ -21,12 +21,16 @@ HANG = 124
 
 @dataclass(frozen=True)
 class Ended:
-    """code: as a shell has it; memory: bytes that the child took beyond what it was forked with."""
+    """code: as a shell has it; memory: bytes that the child took beyond what it was forked with.
+
+    processor: seconds of processor time, which do not depend on what else the machine does.
+    """
 
     code: int
     words: str
     seconds: float
     memory: int
+    processor: float
 
 
 class Child:
@@ -61,7 +65,8 @@ class Child:
         code = HANG if hung else os.waitstatus_to_exitcode(status)
         words = self._words.read_text(errors="replace") if self._words.exists() else ""
         memory = max(0, usage.ru_maxrss * 1024 - self._before)
-        return Ended(128 - code if code < 0 else code, words, time.monotonic() - self._begun, memory)
+        seconds, processor = time.monotonic() - self._begun, usage.ru_utime + usage.ru_stime
+        return Ended(128 - code if code < 0 else code, words, seconds, memory, processor)
 
 
 def command(words: list[str], folder: Path, *, largest: int | None = None) -> Child:
