@@ -247,14 +247,18 @@ def nodes(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
 
 
 def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
-    """The same command twice at once, by files whose names were given twice."""
+    """The same command twice at once, over one folder: inputs that both have done, so that one replaced the other."""
     source, out = pictures(scratch / "small", count), scratch / "out"
     shutil.rmtree(out, ignore_errors=True)
-    pair = [subprocess.Popen(command(source, "--out", out)) for _ in range(2)]
-    assert [child.wait() for child in pair] == [0, 0]
+    words = [*command(source, "--out", out), "--json"]
+    pair = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [child.communicate()[0] for child in pair]
+    assert [child.returncode for child in pair] == [0, 0]
+    own = [sum(json.loads(line)["status"] == "done" for line in each.splitlines()) for each in told]
     lines = map(json.loads, (out / ".imgai" / "records.jsonl").open())
     done = Counter(record["path"] for record in lines if record["status"] == "done")
-    return {"inputs": len(done), "done_twice": sum(number > 1 for number in done.values())}
+    twice = sum(number > 1 for number in done.values())
+    return {"inputs": len(done), "by_one": min(own), "by_the_other": max(own), "done_twice": twice}
 
 
 def memory(scratch: Path, count: int, before: Path | None, *more: str) -> dict[str, float]:
