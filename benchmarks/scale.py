@@ -251,10 +251,10 @@ def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     source, out = pictures(scratch / "small", count), scratch / "out"
     shutil.rmtree(out, ignore_errors=True)
     words = [*command(source, "--out", out), "--json"]
-    pair = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [child.communicate()[0] for child in pair]
-    assert [child.returncode for child in pair] == [0, 0]
-    own = [sum(json.loads(line)["status"] == "done" for line in each.splitlines()) for each in told]
+    told = [scratch / f"told-{number}.jsonl" for number in range(2)]  # no pipes: they fill up while nobody reads
+    pair = [subprocess.Popen(words, stdout=path.open("w")) for path in told]
+    assert [child.wait() for child in pair] == [0, 0]
+    own = [sum(json.loads(line)["status"] == "done" for line in path.open()) for path in told]
     lines = map(json.loads, (out / ".imgai" / "records.jsonl").open())
     done = Counter(record["path"] for record in lines if record["status"] == "done")
     twice = sum(number > 1 for number in done.values())
