@@ -181,6 +181,11 @@
       else target.querySelector(".stage").replaceChildren();
     }
   }, { rootMargin: "500px" });
+  // On paper nothing is scrolled to: every picture is painted before, and those out of sight are dropped after.
+  addEventListener("beforeprint", () => [...$("grid").children].filter((card) => !card.near).forEach(fill));
+  addEventListener("afterprint", () => {
+    for (const card of $("grid").children) if (!card.near) card.querySelector(".stage").replaceChildren();
+  });
   function show() {
     const words = $("find").value.trim().toLowerCase();
     const [, order] = orders[$("order").value];

@@ -35,7 +35,7 @@ def write_sheet(file: BinaryIO, entries: Iterable[Entry], count: int, *, every_s
     for index, entry in zip(range(count), entries, strict=False):
         sides = entry.about["sides"]
         if sheet is None:
-            columns = max(1, len(sides)) if every_side else max(1, math.ceil(math.sqrt(count * 1.3)))
+            columns = max(1, len(sides)) if every_side else columns_of(count)
             rows = count if every_side else math.ceil(count / columns)
             tall = cell * 3 // 4 + _WORDS + _GAP
             if every_side:
@@ -132,3 +132,9 @@ def _on_checks(image: Image.Image) -> Image.Image:
             squares.paste(tile, (x, y))
     squares.paste(image, (0, 0), image)
     return squares
+
+
+def columns_of(count: int) -> int:
+    """Return the number of columns: a little wider than high, and one fewer if the last row is fuller then."""
+    most = max(1, min(count, math.ceil(math.sqrt(count * 1.3))))
+    return most if most < 3 else min((most, most - 1), key=lambda columns: -count % columns)

@@ -23,6 +23,7 @@ from imgai.predict.spec import KindSpec, StepSpec
 from imgai.report.entry import Entry, Side, packed, webp
 from imgai.report.page import Run as About
 from imgai.report.page import fitting, write_page
+from imgai.report.sheet import columns_of
 from imgai.runs import OutputOptions, Run, RunOptions, Summary, run
 from imgai.testing import fake
 from imgai.testing.kinds import named_kinds
@@ -119,8 +120,24 @@ def test_two_thousand_pictures_are_a_file_that_opens_and_loads_those_that_are_se
     browser.until("[...document.querySelectorAll('.card img')].some((each) => each.alt > '0500')")
     browser.until("document.querySelectorAll('.card img').length < 150")
     find = "document.getElementById('find')"
+    # On paper, everything that is chosen is there, also what was not scrolled to.
+    browser.run(f"{find}.value = '12'; {find}.dispatchEvent(new Event('input'))")
+    browser.until("document.querySelectorAll('.card').length < 200")
+    empty = "[...document.querySelectorAll('.card')].filter((each) => !each.querySelector('img')).length"
+    assert browser.run(empty) > 0
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run(empty) == 0
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    assert browser.run(empty) > 0
     browser.run(f"{find}.value = '1234'; {find}.dispatchEvent(new Event('input'))")
     browser.until("document.querySelectorAll('.card').length == 1")
+
+
+@pytest.mark.parametrize(
+    ("count", "columns"), [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3), (6, 3), (9, 3), (10, 4), (12, 4), (100, 12)]
+)
+def test_a_sheet_leaves_little_room_empty(count: int, columns: int) -> None:
+    assert columns_of(count) == columns
 
 
 def test_what_has_no_room_is_listed_without_its_picture(tmp_path: Path) -> None:
