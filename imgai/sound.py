@@ -131,7 +131,7 @@ def of_params(params: type[Any]) -> Iterator[str]:
     try:
         options = options_of(params)
     except Exception as error:  # an annotation that cannot be evaluated, or of an unsupported type
-        text = " ".join(str(error).split())
+        text = words_of(error)
         hint = "a file is a str with param(..., file=True), one of some texts a str with choices"
         yield f"{text}; {hint}, several texts are a tuple[str, ...]"
         return

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from imgai import __version__
+from imgai.apart import words_of
 from imgai.errors import PluginError
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -74,7 +75,7 @@ def fetch(wanted: Wanted, target: Path, tell: Tell = lambda came, size: None) ->
         if nothing:
             part.unlink(missing_ok=True)
     except OSError as error:
-        why = " ".join(str(error).split())
+        why = words_of(error) or type(error).__name__
     raise PluginError(
         f"{wanted.url} cannot be fetched: {why}", f"try again, it goes on where it was; or put the file at {target}"
     )

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import torch
 
+from imgai.apart import words_of
 from imgai.errors import UsageError
 from imgai.runs.commit import commit
 
@@ -36,7 +37,7 @@ def load(path: Path, device: torch.device) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"there is no training to go on with in {path.parent}", "leave out --resume") from None
     except Exception as error:
-        why = " ".join(str(error).split())[:120]
+        why = words_of(error)[:120] or type(error).__name__
         raise UsageError(f"{path} cannot be read: {why}", "leave out --resume to begin anew") from error
     if not isinstance(state, dict) or state.get("schema") != SCHEMA:
         raise UsageError(f"{path} is of another version of imgai", "leave out --resume to begin anew")

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from imgai.apart import words_of
 from imgai.errors import PluginError
 from imgai.pages import see
 from imgai.plugin import FIELDS_OF, LoadContext, Model, Predictor, Task
@@ -145,7 +146,7 @@ def _found(path: Path) -> Facts:
     except PluginError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())[:160]
+        text = words_of(error)[:160]
         raise PluginError(f"{path} holds {descriptor.architecture.name}, which does not run: {text}") from error
     return Facts(
         architecture=descriptor.architecture.name,
@@ -193,7 +194,7 @@ def built_from(state: State, path: Path | str, shrink: float = 1.0) -> tuple[For
         words = nearest(state, spandrel.MAIN_REGISTRY)
         raise PluginError(f"{path} holds no known architecture: {words}", see("other-models")) from None
     except Exception as error:
-        text = " ".join(str(error).split())[:160]
+        text = words_of(error)[:160]
         words = nearest(state, spandrel.MAIN_REGISTRY)
         raise PluginError(f"{path} cannot be built: {words}, and it does not fit: {text}") from error
     about = f"{path} holds {descriptor.architecture.name}"

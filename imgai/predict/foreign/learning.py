@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imgai.apart import words_of
 from imgai.errors import ImgaiError, PluginError, UsageError
 from imgai.plugin import Model, Predictor, Trainable, TrainContext
 from imgai.predict.foreign import probe
@@ -66,7 +67,7 @@ def _check_saved(network: Foreign, model: Model, about: str) -> None:
         try:
             network(image.clone()).mean().backward()
         except Exception as error:
-            text = " ".join(str(error).split())[:120]
+            text = words_of(error)[:120]
             raise UsageError(f"{about}, which cannot be trained: {text}", hint) from error
         lacking = all(each.grad is None for each in network.parameters())
         network.zero_grad(set_to_none=True)
