@@ -1,11 +1,11 @@
 # make demo: set up what it takes to run, and make masks of the example pictures.
-# make test: set up and run every test of the host and of every plugin; with JOBS=2 two files at a time.
+# make test: set up and run every test of the host and of every plugin, two files at a time where there are two cores; JOBS=1 one.
 # make docs: the pages as a site, in site/.
 # make test-scale, make lint, make bench DATA=folder, make torture, make wheels, make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
-JOBS ?= 1
+JOBS ?= $(shell [ "$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)" -ge 2 ] && echo 2 || echo 1)
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/imgai-*)
 STAMP := $(VENV)/.installed
