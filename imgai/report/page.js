@@ -318,6 +318,7 @@
     if (next != null) openAt(next);
   };
   slider.addEventListener("input", () => cut(slider.value));
+  const slide = (by) => cut(Math.min(100, Math.max(0, +slider.value + by))); // its own steps are too small for keys
   const drag = (event) => {
     const box = stage.getBoundingClientRect();
     cut(Math.round(1000 * Math.min(1, Math.max(0, (event.clientX - box.left) / box.width))) / 10);
@@ -338,9 +339,9 @@
     if (event.target.tagName === "SELECT" || event.ctrlKey || event.metaKey || event.altKey) return;
     const onSlider = event.target === slider;
     const act = {
-      ArrowLeft: onSlider ? null : () => step(-1), ArrowRight: onSlider ? null : () => step(1),
+      ArrowLeft: () => (onSlider ? slide(-2) : step(-1)), ArrowRight: () => (onSlider ? slide(2) : step(1)),
       " ": event.target.tagName === "BUTTON" ? null : () => cut(+slider.value > 50 ? 0 : 100),
-      ",": () => cut(Math.max(0, +slider.value - 5)), ".": () => cut(Math.min(100, +slider.value + 5)),
+      ",": () => slide(-5), ".": () => slide(5),
       m: () => $("marks").click(), d: () => $("detail").click(),
     }[event.key];
     if (/^[0-9]$/.test(event.key) && entries[state.at].sides.length > 2) pick(+event.key);

@@ -71,6 +71,13 @@ def test_a_page_is_looked_through_by_keyboard_and_asks_nothing_of_the_network(
     before = browser.run("getComputedStyle(document.getElementById('right')).clipPath")
     browser.press(".")
     assert browser.run("getComputedStyle(document.getElementById('right')).clipPath") != before
+    slider = "document.getElementById('slider')"
+    browser.run(f"{slider}.focus()")
+    place = browser.run(f"+{slider}.value")
+    browser.press("ArrowRight")
+    assert browser.run(f"+{slider}.value") == place + 2
+    assert browser.run("document.getElementById('which').textContent") == names[1]
+    browser.run("document.getElementById('stage').focus()")
     browser.press("ArrowRight")
     assert browser.run("document.getElementById('which').textContent") == names[2]
     browser.press("Escape")
