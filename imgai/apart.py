@@ -6,10 +6,12 @@ import _locale
 import atexit
 import builtins
 import contextlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 loading = ""
@@ -17,35 +19,56 @@ loading = ""
 left_running: dict[str, Any] = {}
 """By distribution: threads that a plugin started while it was imported, and for which Python would wait at its end."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE = 5.0
+"""Seconds after which it is told that a plugin takes long, and for which its functions for the end have time."""
+_at_end: list[tuple[str, Callable[[], Any]]] = []
+"""Functions for the end of the process, each with the distribution of the plugin that registered it."""
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGPIPE", "SIGCHLD") if hasattr(signal, name)
+)
 _NO_TIMER = (0.0, 0.0)
 
 
 @contextlib.contextmanager
-def apart(distribution: str) -> Iterator[None]:
-    """Import a plugin within this context: its prints go to stderr, and changes to global state are undone."""
+def apart(distribution: str, *, trusted: bool = False) -> Iterator[None]:
+    """Import a plugin within this context: its prints go to stderr, and changes to global state are undone.
+
+    trusted: it is an official one, of which only what an import commonly changes is undone.
+    """
     global loading
     loading = distribution
-    own, update, limit = dict(vars(builtins)), vars(builtins).update, sys.getrecursionlimit()
-    undo = (_streams(), _interpreter(), _modules(), _surroundings(), _logging(), _threads(distribution))
+    own, update = dict(vars(builtins)), vars(builtins).update
+    limit, set_limit = sys.getrecursionlimit(), sys.setrecursionlimit
+    first, last = ([], []) if trusted else _below(distribution)
+    mine = [_streams(distribution), _interpreter(), _modules(), _surroundings(), _logging(), _threads(distribution)]
     try:
         yield
     finally:
-        if sys.getrecursionlimit() != limit:
-            sys.setrecursionlimit(limit)
+        set_limit(limit)
         update(own)  # first: all that follows needs them
         loading = ""
-        for each in undo:
+        for each in (*first, *mine, *last):
             each()
 
 
-def _streams() -> Callable[[], None]:
+def _below(distribution: str) -> tuple[list[Callable[[], None]], list[Callable[[], None]]]:
+    """Take the snapshots of `imgai.restored`: those to restore before all others, and those to restore after them."""
+    from imgai import restored
+
+    first = [restored.functions(), restored.endings(), restored.descriptors()]
+    last = [restored.packages(), restored.limits(), restored.settings(), restored.streams(), _watch(distribution)]
+    return first, last
+
+
+def _streams(distribution: str) -> Callable[[], None]:
     """Standard streams; and functions for the end of the process, which print to stderr, too."""
     streams, register = (sys.stdin, sys.stdout, sys.stderr), atexit.register
-    sys.stdout = sys.stderr
+    sys.stdin, sys.stdout = io.StringIO(), sys.stderr
 
     def registered(function: Callable[..., Any], /, *values: Any, **named: Any) -> Callable[..., Any]:
-        register(_aside, function, values, named)
+        called = partial(_aside, function, values, named)
+        _at_end.append((distribution, called))
+        register(called)
         return function
 
     atexit.register = registered
@@ -61,6 +84,50 @@ def _aside(function: Callable[..., Any], values: tuple[Any, ...], named: dict[st
     """Call a function with standard output turned to stderr: pictures may have been written there."""
     with contextlib.redirect_stdout(sys.stderr):
         function(*values, **named)
+
+
+def end() -> str:
+    """Call what plugins registered for the end of the process, the last first, but wait some seconds at most.
+
+    Returns the distribution whose function does not end; empty if all did.
+    """
+    if not _at_end:
+        return ""
+    from threading import Thread
+
+    left = list(_at_end)
+
+    def work() -> None:
+        from imgai.restored import endings
+
+        while left:
+            undo = endings("at the end")
+            try:
+                left[-1][1]()
+            except BaseException as error:
+                sys.stderr.write(f"warning: the plugin {left[-1][0]} fails at the end: {words_of(error)}\n")
+            finally:
+                undo()
+            left.pop()
+
+    for _, called in left:
+        atexit.unregister(called)
+    _at_end.clear()
+    thread = Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(_PATIENCE)
+    return left[-1][0] if thread.is_alive() and left else ""
+
+
+def _watch(distribution: str) -> Callable[[], None]:
+    """Say which plugin it is that takes long, while it does."""
+    from threading import Timer
+
+    words = f"the plugin {distribution} is still being imported; Ctrl-C ends this, IMGAI_PLUGINS= leaves it out\n"
+    timer = Timer(_PATIENCE, os.write, (2, words.encode()))
+    timer.daemon = True
+    timer.start()
+    return timer.cancel
 
 
 def _interpreter() -> Callable[[], None]:

@@ -49,6 +49,8 @@ _VALUE = re.compile(r"\w[\w.]*(:\w[\w.]*)?(\s*\[.*\])?")
 _HOOK = "imgai_register_"
 _MOST = 2000
 """The maximum number of declarations per hook, so that an endless generator is stopped."""
+_LONGEST = 500
+"""The maximum number of characters of a reason: it may quote what a plugin declares."""
 _AT_LEAST = re.compile(r"imgai\s*\(?[^;]*?>=\s*([\d.]+)")
 
 
@@ -134,13 +136,13 @@ def _load(entry_point: EntryPoint) -> Plugin:
         return Plugin(entry_point.name, name, version, broken=why, module=module)
     began = time.perf_counter()
     try:
-        with apart(name):
+        with apart(name, trusted=name in OFFICIAL):
             declared = _declarations([_module(entry_point.load())])
     except BaseException as error:
         # SystemExit and the like too: a plugin that exits while it is imported must not end the command.
         if is_interrupt(error) or os.environ.get("IMGAI_STRICT") == "1":
             raise
-        broken = _newer(error, requires) or _missing(error, requires) or _one_line(error)
+        broken = shortened(_newer(error, requires) or _missing(error, requires) or _one_line(error))
         return Plugin(entry_point.name, name, version, broken=broken, module=module)
     seconds = time.perf_counter() - began
     return Plugin(entry_point.name, name, version, **declared, module=module, seconds=seconds)
@@ -202,6 +204,8 @@ def _declarations(modules: list[ModuleType]) -> dict[str, Any]:
         for value in values:
             if not isinstance(value, getattr(plugin, type_)):
                 raise TypeError(f"a hook returned {value!r} where a {type_} is due")
+            if type(value) is not getattr(plugin, type_):  # its attributes may be anything, at any time
+                raise TypeError(f"a hook returned a {type(value).__name__}, a class of its own; return a {type_}")
     if not any(declared.values()):
         names = [f"no {type_.lower()}" for type_ in _DECLARED.values()]
         raise ValueError(f"it registers {', '.join(names)}; are its functions marked with @hookimpl?")
@@ -224,6 +228,11 @@ def _newer(error: BaseException, requires: list[str]) -> str:
     if wanted is not None and _numbers(wanted[1]) > _numbers(__version__):
         return f"it needs imgai >= {wanted[1]}: {what}; pip install --upgrade imgai"
     return f"{what}: it needs a newer one, or the name is misspelled"
+
+
+def shortened(why: str) -> str:
+    """Return a reason, without its middle if it is long."""
+    return why if len(why) <= _LONGEST else f"{why[: _LONGEST - 100]} ... {why[-95:]}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -10,7 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgai.discovery import OFFICIAL, Plugin, discover, host
+from imgai.apart import words_of
+from imgai.discovery import OFFICIAL, Plugin, discover, host, shortened
 from imgai.errors import PluginError, UsageError
 from imgai.plugin import FIELDS_OF, NEEDED_BY, NOT_OF, Model, NoParams, Output, Task, param_of
 
@@ -219,6 +220,12 @@ class Registry:
         return model
 
     def _why_not(self, plugin: Plugin) -> str:
+        try:
+            return self._problem(plugin)
+        except Exception as error:  # values of a plugin's own classes may raise whatever is done with them
+            return f"its declarations cannot be read: {type(error).__name__}: {words_of(error)}"
+
+    def _problem(self, plugin: Plugin) -> str:
         if not plugin.official:  # tests hold those to it
             from imgai.sound import trouble
 
@@ -347,6 +354,7 @@ class Registry:
 
     def _add(self, plugin: Plugin, why_not: str) -> None:
         if why_not:
+            why_not = shortened(why_not)
             if os.environ.get("IMGAI_STRICT") == "1":
                 raise PluginError(f"plugin {plugin.distribution} cannot be used: {why_not}")
             nothing: dict[str, Any] = dict.fromkeys(("tasks", "models", "kinds", "formats"), ())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Collection, Iterable, Iterator
@@ -52,6 +53,11 @@ def command_of(task: Task, plugin: str, commands: Collection[str]) -> str:
 
 _LONGEST = 1000
 """The maximum number of characters of a text shown to users."""
+_LONGEST_NAME = 100
+_MOST = 10_000
+"""The maximum number of choices, params or examples of one declaration, and of characters of a default."""
+_FARTHEST = 2**63
+"""Whole numbers stay below: Python does not write those of thousands of digits."""
 _BEGINNINGS = {
     "PNG": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
     "JPEG": b"\xff\xd8\xff\xe0\0\x10JFIF\0",
@@ -91,15 +97,37 @@ def _unfit_words(declared: Declared) -> Iterator[str]:
             yield f"its {field} holds a line break or a control character: {text!r}"
         elif isinstance(text, str) and len(text) > _LONGEST:
             yield f"its {field} has {len(text)} characters, {_LONGEST} at most"
+    if len(declared.name) > _LONGEST_NAME:
+        yield f"its name has {len(declared.name)} characters, {_LONGEST_NAME} at most"
+    for each in dataclasses.fields(declared):
+        value = getattr(declared, each.name)
+        if isinstance(value, int) and abs(value) >= _FARTHEST:
+            yield f"its {each.name} is a number of more than 18 digits"
+        texts = [text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)]
+        if each.name == "examples" and len(texts) > _MOST:
+            yield f"it has {len(texts)} examples, {_MOST} at most"
+        # Of all texts together first: there may be thousands of labels.
+        if texts and (max(map(len, texts)) > _LONGEST or _unfit("".join(texts), sys.maxsize)):
+            yield from (f"a text of its {each.name} {words}" for text in texts if (words := _unfit(text)))
     if isinstance(declared, Format):
         for name, head in _HEADS.items():
             if declared.name != name and any(re.match(magic, head, re.DOTALL) for magic in declared.magic):
                 yield f"its magic is that of {name} files, too; let it tell its own files alone"
 
 
+def _unfit(text: str, most: int = _LONGEST) -> str:
+    """Why a text cannot be shown or written to a file; empty if it can."""
+    if len(text) > most:
+        return f"has {len(text)} characters, {most} at most"
+    return "" if text.isascii() or not re.search("[\ud800-\udfff]", text) else f"holds half a character: {text!r}"
+
+
 def of_params(params: type[Any]) -> Iterator[str]:
     """Yield what is wrong with the fields of a params dataclass, and how to change it."""
     fields = dataclasses.fields(params)
+    if len(fields) > _MOST // 10:
+        yield f"its params are {len(fields)}, {_MOST // 10} at most"
+        return
     names = {field.name for field in fields}
     for field in fields:
         about = param_of(field)
@@ -115,12 +143,19 @@ def of_params(params: type[Any]) -> Iterator[str]:
             yield f"{called} has no help; say in a sentence what it does"
         elif not about.help.isprintable():
             yield f"the help of {called} holds a line break or a control character"
+        elif len(about.help) > _LONGEST:
+            yield f"the help of {called} has {len(about.help)} characters, {_LONGEST} at most"
         if not isinstance(about.metavar, str | None):
             yield f"{called} has the metavar {about.metavar!r}, which is no text"
             return
+        if about.metavar is not None and (words := _unfit(about.metavar)):
+            yield f"the metavar of {called} {words}"
         for bound in (about.minimum, about.maximum):
             if bound is not None and (isinstance(bound, bool) or not isinstance(bound, (int, float))):
                 yield f"{called} has the bound {bound!r}; a minimum and a maximum are numbers"
+                return
+            if isinstance(bound, int) and abs(bound) >= _FARTHEST:
+                yield f"{called} has a bound of more than 18 digits"
                 return
         if None not in (about.minimum, about.maximum) and about.minimum > about.maximum:  # type: ignore[operator]
             yield f"{called} has a minimum of {about.minimum} over its maximum of {about.maximum}"
@@ -162,10 +197,18 @@ def _unmade(params: type[Any]) -> str:
 
 def _unfit_choices(called: str, choices: tuple[str, ...]) -> Iterator[str]:
     """Choices that nobody could tell apart, or give."""
+    if len(choices) > _MOST:
+        yield f"{called} has {len(choices)} choices, {_MOST} at most"
+        return
+    seen: set[str] = set()
     for choice in choices:
-        if choices.count(choice) > 1:
+        if words := _unfit(choice):
+            yield f"a choice of {called} {words}"
+            return
+        if choice in seen:
             yield f"{called} has the choice {choice!r} twice"
             return
+        seen.add(choice)
         if "," in choice or not choice.isprintable() or choice != choice.strip():
             yield f"{called} has the choice {choice!r}; no choice holds a comma, or a space at its ends"
             return
@@ -173,6 +216,13 @@ def _unfit_choices(called: str, choices: tuple[str, ...]) -> Iterator[str]:
 
 def _wrong_default(option: Any, default: object) -> Iterator[str]:
     about = option.about
+    for each in default if isinstance(default, tuple) else (default,):
+        if isinstance(each, int) and abs(each) >= _FARTHEST:
+            yield f"the param {option.name!r} has a default of more than 18 digits"
+            return
+        if isinstance(each, str) and (words := _unfit(each, _MOST)):
+            yield f"the default of the param {option.name!r} {words}"
+            return
     called = f"the param {option.name!r} has the default {default!r}"
     if isinstance(default, float) and not math.isfinite(default):
         yield f"{called}, which is no number that can be written"

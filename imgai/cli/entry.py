@@ -11,6 +11,8 @@ import sys
 
 from imgai.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 
+_exit = os._exit  # while a plugin is imported, that of os raises an error
+
 
 def main() -> None:
     """The ``imgai`` command."""
@@ -46,15 +48,20 @@ def main() -> None:
 
 
 def _end() -> None:
-    """End at once where a plugin left threads for which Python would wait, and say which plugin that is."""
-    running = getattr(sys.modules.get("imgai.apart"), "left_running", {})
-    names = [name for name, threads in running.items() if any(thread.is_alive() for thread in threads)]
-    ending = sys.exception()
-    if not names or not isinstance(ending, SystemExit | None):
+    """End at once where a plugin left what Python would wait for, and say which plugin that is."""
+    apart, ending = sys.modules.get("imgai.apart"), sys.exception()
+    if apart is None or not isinstance(ending, SystemExit | None):
+        return
+    names = [name for name, threads in apart.left_running.items() if any(thread.is_alive() for thread in threads)]
+    if stuck := apart.end():
+        words = f"warning: the plugin {stuck} does not come to an end; it is ended"
+    elif names:
+        words = f"warning: the plugin {names[0]} started a thread that goes on; it is ended"
+    else:
         return
     code = getattr(ending, "code", None) or 0
-    os.write(2, f"warning: the plugin {names[0]} started a thread that goes on; it is ended\n".encode())
-    os._exit(code if isinstance(code, int) else EXIT_FAILED)
+    os.write(2, f"{words}\n".encode())
+    _exit(code if isinstance(code, int) else EXIT_FAILED)
 
 
 def _leave(*_: object) -> None:
@@ -63,7 +70,7 @@ def _leave(*_: object) -> None:
     name = getattr(apart, "loading", "")
     if name:
         os.write(2, f"\ninterrupted while the plugin {name} was imported; IMGAI_PLUGINS= leaves it out\n".encode())
-    os._exit(EXIT_INTERRUPTED)
+    _exit(EXIT_INTERRUPTED)
 
 
 def _open_streams() -> None:

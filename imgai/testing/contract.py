@@ -9,6 +9,7 @@ class TestContract(PluginContract):
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -30,6 +31,8 @@ class PluginContract:
     """The difference at a pixel that tiling may make, in levels of 255, on a picture of coloured blocks."""
     unseen: ClassVar[Sequence[str]] = ()
     """Params that may have no effect on small synthetic pictures; their values must still be accepted."""
+    examples: ClassVar[Path | str | None] = None
+    """A folder of pictures with ground truth, laid out as for ``imgai evaluate``: models are measured on it."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Checks to skip, each with the reason: ``{"colors": "it swaps red and blue"}``."""
 
@@ -48,6 +51,7 @@ class PluginContract:
             bfloat16_levels=cls.bfloat16_levels,
             seam_levels=cls.seam_levels,
             unseen=cls.unseen,
+            examples=cls.examples,
         )
 
     def _hold(self, name: str, subject: Subject) -> None:
@@ -79,6 +83,9 @@ class PluginContract:
 
     def test_pictures_come_back_as_rgb(self, subject: Subject) -> None:
         self._hold("colors", subject)
+
+    def test_examples_are_understood_best_as_they_are(self, subject: Subject) -> None:
+        self._hold("examples", subject)
 
     def test_a_batch_gives_what_single_images_give(self, subject: Subject) -> None:
         self._hold("batch", subject)

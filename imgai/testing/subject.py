@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class Subject:
     bfloat16_levels: the mean difference that bfloat16 may make, in levels of 255; None: the default for the output.
     seam_levels: the difference at a pixel that tiling may make, in levels of 255.
     unseen: names of params that may have no effect on synthetic pictures.
+    examples: a folder of pictures with ground truth, laid out as for ``imgai evaluate``; None: there is none.
     """
 
     module: str = ""
@@ -46,6 +48,7 @@ class Subject:
     bfloat16_levels: float | None = None
     seam_levels: float = 8.0
     unseen: Sequence[str] = ()
+    examples: Path | str | None = None
 
     @classmethod
     def of(cls, plugin: Plugin, module: str, **others: Any) -> Subject:

@@ -21,7 +21,20 @@ PLUGIN_TESTS = [
 # From the bottom up. A file may import those of its own level and of the levels below.
 LEVELS = (
     {"errors"},
-    {"plugin", "bar", "apart", "imports", "requirements", "bounded", "console", "hidden", "log", "pages", "plural"},
+    {
+        "plugin",
+        "bar",
+        "apart",
+        "restored",
+        "imports",
+        "requirements",
+        "bounded",
+        "console",
+        "hidden",
+        "log",
+        "pages",
+        "plural",
+    },
     {"stores"},
     {"hookspecs", "installed", "params", "sample", "options", "sound", "prefixed", "discovery", "trained", "registry"},
     {"images"},

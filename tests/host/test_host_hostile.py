@@ -54,7 +54,8 @@ for words in json.loads(sys.argv[1]):
         except SystemExit as stop:
             code = stop.code or 0
     answers[words] = [code, out.getvalue(), err.getvalue()]
-print(json.dumps({"answers": answers, "folder": os.getcwd(), "device": os.environ.get("IMGAI_DEVICE")}))
+found = {"answers": answers, "folder": os.getcwd(), "device": os.environ.get("IMGAI_DEVICE")}
+print(json.dumps(found), file=sys.__stdout__)
 """
 
 

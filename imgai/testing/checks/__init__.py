@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from imgai.testing.checks.answers import batch, colors, repeats, sizes, values
 from imgai.testing.checks.declared import functions, imports, registers, summaries, weights
 from imgai.testing.checks.given import params
+from imgai.testing.checks.known import examples
 from imgai.testing.checks.learning import bfloat16, training
 from imgai.testing.checks.numbered import instances
 from imgai.testing.checks.process import device, memory, state
@@ -34,6 +35,7 @@ CHECKS: dict[str, Check] = {
     "sizes": sizes,
     "values": values,
     "colors": colors,
+    "examples": examples,
     "batch": batch,
     "repeats": repeats,
     "tiles": tiles,
