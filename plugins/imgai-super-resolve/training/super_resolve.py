@@ -1,4 +1,6 @@
-"""Trains the weights of `clean` and `faithful`, one network at a time.
+"""Trains the weights of `faithful`, one network at a time, and measures those of `clean` beside them.
+
+`--family clean` trains the same network on pictures that are only shrunk, which `faithful` begins with.
 
     python training/super_resolve.py --photos PHOTOS --out OUT --family clean --scale 4 --minutes 60
     python training/super_resolve.py --photos PHOTOS --out OUT --scale 2 --start OUT/clean-x4/clean-x4.safetensors
@@ -18,6 +20,7 @@ import numpy as np
 import torch
 from degradations import bicubic, degrade, whole_levels
 from drawings import drawings
+from imgai_super_resolve import span, srmd
 from imgai_super_resolve.span import Span, load_weights
 from numpy.typing import NDArray
 from PIL import Image
@@ -155,7 +158,10 @@ def measure(weights: Path, tests: Path, tiles: Tiles) -> None:
     """Print the table of the cards: PSNR on Y in dB, networks against bicubic enlargement."""
     print("| set | scale | border | bicubic | clean | faithful |\n| --- | --- | --- | --- | --- | --- |")
     for scale in SCALES:
-        networks = {f: load_weights(weights / f"{f}-x{scale}.safetensors", scale) for f in ("clean", "faithful")}
+        networks: dict[str, nn.Module] = {
+            family: module.load_weights(weights / f"{family}-x{scale}.safetensors", scale)
+            for family, module in (("clean", srmd), ("faithful", span))
+        }
         for name in ("set5", "set14"):
             pairs = []
             for path in sorted((tests / name / "hr").iterdir()):

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgai.plugin import LoadContext, Trainable, TrainContext
-from imgai_super_resolve import span, srvgg
+from imgai_super_resolve import span, srmd, srvgg
 
 BLUR, NOISE = 1.2, 8 / 255
 """The greatest sigma, in pixels of the small picture, and deviation of what a small picture of the web has suffered."""
@@ -42,12 +42,12 @@ def train_clean(context: TrainContext) -> Trainable:
     """Go on from the shipped weights of `clean`: pictures that are only shrunk."""
     scale = context.model.scale
     return Trainable(
-        predictor=span.load(_context(context)),
+        predictor=srmd.load(_context(context)),
         loss="l1",
         spoil=lambda clean, generator: shrunk(clean, scale),
         augment=("flip", "turn"),
-        is_head=lambda name: name.startswith("upsampler."),
-        rate=5e-5,
+        is_head=lambda name: name.startswith(f"body.{srmd.DEPTH - 1}."),
+        rate=5e-6,  # SRMD bears a small rate alone
     )
 
 
