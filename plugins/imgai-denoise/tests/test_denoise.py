@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from imgai_denoise.ffdnet import BlindFFDNet
 from imgai_denoise.network import DenoiseNet, Denoiser, load
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -22,6 +23,7 @@ from imgai.plugin import LoadContext, Model
 from imgai.testing import Metadata, PluginError, Sample, Source, Step, load_step, step_of, weights_file
 
 MODELS = {model.name: model for model in imgai_denoise.MODELS}
+NETWORKS = {"photo": DenoiseNet, "gaussian": BlindFFDNet}
 CPU = torch.device("cpu")
 LEVEL = 1 / 255
 LOADED: dict[tuple[str, float], Step] = {}
@@ -171,9 +173,32 @@ def test_a_flat_picture_stays_flat(model: str) -> None:
         assert (loaded(model)(sample_of(image)).image - level / 255).abs().max() < 1.5 * LEVEL
 
 
-def test_brightness_scales_the_answer(model: str) -> None:
+@pytest.mark.parametrize("sigma", [3, 10, 25, 50])
+@pytest.mark.parametrize(("name", "top", "left"), SCENES)
+def test_the_level_is_estimated(name: str, top: int, left: int, sigma: int) -> None:
+    network = loaded("gaussian").predictor.network
+    assert isinstance(network, Denoiser)
+    assert isinstance(network.noise, BlindFFDNet)
+    noise = torch.randn((1, 3, 192, 192), generator=torch.Generator().manual_seed(1)) * sigma
+    noisy = (picture(name, top, left).float() * 0.5 + 64 + noise) / 255
+    with torch.inference_mode():
+        level = network.noise.level(F.pixel_unshuffle(noisy, 2)) * 255
+    assert sigma - 2 < level.mean() < sigma * 1.1 + 2
+
+
+def test_the_level_is_found_where_it_is() -> None:
+    """Noise in one half of a picture alone: the other half stays sharp."""
+    clean = torch.cat((picture("astronaut", 0, 0, 256, 256), picture("coffee", 0, 0, 256, 256)), dim=-1)
+    noisy = clean.clone()
+    noisy[..., :256] = with_noise(clean[..., :256], 40)
+    made = loaded("gaussian")(sample_of(noisy)).image
+    assert psnr(made[..., 384:], clean[..., 384:]) > 38
+    assert psnr(made[..., :128], clean[..., :128]) > psnr(noisy[..., :128], clean[..., :128]) + 8
+
+
+def test_brightness_scales_the_answer() -> None:
     """A network without biases and with rectifiers alone answers half a picture with half the noise."""
-    network = loaded(model).predictor.network
+    network = loaded("photo").predictor.network
     x = with_noise(picture("chelsea", 60, 120, 64, 64), 10) / 255
     with torch.inference_mode():
         torch.testing.assert_close(network(x / 2), network(x) / 2, atol=1e-5, rtol=0)
@@ -185,7 +210,7 @@ def test_declarations_match_the_network_and_the_file(model: str) -> None:
     path = weights_file(declared.weights)
     state = load_file(path)
     assert declared.parameters == sum(value.numel() for value in state.values())
-    assert state.keys() == DenoiseNet().state_dict().keys()
+    assert state.keys() == NETWORKS[model]().state_dict().keys()
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in state.values())
     assert hashlib.sha256(path.read_bytes()).hexdigest() in path.with_suffix(".md").read_text(encoding="utf-8")
 

@@ -1,8 +1,8 @@
-"""Trains the weights of `gaussian` and of `photo`.
+"""Trains the weights of `photo`: on white noise first, then on that of cameras. `gaussian` has a script of its own.
 
-    python training/denoise.py --model gaussian --photos PHOTOS --out OUT/gaussian --minutes 40
+    python training/denoise.py --model gaussian --photos PHOTOS --out OUT/white --minutes 40
     python training/denoise.py --model photo --photos PHOTOS --out OUT/photo --minutes 35 \
-        --start OUT/gaussian/gaussian.safetensors --rate 0.0004
+        --start OUT/white/gaussian.safetensors --rate 0.0004
     python training/denoise.py --measure TESTS --weights OUT/photo/photo.safetensors  # the tables of the card
 
 PHOTOS is a folder of photographs of at least 512x512 pixels, in any format that Pillow reads; the last 40 by name are

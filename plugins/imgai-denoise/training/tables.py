@@ -51,16 +51,19 @@ def eight_bits(picture: Tensor) -> Tensor:
     return (picture * 255).round() / 255
 
 
-def gaussian_table(denoiser: Denoiser, folder: Path) -> None:
-    """White Gaussian noise, added in float and not cut; PSNR over RGB, averaged over the pictures."""
-    print("| sigma | noisy, cut to [0, 1] | denoised |\n| --- | --- | --- |")
+def gaussian_table(denoiser: Denoiser, folder: Path, *, cut: bool = False) -> None:
+    """White Gaussian noise, added in float; PSNR over RGB, averaged over the pictures.
+
+    cut: the noisy pictures are cut to [0, 1] and rounded to 8 bits, as files have them.
+    """
+    print(f"| sigma{', 8 bits' if cut else ''} | noisy, cut to [0, 1] | denoised |\n| --- | --- | --- |")
     for level in LEVELS:
         generator = torch.Generator().manual_seed(SEED)
         before, after = [], []
         for picture in pictures(folder):
             noisy = picture + torch.randn(picture.shape, generator=generator) * (level / 255)
             before.append(psnr(noisy.clamp(0, 1), picture))
-            after.append(psnr(clean(denoiser, noisy), picture))
+            after.append(psnr(clean(denoiser, eight_bits(noisy.clamp(0, 1)) if cut else noisy), picture))
         print(f"| {level} | {np.mean(before):.2f} | {np.mean(after):.2f} |", flush=True)
 
 
@@ -81,11 +84,9 @@ def harm_table(denoiser: Denoiser, folder: Path) -> None:
 
 
 def measure(weights: Path, tests: Path) -> None:
-    """Print every table for the weights of a file. tests: a folder with cbsd68, polyu/{clean,noisy} and set14/hr."""
+    """Print the tables of `photo` for the weights of a file. tests: a folder with polyu/{clean,noisy} and set14/hr."""
     denoiser = load_weights(weights)
     print("| | noisy | denoised | made worse |\n| --- | --- | --- | --- |")
     pairs_table(denoiser, tests / "polyu")
     print("\n| | mean | lowest |\n| --- | --- | --- |")
     harm_table(denoiser, tests / "set14" / "hr")
-    print()
-    gaussian_table(denoiser, tests / "cbsd68")

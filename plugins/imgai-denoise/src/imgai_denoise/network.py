@@ -1,4 +1,4 @@
-"""The network of both denoisers.
+"""The network of `photo`, and what both denoisers share.
 
 A U-Net (Ronneberger, Fischer, Brox 2015, arXiv:1505.04597) of residual blocks without normalisation, in the manner of
 DRUNet (Zhang et al. 2021, arXiv:2008.13751) but a thirtieth of its size. It has no biases anywhere, so that a picture
@@ -10,6 +10,7 @@ as they were: what it leaves alone keeps all of its 16 bits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -107,20 +108,25 @@ def crop(x: Tensor) -> Tensor:
 
 
 def load(context: LoadContext) -> Predictor:
-    """Load either model; they differ only in their weights.
+    """Load `photo`.
 
     Shape: ``(B, 3, h, w)`` in [0, 1], h and w multiples of 8 and at least 16 -> the same
 
     Raises:
         ValueError: the context names no weights, or the file holds those of another network.
     """
+    return load_into(DenoiseNet, context)
+
+
+def load_into(make: Callable[[], nn.Module], context: LoadContext) -> Predictor:
+    """Load a model whose network predicts the noise: it is made, and given the weights. As `load`."""
     strength = float(getattr(context.params, "strength", 1.0))
     if strength == 0:
         return Predictor(network=identity)
     name = context.model.name
     if context.weights is None:
         raise ValueError(f"the {name} denoiser needs its weights")
-    network = DenoiseNet()
+    network = make()
     state = load_file(context.weights, device=str(context.device))
     try:
         network.load_state_dict({key: value.to(torch.float32) for key, value in state.items()})

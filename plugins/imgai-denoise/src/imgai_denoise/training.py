@@ -9,10 +9,11 @@ import torch
 from kornia.color import linear_rgb_to_rgb, rgb_to_linear_rgb
 from torch import Tensor
 
-from imgai.plugin import LoadContext, Trainable, TrainContext
-from imgai_denoise.network import crop, load
+from imgai.plugin import LoadContext, Predictor, Trainable, TrainContext
+from imgai_denoise import ffdnet, network
+from imgai_denoise.network import crop
 
-HIGHEST = 55 / 255
+HIGHEST = 60 / 255
 """The highest standard deviation of noise for `gaussian`, in levels of 255."""
 SHOT, READ = (1e-4, 1e-2), (1e-4, 1e-2)
 """The least and the greatest variance of the light's own noise, a unit of light, and deviation of the sensor's."""
@@ -52,19 +53,27 @@ def _normal(clean: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(clean.shape, generator=generator).to(clean.device)
 
 
-def train(context: TrainContext, spoil: Callable[[Tensor, torch.Generator], Tensor] = sensor) -> Trainable:
-    """Go on from the shipped weights of `photo`; of clean pictures alone, with the noise of a sensor."""
-    predictor = load(LoadContext(model=context.model, device=context.device, weights=context.weights))
+def train(
+    context: TrainContext,
+    load: Callable[[LoadContext], Predictor] = network.load,
+    spoil: Callable[[Tensor, torch.Generator], Tensor] = sensor,
+    head: str = "noise.head.",
+    rate: float = 1e-4,
+) -> Trainable:
+    """Go on from the shipped weights of `photo`; of clean pictures alone, with the noise of a sensor.
+
+    head: how the names of those weights begin that get the whole rate.
+    """
     return Trainable(
-        predictor=predictor,
+        predictor=load(LoadContext(model=context.model, device=context.device, weights=context.weights)),
         loss=loss_of,
         save=lambda denoiser: denoiser.noise.state_dict(),
         spoil=spoil,
         augment=("flip", "turn"),
-        is_head=lambda name: name.startswith("noise.head."),
-        rate=1e-4,
+        is_head=lambda name: name.startswith(head),
+        rate=rate,
     )
 
 
-train_gaussian = partial(train, spoil=white)
-"""As `train`, with white noise."""
+train_gaussian = partial(train, load=ffdnet.load, spoil=white, head="noise.level.", rate=1e-5)
+"""As `train`, with white noise, from the weights of `gaussian`: FFDNet bears a small rate alone."""
