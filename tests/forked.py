@@ -90,9 +90,8 @@ def ask(path: str, words: list[str]) -> None:
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
-    for number in PLAIN:
-        if number not in ignored:
-            signal.signal(number, pass_on)
+    for number in PLAIN:  # also what is ignored: the program may have a handler of its own by then
+        signal.signal(number, pass_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, PLAIN)
     answer = server.recv(4)
     if not answer:

@@ -63,7 +63,8 @@ def test_streams_that_are_closed_are_closed(program: str) -> None:
 @pytest.mark.parametrize(("trap", "ends"), [("", -signal.SIGINT), ("trap '' INT;", -signal.SIGTERM)])
 def test_signals_reach_the_program_but_for_those_that_a_shell_ignores(program: str, trap: str, ends: int) -> None:
     waits = "import signal; print('ready', flush=True); signal.pause(); signal.pause()"
-    line = ["bash", "-c", f'{trap} exec "{program}" -c "{waits}"']
+    # Where the tests run in the background of a shell, they are to ignore SIGINT themselves.
+    line = ["env", "--default-signal=INT", "bash", "-c", f'{trap} exec "{program}" -c "{waits}"']
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
