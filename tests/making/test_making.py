@@ -124,7 +124,7 @@ def test_a_folder_and_a_wheel_are_checked_and_a_fault_is_one_line(tmp_path: Path
     project.of_task("sand").write(tmp_path / "sand")
     answer = run("check", str(tmp_path / "sand"))
     assert answer.exit_code == 0, answer.output
-    assert "no faults, 18 checks" in answer.stderr
+    assert "no faults, 19 checks" in answer.stderr
     wheel = tmp_path / "imgai_sand-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path in sorted((tmp_path / "sand" / "src").rglob("*.py")):
