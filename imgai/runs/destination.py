@@ -81,7 +81,8 @@ class Destination:
         guard: made by `guard`. shared: files that all inputs make alike, each with its kind.
         """
         merged = [(merged_path(self.records.out, each), each.name) for each in of_run(kinds)]
-        guard.refuse(itertools.chain(shared, (target for each in plans for target in targets(each, specs))), merged)
+        own = ((*target, key_of(each)) for each in plans for target in targets(each, specs))
+        guard.refuse(itertools.chain(((*each, "") for each in shared), own), merged)
 
     def shown(self, path: Path) -> str:
         """A file, as people see where it is."""

@@ -58,11 +58,12 @@ class Guard:
         self.overwrite = overwrite
         self.check: Callable[[Plan], None] = lambda plan: None  # raises InputError where an input is another run's
 
-    def _stranger(self, path: Path, kind: str, *, of_run: bool = False) -> str:
+    def _stranger(self, path: Path, kind: str, key: str, *, of_run: bool = False) -> str:
         """Why a file that is there may not be replaced; "" if it may, or there is none."""
         if self._records is None or self.overwrite:
             return ""
-        return self._records.stranger(relative(path, self._records.out), self._run, kind, of_run=of_run)
+        output, ours = relative(path, self._records.out), self._inputs.__contains__
+        return self._records.stranger(output, self._run, kind, key=key, ours=ours, of_run=of_run)
 
     def allow(self, kind: str, path: Path, plan: Plan | None = None) -> None:
         """Note that an output is about to get its name. Raises InputError where that must not be.
@@ -78,33 +79,34 @@ class Guard:
         if plan is not None:
             self.check(plan)
         try:
-            if self._stranger(path, kind, of_run=plan is None):
+            key, shown = (key_of(plan), plan.input.shown) if plan is not None else ("", "")
+            if self._stranger(path, kind, key, of_run=plan is None):
                 self._records.load()  # another run over the same inputs may have made it just now
-                if why := self._stranger(path, kind, of_run=plan is None):
+                if why := self._stranger(path, kind, key, of_run=plan is None):
                     raise InputError(f"{path} would be overwritten, and {why}", "--overwrite replaces it")
             output = relative(path, self._records.out)
-            key, shown = (key_of(plan), plan.input.shown) if plan is not None else ("", "")
             self._records.begin(Key(key, self._run), shown, output, kind)
         except OSError as error:
             raise reason(self._records.path, error) from error
 
-    def refuse(self, targets: Iterable[tuple[Path, str]], of_run: Iterable[tuple[Path, str]] = ()) -> None:
-        """Raise UsageError if any of these files, each with its kind, is an input, or not this run's own.
+    def refuse(self, targets: Iterable[tuple[Path, str, str]], of_run: Iterable[tuple[Path, str]] = ()) -> None:
+        """Raise UsageError if any of these files is an input, or not this run's own.
 
-        of_run: those that are made of all inputs together.
+        targets: each with its kind, and the key of the input that it would be made of. of_run: those that are made of
+        all inputs together.
         """
         refused = []
-        for paths, all_inputs in ((targets, False), (of_run, True)):
-            for path, kind in paths:
+        for paths, all_inputs in ((targets, False), (((*each, "") for each in of_run), True)):
+            for path, kind, key in paths:
                 if os.path.lexists(path):
                     if path in self._inputs:
                         raise UsageError(f"{path} is an input, and would be overwritten", "choose another --out")
                     if self._log is not None and path in self._log:
                         raise UsageError(f"{path} is what --log names, and would be overwritten", "name another log")
-                    if self._stranger(path, kind, of_run=all_inputs):
+                    if self._stranger(path, kind, key, of_run=all_inputs):
                         assert self._records is not None
                         self._records.refresh()  # another run may have made it just now
-                        if why := self._stranger(path, kind, of_run=all_inputs):
+                        if why := self._stranger(path, kind, key, of_run=all_inputs):
                             refused.append((path, why))
         if refused:
             names = ", ".join(str(path) for path, _ in refused[:_NAMED]) + (", ..." if len(refused) > _NAMED else "")

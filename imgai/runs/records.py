@@ -240,10 +240,20 @@ class Records:
         if lines:
             self._write("\n".join(lines) + "\n")
 
-    def stranger(self, output: str, run: str, kind: str, *, of_run: bool = False) -> str:
+    def stranger(
+        self,
+        output: str,
+        run: str,
+        kind: str,
+        *,
+        key: str = "",
+        ours: Callable[[Path], bool] | None = None,
+        of_run: bool = False,
+    ) -> str:
         """Why the file at an output's path is not this run's to replace; "" if it is. Reads it only if it must.
 
-        of_run: it is made of all inputs together.
+        key: of the input that it would be made of. ours: whether a file is an input of this run, which makes
+        the results of all of them anew where their names have changed. of_run: it is made of all inputs together.
         """
         path = self.place(output)
         if not os.path.lexists(path):
@@ -255,9 +265,22 @@ class Records:
             return "imgai has no record of it"
         if (claim.run, claim.kind) != (run, kind):
             return f"it was made by {claim.run}"
+        other = self._other_input(output, key)
+        if other and not (ours is not None and ours(Path(other))):
+            return f"it was made of {other}"
         if claim.size < 0 or self._holds(path, claim):
             return ""
         return "it has changed since imgai made it"
+
+    def _other_input(self, output: str, key: str) -> str:
+        """The input that an output was made of, if it is another file than this one and is there still."""
+        owner = self._begun[output][0] if output in self._begun else self._owner.get(output)
+        if not key or owner is None or owner.path in ("", key):
+            return ""
+        try:
+            return "" if Path(owner.path).samefile(key) else owner.path
+        except OSError:  # it was moved, is on another machine, or is no file
+            return ""
 
     def _holds(self, path: Path, claim: _Claim) -> bool:
         try:

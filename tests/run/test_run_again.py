@@ -120,7 +120,7 @@ def test_an_output_is_of_the_input_that_was_written_there_last(
     one, other = (make_picture(tmp_path / name / "a.bmp", seed=seed) for seed, name in enumerate("pq"))
     brighten([one], tmp_path / "out")
     before = (tmp_path / "out" / "a.bmp").read_bytes()
-    brighten([other], tmp_path / "out")
+    brighten([other], tmp_path / "out", overwrite=True)
     assert len((tmp_path / "out" / "a.bmp").read_bytes()) == len(before)
-    assert counts(brighten([one], tmp_path / "out")) == (1, 0, 0)
+    assert counts(brighten([one], tmp_path / "out", overwrite=True)) == (1, 0, 0)
     assert (tmp_path / "out" / "a.bmp").read_bytes() == before

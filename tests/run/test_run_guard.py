@@ -65,6 +65,24 @@ def test_what_another_task_or_kind_made_is_refused(pair: Path, tmp_path: Path, f
     assert find_light([pair], out, params={"gain": 2.0})[0].done == 2, "the same task and kind may be replaced"
 
 
+def test_what_was_made_of_another_input_is_refused(
+    pair: Path, tmp_path: Path, find_light: Any, make_picture: Any
+) -> None:
+    other, out = tmp_path / "other", tmp_path / "out"
+    make_picture(other / "1.png", seed=7)
+    find_light([pair], out)
+    before = (out / "1.png").read_bytes()
+    with pytest.raises(UsageError, match=r"out/1\.png \(it was made of \S+in/1\.png\).*--overwrite"):
+        find_light([other], out)
+    assert (out / "1.png").read_bytes() == before
+    same = tmp_path / "same"
+    same.symlink_to(pair)
+    assert find_light([same / "1.png"], out, params={"gain": 2.0})[0].done == 1, "the same file by another way"
+    assert find_light([other], out, overwrite=True)[0].done == 1
+    shutil.rmtree(other)
+    assert find_light([pair], out)[0].done == 1, "what it was made of is there no more"
+
+
 def test_two_tasks_share_a_folder_where_their_names_differ(
     tmp_path: Path, find_light: Any, brighten: Any, make_picture: Any
 ) -> None:
