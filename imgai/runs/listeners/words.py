@@ -106,7 +106,7 @@ class Words(Listener):
             if count > 1:
                 self._console.warn(f"{count:,} pictures: {what}")
         if self._wide:
-            names = ", ".join(self._wide[:_NAMED]) + (", ..." if len(self._wide) > _NAMED else "")
+            names = ", ".join(sorted(self._wide)[:_NAMED]) + (", ..." if len(self._wide) > _NAMED else "")
             has = "1 picture has a hole" if len(self._wide) == 1 else f"{len(self._wide):,} pictures have holes"
             words = f"{has} over twice as wide as the {self._hole} pixels that the model fills well"
             self._console.warn(f"{words}, and it will look smooth: {names}")
