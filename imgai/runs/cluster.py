@@ -11,6 +11,7 @@ import dataclasses
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ PATIENCE = 60.0
 _AT_ONCE = 2_000  # rows that are sent together
 _KNOCK = 10.0  # seconds
 _WAIT = 20.0  # seconds without a worker after which that is told
+_TRIES = 20  # half a second apart, where the coordinator does not answer
 _HEAD = "node:__internal_head__"  # the resource that Ray gives to that node alone
 _CHECK = """
 def check():
@@ -149,6 +151,13 @@ class Cluster:
     def _ask(self, method: str, *about: Any) -> Any:
         """Raises InputError where the coordinator is gone."""
         try:
+            for _ in range(_TRIES):
+                try:
+                    return self._ray.get(getattr(self._coordinator, method).remote(*about))
+                except self._ray.exceptions.ActorUnavailableError:  # for a moment, as when a node is lost
+                    if method not in ("results", "stop"):  # which may be asked twice
+                        raise
+                    time.sleep(0.5)
             return self._ray.get(getattr(self._coordinator, method).remote(*about))
         except Exception as error:  # of Ray, of its client, of the connection
             words = words_of(error)[:200]
@@ -163,12 +172,13 @@ class Cluster:
         """Every job as it is done, with its record; an empty one of what was done before. Raises what ends a run."""
         for place in self._before:
             yield self._jobs[place], {}
-        waited = 0.0
+        waited, taken = 0.0, 0
         while True:
             if self._stopping and not self._told:
                 self._told = True
                 self._ask("stop")
-            told = self._ask("results")
+            told = self._ask("results", taken)
+            taken += len(told["results"])
             self._left, self._names = told["left"], told["names"]
             for place, record, words in told["results"]:
                 yield self._job(place, record, words), record

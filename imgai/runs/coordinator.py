@@ -35,6 +35,7 @@ class Coordinator:
         self._patience = patience
         self._rows = Packs()  # that have not been heard of
         self._results: deque[Result] = deque()
+        self._taken = 0  # results that were there before those
         self._entered: dict[str, list[int]] = {}  # by worker, what it is at
         self._seen: Counter[int] = Counter()  # how often workers began what they have not left
         self._alone: Counter[int] = Counter()  # the same, of those that did it alone
@@ -58,17 +59,22 @@ class Coordinator:
         me = ray.get_runtime_context().current_actor
         threading.Thread(target=self._spread, args=(work, workers, gpus, me), daemon=True).start()
 
-    async def results(self) -> dict[str, Any]:
-        """What has come since it was asked last; waits a moment for it.
+    async def results(self, taken: int = 0) -> dict[str, Any]:
+        """What has come after the first `taken` results, which the command has; waits a moment for it.
+
+        So an answer that was lost on its way is given again.
 
         over: nothing more comes. left: how many inputs are at workers. workers: how many have begun. names: see
         `Worker`, in all. fatal: what ended the run.
         """
+        while self._results and self._taken < taken:
+            self._results.popleft()
+            self._taken += 1
         until = time.monotonic() + _LOOK
         while not self._results and not self._over and self._fatal is None and time.monotonic() < until:
             await asyncio.sleep(0.02)
         over = self._over  # before the results are taken
-        results = [self._results.popleft() for _ in range(len(self._results))]
+        results = list(self._results)
         return {
             "results": results,
             "over": over,
