@@ -31,9 +31,7 @@ def settled(
     scale: the new number of pixels for each old one, across and down.
     moved: whether the picture was turned or cropped; the subject's place is then removed.
     """
-    prefix = PREFIX if exif.startswith(PREFIX) else b""
-    block = bytearray(exif[len(prefix) :])
-    order = order_of(block)
+    prefix, block, order = _opened(exif)
     if order is None:
         return exif
     (first,) = struct.unpack_from(order + "L", block, 4)
@@ -56,6 +54,13 @@ def settled(
         for tag in sorted(_SUBJECT & places.keys() if moved else (), key=places.__getitem__, reverse=True):
             _remove(block, order, directory, places[tag])
     return prefix + bytes(block)
+
+
+def _opened(exif: bytes) -> tuple[bytes, bytearray, str | None]:
+    """Return what stands before the block, the block, and its byte order; None if it cannot be read."""
+    prefix = PREFIX if exif.startswith(PREFIX) else b""
+    block = bytearray(exif[len(prefix) :])
+    return prefix, block, order_of(block)
 
 
 def _scale_rational(block: bytearray, order: str, at: int, scale: float) -> None:
@@ -92,9 +97,7 @@ def _remove(block: bytearray, order: str, directory: int, at: int) -> None:
 
 def without_description(exif: bytes, told: Callable[[str], bool]) -> bytes:
     """Remove the description of the picture if `told` says so of its text."""
-    prefix = PREFIX if exif.startswith(PREFIX) else b""
-    block = bytearray(exif[len(prefix) :])
-    order = order_of(block)
+    prefix, block, order = _opened(exif)
     if order is None:
         return exif
     (first,) = struct.unpack_from(order + "L", block, 4)
