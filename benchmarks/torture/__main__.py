@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.torture.child import preload
 from benchmarks.torture.disk import Disk
 from benchmarks.torture.fuzz import Fuzz
-from benchmarks.torture.inputs import make_folder
+from benchmarks.torture.inputs import RUNS, make_folder
 from benchmarks.torture.jpeg import Jpeg
 from benchmarks.torture.kill import Kill
 from benchmarks.torture.tally import Tally
@@ -37,8 +37,8 @@ def main() -> int:
     full, words = os.environ.get("FULL") == "1", sys.argv[1:]
     scratch = Path(os.environ.get("SCRATCH") or tempfile.mkdtemp(prefix="torture-"))
     scratch.mkdir(parents=True, exist_ok=True)
-    make_folder(scratch / "warm")  # Pillow's codecs, before the fork
-    preload()
+    make_folder(scratch / "warm" / "in")
+    preload(RUNS, scratch / "warm")
     kill, disk, jpeg, together, fuzz = (make(scratch) for make in (Kill, Disk, Jpeg, Together, Fuzz))
     parts: list[Callable[[Tally, int], None]] = [
         lambda tally, count: tally.run(count, kill.attempt),

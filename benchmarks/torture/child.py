@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import gc
+import importlib
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -73,37 +77,62 @@ def command(words: list[str], folder: Path, *, largest: int | None = None) -> Ch
     """Start ``imgai`` in a folder. largest: bytes that a file may have."""
 
     def work() -> None:
-        os.chdir(folder)
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        sys.argv = ["imgai", *words]
-        from imgai.cli.entry import main
-
-        main()
+        _run(words, folder)
 
     return Child(work, folder.parent / f"{folder.name}.words")
 
 
-def preload() -> None:
-    """Import what the commands need, and start no thread: a fork would not have it."""
-    import imgai_classify
-    import imgai_enhance
-    import imgai_segment
-    import scipy.ndimage
-    import tifffile
+def preload(runs: Sequence[Sequence[str]], folder: Path) -> None:
+    """Import what these commands import, and start no thread: a fork would not have it.
+
+    folder: where the commands are run once, each in a fork that tells what it imported.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # else it starts them when SciPy is imported
+
     import torch
 
     import imgai.cli.main
     import imgai.cli.tasks
     import imgai.images
-    import imgai.kinds.files
     import imgai.predict.load
     import imgai.runs.load
     import imgai.runs.stages
     import imgai.runs.write
 
-    assert all((imgai_classify, imgai_enhance, imgai_segment, scipy, tifffile, imgai))
+    assert imgai
     torch.set_num_threads(1)
+    told = folder / "modules"
+    for words in runs:
+        ended = Child(partial(_tell_imported, words, folder, told), folder / "words").wait()
+        if ended.code:
+            raise RuntimeError(f"{' '.join(words)} ended with {ended.code}: {ended.words}")
+        for name in told.read_text().split():
+            if not name.startswith("openvino"):  # it starts threads
+                with contextlib.suppress(ImportError):  # of namespaces that a module makes for itself
+                    importlib.import_module(name)
+        shutil.rmtree(folder / "out", ignore_errors=True)
+    gc.collect()
+    gc.freeze()  # the collector would write to every object, and so copy all memory
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("what was imported started a thread, and a process with threads cannot be forked")
+
+
+def _tell_imported(words: Sequence[str], folder: Path, told: Path) -> None:
+    before = set(sys.modules)
+    try:
+        _run(words, folder)
+    finally:
+        told.write_text("\n".join(name for name in list(sys.modules) if name not in before))
+
+
+def _run(words: Sequence[str], folder: Path) -> None:
+    os.chdir(folder)
+    sys.argv = ["imgai", *words]
+    from imgai.cli.entry import main
+
+    main()
 
 
 def _be(work: Callable[[], object], words: Path) -> NoReturn:
