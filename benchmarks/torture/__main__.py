@@ -1,7 +1,7 @@
 """``make torture``: try to make imgai lose or spoil something, and print what was tried and what survived.
 
 A tenth of the attempts unless ``FULL=1``. ``SCRATCH`` names the folder for it; with the same one, an interrupted run
-goes on where it was. Needs Linux; full disks need the right to mount.
+goes on where it was, and repeats what went wrong. Needs Linux; full disks need the right to mount.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def main() -> int:
         print(f"| {name} | {tally.tried} | {tally.tried - len(tally.bad)} | {seconds:.0f} |", flush=True)
         for number, why in list(tally.bad.items())[:5]:
             print(f"  attempt {number}: {why}", file=sys.stderr)
+        for number, why in tally.mended.items():
+            print(f"  attempt {number} survived when it was repeated; before: {why}", file=sys.stderr)
     if not disk.mounts:
         print("no right to mount: short writes alone, no full disks", file=sys.stderr)
     print(f"the outcomes are in {scratch}", file=sys.stderr)

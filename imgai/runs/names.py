@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -85,7 +84,7 @@ def plan(
     keeps: Sequence[Keep] = (),
     naming: Naming | None = None,
 ) -> list[Plan]:
-    """A plan for each input; no two share an output, and none is an input.
+    """A plan for each input; no two share an output. Whether one is an input, `Guard.refuse` says.
 
     Inputs that differ in their suffix alone keep it in their outputs' names, and that is told.
     naming: what the files in the folder are called; None: as the input.
@@ -98,9 +97,7 @@ def plan(
         raise UsageError(f"--name {naming.template}: {pair} would be called the same", "put {stem} into it")
     if _is_file(out, inputs, kinds):
         _check_suffix(out, kinds[0])
-        plans = [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
-        _refuse_to_overwrite(plans, inputs, options, keeps)
-        return plans
+        return [Plan(inputs[0], out.with_suffix(""), kinds, exact=out)]
     for each in kinds:
         if each.kind.once == "run" and out.suffix.lower() in each.kind.suffixes and not out.is_dir():
             made = f"{each.kind.stem or each.name}{each.kind.suffixes[0]}"
@@ -130,9 +127,7 @@ def plan(
     _number_what_still_clashes(bases, inputs, tell)
     if naming is not None:  # of different names it makes different ones
         bases = [base.with_name(naming(base.name)) for base in bases]
-    plans = [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
-    _refuse_to_overwrite(plans, inputs, options, keeps)
-    return plans
+    return [Plan(item, out / base, kinds) for item, base in zip(inputs, bases, strict=True)]
 
 
 def key_of(each: Plan) -> str:
@@ -234,19 +229,3 @@ def _number_what_still_clashes(
             tell(f"{inputs[index].path} shares its name with another input; its outputs are called {candidate}")
         taken.add(folded(candidate))
         bases[index] = candidate
-
-
-def _refuse_to_overwrite(
-    plans: list[Plan], inputs: Sequence[Input], options: OutputOptions, keeps: Sequence[Keep]
-) -> None:
-    """Raise UsageError if what would be written is one of the inputs."""
-    paths = {os.path.realpath(item.path): item for item in inputs if item.path is not None}
-    for each in plans:
-        own = PurePosixPath(each.input.name).suffix
-        for kind, keep in [(kind.kind, of) for of in (None, *keeps) for kind in (of or options).kinds]:
-            # A kind that is written in the format of the input keeps its suffix.
-            suffixes = (own,) if kind.once == "input" and own.lower() in kind.suffixes else kind.suffixes
-            for suffix in suffixes:
-                target = each.path(kind.name, suffix, keep=keep)
-                if os.path.realpath(target) in paths:
-                    raise UsageError(f"{target} is an input, and would be overwritten", "choose another --out")

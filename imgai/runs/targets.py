@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from imgai.images.formats import format_of_suffix, formats, written_as
+from imgai.errors import ImgaiError
+from imgai.images.formats import HEAD, detect, format_of_suffix, formats, written_as
 from imgai.predict.spec import KindSpec, StepSpec
 from imgai.runs.names import Plan
 
@@ -44,6 +45,21 @@ def shared_targets(out: Path, specs: Sequence[StepSpec], kinds: Sequence[KindSpe
                 yield out / name, each.name
 
 
+def _read_as(plan: Plan) -> str | None:
+    """The format of an input: by its content if it is a file of this machine, else by its name."""
+    path, named = plan.input.path, format_of_suffix(plan.input.name)
+    if path is None or plan.input.remote is not None:
+        return named
+    try:
+        if not path.is_file():  # a pipe would be waited for without end
+            return named
+        with path.open("rb") as file:
+            found = detect(path, file.read(HEAD))
+    except (OSError, ImgaiError):  # told when it is read
+        return named
+    return found.name if found is not None else named
+
+
 def _suffix(plan: Plan, kind: KindSpec) -> str:
     """Return the suffix of the file: as requested, that of the input, or the default of the kind."""
     if plan.exact is not None:
@@ -55,10 +71,10 @@ def _suffix(plan: Plan, kind: KindSpec) -> str:
     own = PurePosixPath(plan.input.name).suffix
     if kind.kind.once == "page" or not hasattr(kind.params, "format"):
         return kind.kind.suffixes[0]
-    if own.lower() in kind.kind.suffixes:
-        return own
-    format_ = format_of_suffix(plan.input.name)
+    format_ = _read_as(plan)
     written = formats()[written_as(format_)].suffixes[0] if format_ else ""
+    if own.lower() in kind.kind.suffixes and format_ in (None, format_of_suffix(own)):
+        return own
     return written if written in kind.kind.suffixes else kind.kind.suffixes[0]
 
 

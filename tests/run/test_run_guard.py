@@ -320,6 +320,37 @@ def test_an_input_that_is_reached_by_two_ways_is_not_overwritten(
     assert picture.read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["cutout", "image"])
+def test_another_suffix_beside_an_input_is_no_input(
+    kind: str, tmp_path: Path, find_light: Any, brighten: Any, make_picture: Any
+) -> None:
+    def go(**options: Any) -> Any:
+        if kind == "image":
+            return brighten([tmp_path / "in"], tmp_path / "in", format="png", **options)
+        return find_light([tmp_path / "in"], tmp_path / "in", kinds=(kind,), **options)
+
+    before = make_picture(tmp_path / "in" / "a.jpg").read_bytes()
+    assert go()[0].done == 1
+    assert go()[0].skipped == 1
+    assert sorted(path.name for path in (tmp_path / "in").glob("*.*g")) == ["a.jpg", "a.png"]
+    assert (tmp_path / "in" / "a.jpg").read_bytes() == before
+    make_picture(tmp_path / "in" / "b.png")
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(UsageError, match=r"b\.png is an input, and would be overwritten"):
+            go(**options)
+
+
+def test_a_picture_that_is_called_otherwise_is_written_as_what_it_is(tmp_path: Path, brighten: Any) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.new("RGB", (8, 6), "gray").save(folder / "a.jpg", "PNG")
+    before = (folder / "a.jpg").read_bytes()
+    assert brighten([folder], folder, dry_run=True)[1].lines == [str(folder / "a.png")]
+    assert brighten([folder], folder)[0].done == 1
+    assert (folder / "a.png").is_file()
+    assert (folder / "a.jpg").read_bytes() == before
+
+
 # Half written
 
 
