@@ -34,7 +34,8 @@ PATIENCE = 60.0
 _AT_ONCE = 2_000  # rows that are sent together
 _KNOCK = 10.0  # seconds
 _WAIT = 20.0  # seconds without a worker after which that is told
-_TRIES = 20  # half a second apart, where the coordinator does not answer
+_TRIES, _PAUSE = 20, 0.5  # seconds apart, where the connection to the coordinator breaks off
+_REPEATABLE = ("results", "stop")  # what may be asked again though it was heard
 _HEAD = "node:__internal_head__"  # the resource that Ray gives to that node alone
 _CHECK = """
 def check():
@@ -121,18 +122,16 @@ class Cluster:
         loaded: Callable[..., Any],
     ) -> None:  # fmt: skip
         """Send what is to be done. run, loaded: see `Work`."""
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
         from imgai.runs.actor import Work  # and with it what workers import
         from imgai.runs.coordinator import Coordinator
 
         ray, options = self._ray, self._options
         self._jobs = jobs
         workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        # It is on the head node, since a cluster that loses that is lost anyway.
-        head = next((node["NodeID"] for node in ray.nodes() if node["Alive"] and _HEAD in node["Resources"]), None)
-        where = "DEFAULT" if head is None else NodeAffinitySchedulingStrategy(head, soft=True)
-        self._coordinator = ray.remote(num_cpus=0, scheduling_strategy=where)(Coordinator).remote(PATIENCE)
+        # It is on the head node, since a cluster that loses that is lost anyway. A soft affinity to that node would not
+        # keep it there: the scheduler passes actors that need no core on to other nodes.
+        head = {_HEAD: 0.001} if _HEAD in ray.cluster_resources() else None
+        self._coordinator = ray.remote(num_cpus=0, resources=head)(Coordinator).remote(PATIENCE)
         quiet = dataclasses.replace(options, on=None, workers=None, gpus_per_worker=None, json=False, log=None)
         work = Work(specs, quiet, str(Path.cwd()), records.mark(), run, loaded)
         rows: list[tuple[int, Any]] = []
@@ -150,18 +149,17 @@ class Cluster:
 
     def _ask(self, method: str, *about: Any) -> Any:
         """Raises InputError where the coordinator is gone."""
-        try:
-            for _ in range(_TRIES):
-                try:
-                    return self._ray.get(getattr(self._coordinator, method).remote(*about))
-                except self._ray.exceptions.ActorUnavailableError:  # for a moment, as when a node is lost
-                    if method not in ("results", "stop"):  # which may be asked twice
-                        raise
-                    time.sleep(0.5)
-            return self._ray.get(getattr(self._coordinator, method).remote(*about))
-        except Exception as error:  # of Ray, of its client, of the connection
-            words = words_of(error)[:200]
-            raise InputError(f"the cluster is lost: {words}", "run the same command again to go on") from None
+        left = _TRIES if method in _REPEATABLE else 1
+        while True:
+            left -= 1
+            try:
+                return self._ray.get(getattr(self._coordinator, method).remote(*about))
+            except Exception as error:  # of Ray, of its client, of the connection
+                if left and isinstance(error, self._ray.exceptions.ActorUnavailableError):
+                    time.sleep(_PAUSE)
+                    continue
+                words = words_of(error)[:200]
+                raise InputError(f"the cluster is lost: {words}", "run the same command again to go on") from None
 
     def stop(self) -> int:
         """Hand out no more; the workers finish what a network has seen. How many inputs may be left."""
