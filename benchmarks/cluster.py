@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -76,11 +77,12 @@ class Torture:
 def _workers() -> list[Any]:
     import psutil
 
-    return [
-        each
-        for each in psutil.process_iter(["cmdline"])
-        if (each.info["cmdline"] or [""])[0].startswith("ray::MapWorker")
-    ]
+    found = []
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it is gone
+            if (each.cmdline() or [""])[0].startswith("ray::MapWorker"):
+                found.append(each)
+    return found
 
 
 def _count(out: Path) -> int:

@@ -54,6 +54,11 @@ def settle_math() -> None:
     torch.ones(1).sqrt_()
 
 
+def keep_to_one_core() -> None:
+    """Let torch compute on one thread, in this thread and in those that are started from now on."""
+    torch.set_num_threads(1)
+
+
 @contextlib.contextmanager
 def threads_kept() -> Iterator[None]:
     """Give this thread's share of torch's threads back at the end: each thread has a count of its own."""

@@ -10,6 +10,8 @@ import contextlib
 import dataclasses
 import os
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,8 @@ from imgai.runs.rows import Row
 
 BEAT = 1.0
 """Seconds after which a worker says again that it lives, and hears whether to stop."""
+_GATHER = 0.2  # seconds after results were sent in which others wait
+_UNHEARD = 4  # calls with results that the coordinator has not answered
 DEATHS = 2
 """Of workers that were at one input alone, after which it is reported as failed."""
 
@@ -56,6 +60,8 @@ class Actor:
         self._stack = contextlib.ExitStack()
         self._loaded: Any = work.loaded(stack=self._stack, mark=work.mark)
         self._run: Any = None
+        self._letters = _Letters(coordinator.hear.remote, ray.get)
+        self._unrecorded = 0  # records that could not be kept, which nobody was told of yet
         self._stopped = False
         with contextlib.suppress(OSError):
             os.chdir(work.folder)
@@ -66,9 +72,10 @@ class Actor:
 
     def _prepare(self) -> tuple[str, str, str] | None:
         """Load the models and join those at work; why not."""
-        from imgai.predict.device import tune_allocator
+        from imgai.predict.device import keep_to_one_core, tune_allocator
 
         tune_allocator()
+        keep_to_one_core()
         from imgai.runs.load import load_chains
 
         options = self._work.options
@@ -94,21 +101,18 @@ class Actor:
                     words = f"{rows[some[0]].name}: {DEATHS} workers died of it, one after the other"
                     rows[some[0]] = dataclasses.replace(rows[some[0]], error=(words, "try it alone"))
                 self._do(some, [rows[place] for place in some])
-        self._ray.get(self._coordinator.leave.remote(self._id, given))
+        self._ray.get(self._coordinator.leave.remote(self._id, given, self._name, self._unrecorded))
+        self._unrecorded = 0
         return {"count": [len(given)]}
 
     def _do(self, places: list[int], rows: list[Row]) -> None:
-        sent: list[Any] = []
+        from imgai.predict.device import keep_to_one_core
 
-        def send(results: list[Result]) -> None:
-            sent.append(self._coordinator.hear.remote(results))
-            while len(sent) > 2 * len(places):  # where nobody reads what comes back
-                self._ray.get(sent.pop(0))
-
+        keep_to_one_core()  # this may be another thread than before
         work = self._work
         self._run = work.run(
             work.specs, work.options, Console(quiet=True), loaded=self._loaded, rows=rows,
-            listeners=(Heard(places, send),),
+            listeners=(Heard(places, self._letters.add),),
         )  # fmt: skip
         try:
             if not self._stopped:
@@ -116,22 +120,62 @@ class Actor:
                     pass
         except ImgaiError as error:
             self._fatal = _told(error)
-            sent.append(self._coordinator.fail.remote(*self._fatal))
+            self._ray.get(self._coordinator.fail.remote(*self._fatal))
         finally:
-            name = self._loaded.team.name if self._loaded.team is not None else ""
-            sent.append(self._coordinator.count.remote(self._id, name, self._run.summary.unrecorded))
+            self._unrecorded += self._run.summary.unrecorded
             self._run = None
-            self._ray.get(sent)
+            self._letters.end()
+
+    @property
+    def _name(self) -> str:
+        """What this worker is called among the runs at work; "" before it has joined them."""
+        return self._loaded.team.name if self._loaded.team is not None else ""
 
     def _beat(self) -> None:
         me = self._ray.get_runtime_context().current_actor
         while True:
             with contextlib.suppress(Exception):  # the coordinator is gone, and this process soon is
-                if self._ray.get(self._coordinator.beat.remote(self._id, me)):
+                self._letters.flush()
+                if self._ray.get(self._coordinator.beat.remote(self._id, me, self._name)):
                     self._stopped = True
                     if (run := self._run) is not None:
                         run.stop()
             threading.Event().wait(BEAT)
+
+
+class _Letters:
+    """Results on their way to the coordinator: those that come soon after others go together, with the next beat."""
+
+    def __init__(self, send: Callable[[list[Result]], Any], wait: Callable[[Any], Any]) -> None:
+        """send: begins to send, and returns what `wait` waits for."""
+        self._send = send
+        self._wait = wait
+        self._lock = threading.Lock()
+        self._late: list[Result] = []
+        self._sent: deque[Any] = deque()
+        self._last = -_GATHER
+
+    def add(self, results: list[Result]) -> None:
+        """Take results; waits where nobody reads what comes back."""
+        with self._lock:
+            self._late += results
+        if time.monotonic() - self._last >= _GATHER:
+            self.flush()
+        while len(self._sent) > _UNHEARD:
+            self._wait(self._sent.popleft())
+
+    def flush(self) -> None:
+        """Send what is there; does not wait."""
+        with self._lock:
+            if self._late:
+                self._sent.append(self._send(self._late))
+                self._late, self._last = [], time.monotonic()
+
+    def end(self) -> None:
+        """Send what is there, and wait until all is heard."""
+        self.flush()
+        while self._sent:
+            self._wait(self._sent.popleft())
 
 
 def _told(error: ImgaiError) -> tuple[str, str, str]:

@@ -97,18 +97,25 @@ class Cluster:
         finally:
             with contextlib.suppress(ValueError):  # in a thread there is none to put back
                 signal.signal(signal.SIGTERM, handler)
-        self._check()
+        self._look()
         gpus = self._options.gpus_per_worker or 0
         if gpus and ray.cluster_resources().get("GPU", 0) < gpus:
             raise UsageError(f"--gpus-per-worker {gpus:g}: the cluster has no such GPU", "leave it out")
 
-    def _check(self) -> None:
-        """Raise UsageError where the cluster's Python has no imgai, or another."""
-        on = self._options.on
+    def _look(self) -> None:
+        """Start the coordinator. Raises UsageError where the cluster's Python has no imgai, or another."""
+        from imgai.runs.coordinator import Coordinator
+
+        ray, on = self._ray, self._options.on
         scope: dict[str, Any] = {"__name__": "__main__"}  # so that it is sent as code, not by its name in imgai
         exec(_CHECK, scope)
         try:
-            found = self._ray.get(self._ray.remote(num_cpus=0, max_retries=3)(scope["check"]).remote())
+            found = ray.remote(num_cpus=0, max_retries=3)(scope["check"]).remote()
+            # It is on the head node, since a cluster that loses that is lost anyway. A soft affinity to that node would
+            # not keep it there: the scheduler passes actors that need no core on to other nodes.
+            head = {_HEAD: 0.001} if _HEAD in ray.cluster_resources() else None
+            self._coordinator = ray.remote(num_cpus=0, resources=head)(Coordinator).remote(PATIENCE)
+            found = ray.get(found)
         except Exception as error:
             words = words_of(error)[:200]
             raise UsageError(f"--on {on}: the cluster does not answer: {words}", "is it up?") from None
@@ -123,15 +130,10 @@ class Cluster:
     ) -> None:  # fmt: skip
         """Send what is to be done. run, loaded: see `Work`."""
         from imgai.runs.actor import Work  # and with it what workers import
-        from imgai.runs.coordinator import Coordinator
 
         ray, options = self._ray, self._options
         self._jobs = jobs
         workers = options.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        # It is on the head node, since a cluster that loses that is lost anyway. A soft affinity to that node would not
-        # keep it there: the scheduler passes actors that need no core on to other nodes.
-        head = {_HEAD: 0.001} if _HEAD in ray.cluster_resources() else None
-        self._coordinator = ray.remote(num_cpus=0, resources=head)(Coordinator).remote(PATIENCE)
         quiet = dataclasses.replace(options, on=None, workers=None, gpus_per_worker=None, json=False, log=None)
         work = Work(specs, quiet, str(Path.cwd()), records.mark(), run, loaded)
         rows: list[tuple[int, Any]] = []

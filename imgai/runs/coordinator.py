@@ -8,6 +8,7 @@ What it cannot know is asked of this process: which inputs have been heard of, a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import Counter, deque
@@ -24,7 +25,7 @@ _AHEAD = 2  # blocks at a worker, the second of which is there when the first is
 _MOST_ROWS = 64  # of a block
 _PARTS = 16  # of blocks that each worker gets at least, where there are enough rows
 _FULL = 10_000  # results that wait for the command line
-_LOOK, _STEP = 0.5, 0.05  # seconds
+_LOOK, _GATHER, _STEP = 0.5, 0.1, 0.05  # seconds
 
 
 class Coordinator:
@@ -47,6 +48,7 @@ class Coordinator:
         self._stopping = self._over = False
         self._fatal: tuple[str, str, str] | None = None
         self._round: _Round | None = None
+        threading.Thread(target=_import_engine, daemon=True).start()  # while the rows come
 
     async def add(self, rows: list[tuple[int, Row]]) -> None:
         """Take rows that are to be done, each with its place among all inputs."""
@@ -70,9 +72,12 @@ class Coordinator:
         while self._results and self._taken < taken:
             self._results.popleft()
             self._taken += 1
-        until = time.monotonic() + _LOOK
-        while not self._results and not self._over and self._fatal is None and time.monotonic() < until:
-            await asyncio.sleep(0.02)
+        begun = time.monotonic()
+        while not self._over and self._fatal is None:
+            await asyncio.sleep(_STEP)
+            waited = time.monotonic() - begun
+            if waited > (_GATHER if self._results else _LOOK):
+                break
         over = self._over  # before the results are taken
         results = list(self._results)
         return {
@@ -93,8 +98,9 @@ class Coordinator:
         """The runs that a worker was before it died and was started again; see `workers.bury`."""
         return sorted(self._names.get(worker, ()))
 
-    async def beat(self, worker: str, actor: Any) -> bool:
-        """A worker lives; whether it is to stop. actor: its handle."""
+    async def beat(self, worker: str, actor: Any, name: str) -> bool:
+        """A worker lives; whether it is to stop. actor: its handle. name: see `Actor`."""
+        self._call(worker, name)
         self._actors[worker] = actor
         self._beats[worker] = time.monotonic()
         return self._stopping or self._fatal is not None
@@ -113,8 +119,10 @@ class Coordinator:
         self._alone[place] += 1
         return self._alone[place] - 1
 
-    async def leave(self, worker: str, places: list[int]) -> None:
-        """A worker has done what it began."""
+    async def leave(self, worker: str, places: list[int], name: str, unrecorded: int) -> None:
+        """A worker has done what it began. unrecorded: how many records it could not keep."""
+        self._call(worker, name)
+        self._unrecorded += unrecorded
         self._entered.pop(worker, None)
         self._idle[worker] = time.monotonic()
         for place in places:
@@ -129,15 +137,14 @@ class Coordinator:
         while len(self._results) > _FULL and not self._stopping:
             await asyncio.sleep(_LOOK)
 
-    async def count(self, worker: str, name: str, unrecorded: int) -> None:
-        """What a worker is called among the runs at work, and how many records it could not keep."""
-        if name:
-            self._names.setdefault(worker, set()).add(name)
-        self._unrecorded += unrecorded
-
     async def fail(self, kind: str, message: str, hint: str) -> None:
         """What no further input would escape."""
         self._fatal = self._fatal or (kind, message, hint)
+
+    def _call(self, worker: str, name: str) -> None:
+        """Remember what a worker is called among the runs at work."""
+        if name:
+            self._names.setdefault(worker, set()).add(name)
 
     def _spread(self, work: Work, workers: int, gpus: float, me: Any) -> None:
         """Hand out until all is heard of. What a pool of actors could not do the next one does."""
@@ -195,7 +202,8 @@ class _Round:
         context.enable_progress_bars = False
         self.why = ""
         self.lost = False
-        self._data: Any = ray.data.from_arrow(list(blocks)).map_batches(
+        # Not from_arrow: that has a task look at each block.
+        self._data: Any = ray.data.from_blocks(list(blocks)).map_batches(
             Actor, fn_constructor_args=(work, me), batch_size=None, batch_format="pyarrow", num_cpus=1,
             num_gpus=gpus or None,
             compute=ray.data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=_AHEAD),
@@ -223,6 +231,12 @@ class _Round:
         for each in actors:
             ray.kill(each, no_restart=True)
         self._thread.join(10)  # Ray Data ends with an error, and lets the others go
+
+
+def _import_engine() -> None:
+    """Import what takes seconds, ahead of its use."""
+    with contextlib.suppress(Exception):  # it is told where it is used
+        import ray.data  # noqa: F401
 
 
 def _words(error: BaseException) -> str:
