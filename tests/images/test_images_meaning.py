@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, JpegImagePlugin
 
 from imgai.errors import InputError
 from imgai.images import probe, read, write_image
@@ -282,12 +283,27 @@ def jpegs() -> list[bytes]:
     return [encoded(image, "JPEG", **each) for each in options] + [encoded(image.convert("L"), "JPEG")]
 
 
-def test_a_jpeg_that_libjpeg_turbo_objects_to_is_refused() -> None:
+def in_tiff(content: bytes) -> bytes:
+    """A TIFF of which a JPEG is the only strip."""
+    image = Image.open(io.BytesIO(content))
+    (width, height), gray = image.size, image.mode == "L"
+    fine = not gray and JpegImagePlugin.get_sampling(image) == 0
+    file = io.BytesIO()
+    about: dict[str, Any] = {"photometric": "ycbcr", "subsampling": (1, 1) if fine else (2, 2)}
+    about = {"photometric": "minisblack"} if gray else about
+    about |= {"shape": (height, width) if gray else (height, width, 3), "dtype": "uint8", "rowsperstrip": height}
+    tifffile.imwrite(file, iter([content]), compression="jpeg", **about)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("within", [bytes, in_tiff], ids=["alone", "in a TIFF"])
+def test_a_jpeg_that_libjpeg_turbo_objects_to_is_refused(within: Callable[[bytes], bytes]) -> None:
     import simplejpeg
 
     random = np.random.default_rng(1)
     objected = accepted = 0
     for content in jpegs():
+        samples(within(content))
         for _ in range(60):
             damaged = bytearray(content)
             at, kind = int(random.integers(len(content) // 3, len(content) - 2)), int(random.integers(3))
@@ -303,7 +319,7 @@ def test_a_jpeg_that_libjpeg_turbo_objects_to_is_refused() -> None:
             except ValueError:
                 objected += 1
             try:
-                samples(bytes(damaged))
+                samples(within(bytes(damaged)))
             except InputError:
                 continue
             accepted += not bytes(damaged).endswith(content[-40:-2])  # all but its end marker is there
@@ -316,6 +332,8 @@ def test_a_whole_jpeg_without_its_end_marker_passes_and_that_is_said() -> None:
     (sample,) = samples(content[:-2])
     assert np.array_equal(pixels(sample), one(content))
     assert sample.metadata.notes == ("it lacks its end marker",)
+    (sample,) = samples(in_tiff(content[:-2]))
+    assert sample.metadata.notes == ("a JPEG in it lacks its end marker",)
 
 
 def test_a_jpeg_of_12_bits_is_not_called_damaged() -> None:

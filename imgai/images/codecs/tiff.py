@@ -23,6 +23,7 @@ from PIL import Image, TiffImagePlugin
 from imgai.images import color, orientation, resolution
 from imgai.images.codecs.pillow import about_upright, joined
 from imgai.images.lab import lab16_to_srgb
+from imgai.images.strict import check_jpeg
 from imgai.plugin import Channel, Header, Metadata, Picture, UnsupportedError
 
 DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
@@ -44,6 +45,8 @@ _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi")
 _MOST_PAGES = 100_000
 _OME_CHANNEL = re.compile(r"<(?:\w+:)?Channel\b([^>]*)>")
 _OME_NAME = re.compile(r'\bName="([^"]*)"')
+_JPEG = (6, 7, 34892)  # values of Compression: as TIFF 6.0 had it, as it is, and of lossy DNG
+_JPEG_END = b"\xff\xd9"
 _LARGEST_TILE = 1 << 24  # pixels
 
 
@@ -220,6 +223,7 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
     xmp = xmp if xmp and isinstance(xmp, bytes) else None
     noted = getattr(page.tags.get("Orientation"), "value", None)
     turn = orientation.noted_in_xmp(xmp) if noted is None else noted if isinstance(noted, int) else 1
+    objections = _check_jpegs(page, file) if int(page.compression) in _JPEG else ()
     notes: tuple[str, ...] = ()
     if _through_pillow(page):
         # Palettes, YCbCr, and 8 bits of CMYK and Lab: Pillow knows their colours, and turns what it decodes.
@@ -250,7 +254,22 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
         pixel_size=None if dpi is None or not resolution.is_measured(str(page.description or "")) else _in_um(dpi),
         values=_values_of(page, ends),
     )
-    return Picture(pixels, alpha, about, (*notes, *said))
+    return Picture(pixels, alpha, about, (*objections, *notes, *said))
+
+
+def _check_jpegs(page: Any, file: BinaryIO) -> tuple[str, ...]:
+    """What is to be said of JPEGs in strips or tiles. Raises ValueError for damaged ones, which decoders pass over."""
+    tables = getattr(page.tags.get(347), "value", None)
+    tables = tables.removesuffix(_JPEG_END) if isinstance(tables, bytes) else b""
+    end, whole = file.seek(0, io.SEEK_END), True
+    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.seek(offset)
+        content = file.read(min(count, max(0, end - offset)))
+        try:
+            whole &= check_jpeg(tables + content[2:] if tables else content)
+        except ValueError as error:
+            raise ValueError(f"a JPEG in it is damaged: {error}") from None
+    return () if whole else ("a JPEG in it lacks its end marker",)
 
 
 def _in_um(dpi: tuple[float, float]) -> tuple[float, float]:

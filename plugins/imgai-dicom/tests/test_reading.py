@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,15 @@ import numpy as np
 import pydicom
 import pytest
 from imgai_dicom.reading import probe, read
+from PIL import Image
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, JPEGLosslessSV1, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    JPEGLosslessSV1,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from imgai.plugin import UnsupportedError
 
@@ -144,3 +152,17 @@ def test_a_file_without_a_picture_is_not_called_damaged(tmp_path: Path) -> None:
     dataset.save_as(path, enforce_file_format=True)
     with pytest.raises(UnsupportedError, match="holds no picture"):
         probe(path)
+
+
+def test_a_damaged_jpeg_is_refused(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    pixels = np.asarray(Image.fromarray(random.integers(0, 256, (6, 8), dtype=np.uint8)).resize((50, 30)))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=95)
+    whole = file.getvalue()
+    path = dicom(tmp_path / "a.dcm", pixels, bits=8, data=encapsulate([whole]), transfer=JPEGBaseline8Bit)
+    assert shown(path).shape == (30, 50)
+    damaged = whole[: len(whole) * 2 // 3] + b"\xff\xd9"
+    path = dicom(tmp_path / "b.dcm", pixels, bits=8, data=encapsulate([damaged]), transfer=JPEGBaseline8Bit)
+    with pytest.raises(ValueError, match="its JPEG is damaged: "):
+        shown(path)

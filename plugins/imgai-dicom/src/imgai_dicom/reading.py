@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pydicom
+import simplejpeg
 from numpy.typing import NDArray
 from pydicom import pixels as processing
+from pydicom.encaps import get_frame
+from pydicom.uid import JPEGBaseline8Bit
 
 from imgai.plugin import Header, Metadata, Picture, UnsupportedError
 
@@ -32,6 +35,9 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
     transfer = dataset.file_meta.TransferSyntaxUID
     if transfer.is_compressed and not processing.get_decoder(transfer).is_available:
         raise UnsupportedError(f"decoding {transfer.name} needs pylibjpeg", _DECODERS)
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if transfer == JPEGBaseline8Bit:
+        _check_jpeg(get_frame(dataset.PixelData, 0, number_of_frames=frames))
     stored = processing.pixel_array(dataset, index=0)
     photometric = str(dataset.PhotometricInterpretation)
     if photometric == "PALETTE COLOR":
@@ -40,7 +46,6 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         pixels = _whole(stored, int(dataset.BitsStored))
     else:
         pixels = _shown(stored, dataset, inverted=photometric == "MONOCHROME1")
-    frames = int(dataset.get("NumberOfFrames") or 1)
     depth, spacing = 8 * pixels.dtype.itemsize, _spacing(dataset)
     yield Picture(
         pixels,
@@ -52,6 +57,18 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
 
 def _file(source: Path | bytes) -> Path | io.BytesIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _check_jpeg(content: bytes) -> None:
+    """Raise ValueError for a JPEG that libjpeg-turbo objects to and that decoders make a picture of all the same."""
+    content = content.rstrip(b"\0") + b"\xff\xd9"  # zeros make its length even; a missing end marker is no damage
+    for strict in (False, True):
+        try:
+            simplejpeg.decode_jpeg(content, colorspace="GRAY", min_height=1, min_width=1, min_factor=8, strict=strict)
+        except ValueError as error:
+            if not strict:
+                return  # the decoder says what it is
+            raise ValueError(f"its JPEG is damaged: {error}") from None
 
 
 def _shown(stored: NDArray[Any], dataset: Any, *, inverted: bool) -> NDArray[np.uint16]:
