@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-_WHITE_IS_ZERO = {TiffImagePlugin.PHOTOMETRIC_INTERPRETATION: 0}
+_WHITE_IS_ZERO = 0
 _POINTS = 72  # to an inch
 
 
@@ -43,7 +43,7 @@ def as_tiff(sheets: Iterable[Sheet]) -> bytes:
 def as_png(sheet: Sheet) -> bytes:
     """Encode a 1-bit PNG."""
     file = io.BytesIO()
-    _image(sheet).save(file, format="PNG", optimize=True, **_resolution(sheet))
+    Image.fromarray(~sheet.ink).save(file, format="PNG", optimize=True, **_resolution(sheet))
     return file.getvalue()
 
 
@@ -103,13 +103,20 @@ def write_pdf(pages: Iterable[Coded], file: BinaryIO) -> None:
     put(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (count, table))
 
 
-def _image(sheet: Sheet) -> Image.Image:
-    return Image.fromarray(~sheet.ink)
-
-
 def _save(sheet: Sheet, file: Any, more: dict[int, int] | None = None) -> None:
-    tags = {**_WHITE_IS_ZERO, **(more or {})}
-    _image(sheet).save(file, format="TIFF", compression="group4", tiffinfo=tags, **_resolution(sheet))
+    """Write a TIFF of one page, with 1 for black.
+
+    Told so, Pillow would turn over one pixel after another in Python: a second for 12 megapixels. So it is given ink
+    as 1, which it takes for white, and the tag is changed afterwards.
+    """
+    page = io.BytesIO()
+    image = Image.fromarray(sheet.ink)
+    image.save(page, format="TIFF", compression="group4", tiffinfo=more or {}, **_resolution(sheet))
+    page.seek(0)
+    with tifffile.TiffFile(page) as tiff:
+        tags: Any = tiff.pages[0].tags  # type: ignore[union-attr]
+        tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION].overwrite(_WHITE_IS_ZERO)
+    file.write(page.getvalue())
 
 
 def _resolution(sheet: Sheet) -> dict[str, Any]:

@@ -21,7 +21,7 @@ _WEIGHTS = np.zeros(50)
 _WEIGHTS[[5, 7, 15, 17, 25, 27]] = 1
 _WEIGHTS[[21, 33]] = math.sqrt(2)
 _WEIGHTS[[13, 23]] = (1 + math.sqrt(2)) / 2
-_BAND = 512  # rows at a time, to avoid a 64-bit copy of the whole picture
+_BAND = 128  # rows at a time, few enough for the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,20 @@ def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Meas
     corner = np.zeros((2, count), dtype=np.int64)
     corner[:, numbers] = box[:, 1], box[:, 0]
     sums = np.zeros((7 + channels.shape[2], count))  # area, y, x, yy, yx, xx, soft, channels
+    width = numbered.shape[1]
     for top in range(0, numbered.shape[0], _BAND):
-        rows, columns = np.nonzero(numbered[top : top + _BAND])
-        if not rows.size:
+        band = slice(top, top + _BAND)
+        start, length, label = _runs(numbered[band])
+        if not start.size:
             continue
-        label = numbered[top : top + _BAND][rows, columns]
-        y, x = (rows + top - corner[0, label]).astype(np.float64), (columns - corner[1, label]).astype(np.float64)
-        values = [None, y, x, y * y, y * x, x * x, soft[top : top + _BAND][rows, columns]]
-        values += [channels[top : top + _BAND, :, index][rows, columns] for index in range(channels.shape[2])]
+        row = start // width
+        y, x = row + top - corner[0, label], start - row * width - corner[1, label]
+        # The sums of x, x + 1, ... x + length - 1, and of their squares.
+        steps = length * (length - 1) // 2
+        along = length * x + steps
+        squares = length * x * x + 2 * x * steps + steps * (2 * length - 1) // 3
+        values = [length, y * length, along, y * y * length, y * along, squares, _totals(soft[band], start, length)]
+        values += [_totals(channels[band, :, index], start, length) for index in range(channels.shape[2])]
         for total, value in zip(sums, values, strict=True):
             total += np.bincount(label, value, minlength=count)
     area, y, x, yy, yx, xx, cover, *of_channels = sums[:, numbers]
@@ -86,6 +92,29 @@ def measured(numbered: np.ndarray, soft: np.ndarray, pixels: np.ndarray) -> Meas
     )
 
 
+def _runs(band: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the start, length and number of the horizontal runs of objects; none goes beyond its row.
+
+    Shape: ``(H, W)`` int32 to ``(N,)`` int64 each; start is an index into the flat band.
+    """
+    begins = np.empty(band.shape, dtype=bool)
+    begins[:, 0] = True
+    np.not_equal(band[:, 1:], band[:, :-1], out=begins[:, 1:])
+    start = np.flatnonzero(begins)
+    length, label = np.diff(start, append=band.size), band.ravel()[start]
+    objects = label > 0
+    return start[objects], length[objects], label[objects].astype(np.int64)
+
+
+def _totals(values: np.ndarray, start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Return the sum of each run. Shape: values ``(H, W)`` of any integers, start and length ``(N,)`` to ``(N,)``."""
+    # A zero behind the last, so that a run may end with the band; every other interval lies between two runs.
+    flat = np.zeros(values.size + 1, dtype=values.dtype)
+    flat[:-1].reshape(values.shape)[...] = values
+    ends = np.stack((start, start + length), axis=1).ravel()
+    return np.asarray(np.add.reduceat(flat, ends, dtype=np.int64)[::2])
+
+
 def _eccentricity(yy: np.ndarray, yx: np.ndarray, xx: np.ndarray) -> np.ndarray:
     """From the second central moments: 0 for a circle, near 1 for a line."""
     half, root = (yy + xx) / 2, np.hypot((yy - xx) / 2, yx)
@@ -97,18 +126,23 @@ def _eccentricity(yy: np.ndarray, yx: np.ndarray, xx: np.ndarray) -> np.ndarray:
 def _perimeters(numbered: np.ndarray, count: int) -> np.ndarray:
     """Shape: ``(H, W)`` to ``(N + 1,)``."""
     padded = np.pad(numbered, 1)
-    core = padded[1:-1, 1:-1]
-    inner = np.ones(core.shape, dtype=bool)
-    for beside in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        inner &= beside == core
-    core[inner] = 0  # the border alone is left
     width, flat = padded.shape[1], padded.ravel()
-    places = np.flatnonzero(flat)
+    border = np.zeros(padded.shape, dtype=bool)
+    for top in range(1, len(padded) - 1, _BAND):
+        stop = min(top + _BAND, len(padded) - 1)
+        core, here = padded[top:stop, 1:-1], border[top:stop, 1:-1]
+        np.not_equal(padded[top - 1 : stop - 1, 1:-1], core, out=here)
+        here |= padded[top + 1 : stop + 1, 1:-1] != core
+        here |= padded[top:stop, :-2] != core
+        here |= padded[top:stop, 2:] != core
+        here &= core > 0
+    on_border = border.ravel()
+    places = np.flatnonzero(on_border)
     label = flat[places]
     kind = np.ones(places.size, dtype=np.int64)
     for step, worth in ((1, 2), (width, 2), (width + 1, 10), (width - 1, 10)):
-        kind += worth * (flat[places + step] == label)
-        kind += worth * (flat[places - step] == label)
+        for beside in (places + step, places - step):
+            kind += worth * (on_border[beside] & (flat[beside] == label))
     return np.bincount(label, _WEIGHTS[kind], minlength=count)
 
 

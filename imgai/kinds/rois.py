@@ -10,7 +10,7 @@ import numpy as np
 from roifile import ImagejRoi
 from scipy import ndimage
 
-from imgai.kinds.coco import polygons
+from imgai.kinds.coco import polygons, solid
 from imgai.kinds.numbered import numbered
 from imgai.plugin import Page, Rendered
 
@@ -39,8 +39,7 @@ def render(pages: Iterable[Page]) -> Iterator[Rendered]:
 def _roi(shape: np.ndarray, top: int, left: int, name: str, page: int | None) -> bytes:
     """Encode the outer outline of an object. If it has several parts, the outline of the largest is used, because an
     ImageJ polygon has one outline. Shape: ``(h, w)`` bool, with its corner at top, left."""
-    filled = ndimage.binary_fill_holes(shape)
-    outlines = [np.array(each).reshape(-1, 2) for each in polygons(filled, top, left)]
+    outlines = [np.array(each).reshape(-1, 2) for each in polygons(solid(shape), top, left)]
     outline = max(outlines, key=_area)
     roi = ImagejRoi.frompoints(outline, name=name)
     if page is not None:

@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from imgai.images import make_sample
 from imgai.kinds import CocoParams, matte
-from imgai.kinds.coco import annotate, assemble, polygons, rle
+from imgai.kinds.coco import annotate, assemble, polygons, rle, solid
 from imgai.kinds.files import files
 from imgai.outputs.mask import Mask
 from imgai.plugin import Output, Page, Rendered
@@ -348,6 +348,14 @@ def test_runs_are_encoded_as_coco_encodes_them() -> None:
             shape = random.random((height, width)) < density
             expected = coco_mask.encode(np.asfortranarray(shape.astype(np.uint8)))["counts"].decode()
             assert rle(shape, 0, 0, height, width) == expected
+
+
+def test_holes_are_filled_as_scipy_fills_them() -> None:
+    random = np.random.default_rng(0)
+    for height, width in [(1, 1), (1, 9), (9, 1), (40, 50)]:
+        for density in (0.0, 0.5, 0.7, 1.0):
+            shape = random.random((height, width)) < density
+            assert np.array_equal(solid(shape), ndimage.binary_fill_holes(shape))
 
 
 def test_polygons_outline_exactly(blobs: np.ndarray) -> None:
