@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from imgai.errors import InputError
 from imgai.images.exif import without_description
+from imgai.images.imagej import without_info
 from imgai.images.resolution import is_layout
 from imgai.sample import Metadata, Sample
 
@@ -56,7 +57,7 @@ def _of_colors(sample: Sample, channel: str) -> Sample:
 def _of_one(metadata: Metadata) -> Metadata:
     """The metadata without a description that tells of all channels, as ImageJ and OME write it."""
     exif = None if metadata.exif is None else without_description(metadata.exif, is_layout)
-    return dataclasses.replace(metadata, exif=exif)
+    return dataclasses.replace(without_info(metadata), exif=exif)
 
 
 def _missing(sample: Sample, channel: str, known: list[str]) -> InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from imgai.images.formats import formats
+from imgai.images.imagej import INFO, LABEL
 from imgai.plugin import Metadata
 
 DEEP = "more than 8 bits"
@@ -13,10 +14,11 @@ NOT_CARRIED = "not carried"
 
 _PROFILE, _EXIF, _XMP, _IPTC = "the ICC profile", "EXIF", "XMP", "IPTC"
 _COMMENT, _TEXTS, _RESOLUTION = "the comment", "texts", "the resolution"
+_LABEL = "what ImageJ notes of slices and file"
 HELD: dict[str, frozenset[str]] = {
     "JPEG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _RESOLUTION}),
-    "PNG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _TEXTS, _RESOLUTION}),
-    "TIFF": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _RESOLUTION}),
+    "PNG": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _COMMENT, _TEXTS, _LABEL, _RESOLUTION}),
+    "TIFF": frozenset({_PROFILE, _EXIF, _XMP, _IPTC, _LABEL, _RESOLUTION}),
     "WEBP": frozenset({_PROFILE, _EXIF, _XMP}),
     "AVIF": frozenset({_PROFILE, _EXIF, _XMP}),
     "GIF": frozenset({_COMMENT}),
@@ -33,7 +35,8 @@ def told(metadata: Metadata) -> list[str]:
         _XMP: metadata.xmp,
         _IPTC: metadata.iptc,
         _COMMENT: any(key == "Comment" for key, _ in metadata.texts),
-        _TEXTS: any(key != "Comment" for key, _ in metadata.texts),
+        _TEXTS: any(key not in ("Comment", LABEL, INFO) for key, _ in metadata.texts),
+        _LABEL: any(key in (LABEL, INFO) for key, _ in metadata.texts),
         _RESOLUTION: metadata.dpi,
     }
     return [words for words, value in there.items() if value]

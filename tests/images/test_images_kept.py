@@ -14,8 +14,10 @@ import tifffile
 from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from imgai.images import icc, make_sample, read, write_image
+from imgai.images.channel import _of_one
 from imgai.images.codecs.pillow import photoshop, raw_profile_of
 from imgai.images.held import DEEP, lost, told
+from imgai.images.imagej import INFO, LABEL
 from imgai.kinds import CutoutParams
 from imgai.kinds.scene import arranged
 from imgai.sample import Metadata, Sample, Source
@@ -31,6 +33,7 @@ IPTC = b"".join(
 
 def exif_block() -> bytes:
     exif = Image.Exif()
+    exif[270] = "ImageJ=1.54f\nimages=1\n"
     exif[271] = "A camera"
     exif.get_ifd(34665)[33434] = 0.01
     exif.get_ifd(34853)[1] = "N"
@@ -43,7 +46,7 @@ WHOLE = Metadata(
     exif=exif_block(),
     xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
     iptc=IPTC,
-    texts=(("Comment", "page 4"), ("Title", "a \u2192 title")),
+    texts=(("Comment", "page 4"), ("Title", "a \u2192 title"), (LABEL, "z 4 \u00b5m"), (INFO, "stained")),
     dpi=(300.0, 150.0),
 )
 
@@ -73,6 +76,7 @@ def kept(metadata: Metadata) -> dict[str, bool]:
         "IPTC": metadata.iptc == IPTC,
         "comment": texts.get("Comment") == "page 4",
         "other texts of PNG": texts.get("Title") == "a \u2192 title",
+        "labels of slices and notes of ImageJ": (texts.get(LABEL), texts.get(INFO)) == ("z 4 \u00b5m", "stained"),
         "resolution": metadata.dpi == pytest.approx((300, 150), rel=0.01),
     }
 
@@ -91,7 +95,15 @@ def test_what_a_format_does_not_hold_is_told() -> None:
     sample = make_sample(pixels(), None, Source(None, "a"), WHOLE)
     for format_ in FORMATS:
         assert set(told(again(sample, format_).metadata)) == set(told(WHOLE)) - set(lost(WHOLE, format_)), format_
-    assert lost(WHOLE, "GIF") == ["the ICC profile", "EXIF", "XMP", "IPTC", "texts", "the resolution"]
+    assert lost(WHOLE, "GIF") == [
+        "the ICC profile",
+        "EXIF",
+        "XMP",
+        "IPTC",
+        "texts",
+        "what ImageJ notes of slices and file",
+        "the resolution",
+    ]
     assert lost(Metadata("PNG"), "PPM") == []
     deep = Metadata("HEIC", depth=16)
     assert [lost(deep, format_) for format_ in ("JPEG", "AVIF", "PNG", "TIFF", "PPM")] == [[DEEP], [DEEP], [], [], []]
@@ -278,6 +290,36 @@ def test_imagej_keeps_its_unit_and_the_size_of_a_pixel(change: Any, micrometres:
         numerator, denominator = file.pages[0].tags["XResolution"].value
         assert denominator / numerator == pytest.approx(micrometres, rel=1e-3)
         assert (file.imagej_metadata or {})["unit"] == "um"
+
+
+def stack(labels: list[str]) -> list[Sample]:
+    file = io.BytesIO()
+    pages = np.stack([pixels()[..., 0]] * len(labels))
+    tifffile.imwrite(file, pages, imagej=True, metadata={"unit": "um", "Labels": labels, "Info": "line 1\nline 2"})
+    return list(read(file.getvalue(), Source(None, "a")))
+
+
+@pytest.mark.parametrize("labels", [["z 1 \u00b5m", "z 2", ""], ["alone"]])
+def test_imagej_keeps_the_labels_of_its_slices(labels: list[str]) -> None:
+    samples = stack(labels)
+    for change in (lambda sample: sample, larger):
+        file = io.BytesIO()
+        write_image([change(sample) for sample in samples], file, "TIFF")
+        with tifffile.TiffFile(io.BytesIO(file.getvalue())) as made:
+            about = made.imagej_metadata or {}
+            assert about["Labels"] == (labels if len(labels) > 1 else labels[0])
+            assert about["Info"] == "line 1\nline 2"
+            assert len(made.pages) == len(labels)
+
+
+def test_slices_of_one_channel_keep_their_labels_as_names_of_pages() -> None:
+    samples = [dataclasses.replace(each, metadata=_of_one(each.metadata)) for each in stack(["z 1", "z 2"])]
+    file = io.BytesIO()
+    write_image(samples, file, "TIFF")
+    with tifffile.TiffFile(io.BytesIO(file.getvalue())) as made:
+        assert not made.is_imagej
+        assert [page.tags[285].value for page in made.pages] == ["z 1", "z 2"]
+    assert "what ImageJ notes of slices and file" in lost(samples[0].metadata, "JPEG")
 
 
 def test_what_ome_says_of_a_size_goes_when_the_size_does() -> None:

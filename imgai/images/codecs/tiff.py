@@ -20,7 +20,7 @@ import numpy as np
 import tifffile
 from PIL import Image, TiffImagePlugin
 
-from imgai.images import color, orientation, resolution
+from imgai.images import color, imagej, orientation, resolution
 from imgai.images.codecs.pillow import about_upright, joined
 from imgai.images.lab import lab16_to_srgb
 from imgai.images.strict import check_jpeg
@@ -28,10 +28,16 @@ from imgai.plugin import Channel, Header, Metadata, Picture, UnsupportedError
 
 DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
 """Document, description, make, model, page, software, time, artist, computer, copyright: texts that go along."""
-_DESCRIPTION, _EXIF, _GPS, _IPTC = 270, 34665, 34853, 33723
+_PAGE_NAME, _DESCRIPTION, _EXIF, _GPS, _IPTC = 285, 270, 34665, 34853, 33723
 _HEAD = b"II*\0\0\0\0\0" if sys.byteorder == "little" else b"MM\0*\0\0\0\0"
-_PLACE = 0x7EED0000  # what stands for the place of a directory until it is known
-_STANDS_FOR = {_EXIF - 1: _EXIF, _GPS - 1: _GPS}  # tags that tifffile writes, for those that it does not
+_PLACE = 0x7E000000  # what stands for the place of a directory until it is known, with the directory's number
+_TAGS = 0xFF0000  # what stands for the place of a tag's value, with the tag's number
+_STANDS_FOR = {  # tags that tifffile writes, for those that it does not, or whose place is not known
+    _EXIF - 1: _EXIF,
+    _GPS - 1: _GPS,
+    imagej.BLOCK: imagej.BLOCK,
+    imagej.SIZES: imagej.SIZES,
+}
 _POINTER = re.compile(
     b"(?:" + b"|".join(re.escape(struct.pack("=HHL", tag, 4, 1)) for tag in _STANDS_FOR) + b")(..)(..)", re.DOTALL
 )
@@ -70,13 +76,20 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
         ends = _ends(wanted)
         described = len(wanted) >= len(tiff.pages)
         places = _places(source) if len(wanted) > 1 else {}
-        for number, page in wanted:
+        info, labels = imagej.texts_of(tiff)
+        for order, (number, page) in enumerate(wanted):
             if page.is_volumetric:
                 raise UnsupportedError(f"the TIFF file holds a volume of {page.imagedepth} slices, not a picture")
             picture = _read(page, file, number, ends, described=described)
             series, channel = places.get(number, (0, None))
             about = dataclasses.replace(picture.metadata, series=series, channel=channel)
-            yield dataclasses.replace(picture, metadata=about)
+            notes = picture.notes
+            texts = [(imagej.LABEL, labels[number])] if number < len(labels) and labels[number] else []
+            if info and order == 0 and _is_imagej(about.exif):
+                texts.append((imagej.INFO, info))
+            elif info and order == 0:
+                notes = (*notes, "the notes that ImageJ keeps on the file are not carried")
+            yield dataclasses.replace(picture, metadata=dataclasses.replace(about, texts=tuple(texts)), notes=notes)
         _check_end(tiff, file)
 
 
@@ -174,7 +187,7 @@ def _channel_names(tiff: tifffile.TiffFile, count: int) -> list[str]:
         names = _OME_CHANNEL.findall(tiff.ome_metadata or "")
         names = [html.unescape(name[1]) if (name := _OME_NAME.search(each)) else "" for each in names]
     else:
-        names = [str(each) for each in ((tiff.imagej_metadata or {}).get("Labels") or [])]
+        names = imagej.texts_of(tiff)[1]
     names = names[:count]
     return names if len(names) == count and len(set(names)) == count else [""] * count
 
@@ -436,6 +449,8 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
     """Write every picture as a page, compressed without loss; its EXIF and GPS directories stand behind the pages."""
     watched = _Watched(file)
     directories: list[tuple[int, dict[int, Any]]] = []
+    labels: list[str] = []
+    info, stack = "", False  # of ImageJ, whose labels the first page has for all
     with tifffile.TiffWriter(watched) as writer:
         for picture in pictures:
             if picture.metadata.poster:
@@ -447,6 +462,13 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
                 exif.load(metadata.exif)
             if metadata.full not in (None, pixels.shape[:2]) and resolution.is_fixed(_text(exif)):
                 del exif[_DESCRIPTION]
+            label = imagej.of(metadata, imagej.LABEL)
+            if not labels and _text(exif).startswith("ImageJ="):
+                info = imagej.of(metadata, imagej.INFO)
+                stack = bool(label or info)
+            elif label and not stack and _PAGE_NAME not in exif:
+                exif[_PAGE_NAME] = label.encode()
+            labels.append(label)
             options: dict[str, Any] = {}
             if metadata.dpi:
                 inches = resolution.imagej_unit(_text(exif)) if _text(exif).startswith("ImageJ=") else None
@@ -463,6 +485,8 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
                 if directory := exif.get_ifd(tag):
                     extra.append((tag - 1, 4, 1, _PLACE + len(directories), True))
                     directories.append((tag, directory))
+            if stack and len(labels) == 1:
+                extra += [(tag, 4, 1, _PLACE + _TAGS + tag, True) for tag in (imagej.SIZES, imagej.BLOCK)]
             writer.write(
                 pixels,
                 photometric="minisblack" if channels < 3 else "rgb",
@@ -477,6 +501,8 @@ def write(pictures: Iterator[Picture], file: BinaryIO, quality: int | None) -> N
                 **options,
             )
     _append(directories, watched)
+    if stack:
+        _label(info, labels, watched)
 
 
 class _Watched:
@@ -490,7 +516,7 @@ class _Watched:
         begin, patched = self.file.tell(), bytearray()
         for pointer in _POINTER.finditer(content):
             tag, _, _, place = struct.unpack("=HHLL", pointer[0])
-            if place & 0xFFFF0000 != _PLACE:
+            if place & 0xFF000000 != _PLACE:
                 continue
             patched = patched or bytearray(content)
             struct.pack_into("=H", patched, pointer.start(), _STANDS_FOR[tag])
@@ -518,6 +544,27 @@ def _append(directories: list[tuple[int, dict[int, Any]]], watched: _Watched) ->
         file.seek(watched.places[number])
         file.write(struct.pack("=L", at))
     file.seek(0, io.SEEK_END)
+
+
+def _label(info: str, labels: list[str], watched: _Watched) -> None:
+    """Write the labels of all pages at the end of the file, and have the entries of the first page point to them."""
+    file = watched.file
+    texts, sizes = imagej.block(info, labels, "<" if sys.byteorder == "little" else ">")
+    for tag, kind, count, content in ((imagej.SIZES, 4, len(sizes) // 4, sizes), (imagej.BLOCK, 1, len(texts), texts)):
+        at = file.seek(0, io.SEEK_END)
+        if at % 2:
+            at += file.write(b"\0")
+        file.write(content)
+        file.seek(watched.places[_TAGS + tag] - 6)
+        file.write(struct.pack("=HLL", kind, count, at))
+    file.seek(0, io.SEEK_END)
+
+
+def _is_imagej(exif: bytes | None) -> bool:
+    """Whether a page is still described as ImageJ does."""
+    block = Image.Exif()
+    block.load(exif or b"")
+    return _text(block).startswith("ImageJ=")
 
 
 def _text(exif: Image.Exif) -> str:
