@@ -74,6 +74,13 @@ def test_eight_orientations_are_truer_than_one(step: Callable[[str], Step]) -> N
     assert (torch.rot90(averaged(turned).image, -1, (2, 3)) - eight).abs().max() < 1e-4
 
 
+def test_clean_x2_says_the_same_of_a_picture_upside_down(step: Callable[[str], Step]) -> None:
+    image = shrunk(picture("coffee", 100, 200), 2)
+    for name, alike in (("clean-x2", True), ("clean-x4", False)):
+        one, other = run(step(name), image), run(step(name), image.flip(2, 3).contiguous()).flip(2, 3)
+        assert ((one - other).abs().max() < 1e-4) == alike, name
+
+
 def run(step: Step, image: Tensor) -> Tensor:
     return step(Sample(image, Source(None, "x"), Metadata("PNG"))).image
 

@@ -7,6 +7,7 @@ Here they are fixed: those of the bicubic filter.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.plugin import Predictor
-from imgai_super_resolve.turned import predictor
+from imgai_super_resolve.turned import ONE, TWO, mean_over, predictor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from imgai.plugin import LoadContext
@@ -27,22 +29,28 @@ COORDINATES = 15
 """Numbers that describe a blur."""
 DEPTH = 12
 """The number of convolutions."""
+ORIENTATIONS = {2: TWO}
+"""Of a picture, those that are averaged, by scale: at x2, where least has to be guessed, two of them gain 0.11 dB."""
 
 
 class Srmd(nn.Module):
     """Shape: ``(B, 3, H, W)`` in [0, 1] to ``(B, 3, H * scale, W * scale)``, around [0, 1].
 
-    width: channels of the features.
+    width: channels of the features. orientations: those over which the answer is the mean, except in training.
     """
 
-    def __init__(self, scale: int, width: int = 128) -> None:
+    def __init__(self, scale: int, width: int = 128, orientations: Sequence[tuple[int, bool]] = ONE) -> None:
         super().__init__()
+        self.orientations = orientations
         widths = (3 + COORDINATES, *(width,) * (DEPTH - 1), 3 * scale**2)
         self.kernel = nn.Parameter(torch.zeros(COORDINATES))
         self.body = nn.ModuleList(nn.Conv2d(before, after, 3, padding=1) for before, after in pairwise(widths))
         self.scale = scale
 
     def forward(self, image: Tensor) -> Tensor:
+        return mean_over(ONE if self.training else self.orientations, self._enlarged, image)
+
+    def _enlarged(self, image: Tensor) -> Tensor:
         count, _, height, width = image.shape
         kernel = self.kernel.to(image.dtype).view(1, -1, 1, 1).expand(count, -1, height, width)
         x = F.relu(self.body[0](torch.cat((image, kernel), dim=1)))
@@ -54,12 +62,16 @@ class Srmd(nn.Module):
         return answer + F.interpolate(lost, scale_factor=self.scale)
 
 
-def load_weights(file: Path, scale: int) -> Srmd:
-    """The network of a file. Raises RuntimeError if the weights are those of another network."""
+def load_weights(file: Path, scale: int, *, once: bool = False) -> Srmd:
+    """The network of a file; `once` for one orientation, whatever the scale.
+
+    Raises RuntimeError if the weights are those of another network.
+    """
     state = load_file(file)
     if "kernel" not in state or "body.0.weight" not in state:
         raise RuntimeError(f"{file.name} holds no SRMD: there is no kernel and body.0.weight in it")
-    network = Srmd(scale, width=state["body.0.weight"].shape[0])
+    orientations = ONE if once else ORIENTATIONS.get(scale, ONE)
+    network = Srmd(scale, state["body.0.weight"].shape[0], orientations)
     network.load_state_dict({name: value.float() for name, value in state.items()})
     return network.eval()
 
@@ -73,4 +85,5 @@ def load(context: LoadContext) -> Predictor:
         ValueError: the context names no weights.
         RuntimeError: the weights are those of another network.
     """
-    return predictor(context, load_weights)
+    turned = getattr(context.params, "tta", False)  # all eight are averaged outside of the network
+    return predictor(context, partial(load_weights, once=turned))
