@@ -91,6 +91,13 @@ def test_the_level_of_the_noise_is_found_by_the_model() -> None:
     assert gains[0] > 1
 
 
+def test_gaussian_says_the_same_of_a_picture_upside_down() -> None:
+    noisy = with_noise(picture("coffee", 100, 200), 25)
+    for name, alike in (("gaussian", True), ("photo", False)):
+        one, other = (loaded(name)(sample_of(x)).image for x in (noisy, noisy.flip(2, 3).contiguous()))
+        assert ((one - other.flip(2, 3)).abs().max() < 1e-4) == alike, name
+
+
 @pytest.mark.parametrize(("name", "top", "left"), SCENES)
 def test_camera_grain_is_taken_out(name: str, top: int, left: int) -> None:
     clean = picture(name, top, left)
