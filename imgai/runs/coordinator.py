@@ -23,7 +23,7 @@ from imgai.runs.rows import Row
 
 _AHEAD = 2  # blocks at a worker, the second of which is there when the first is done
 _MOST_ROWS = 64  # of a block
-_PARTS = 16  # of blocks that each worker gets at least, where there are enough rows
+_SHARES = 3  # a block is at most this part of each worker's share of what is left, so that all end at the same time
 _FULL = 10_000  # results that wait for the command line
 _LOOK, _GATHER, _STEP = 0.5, 0.1, 0.05  # seconds
 
@@ -188,8 +188,12 @@ class Coordinator:
         import pyarrow as pa
 
         places = self._rows.left()
-        size = min(_MOST_ROWS, max(1, len(places) // (_PARTS * workers)))
-        return [pa.table({"place": pa.array(places[at : at + size])}) for at in range(0, len(places), size)]
+        blocks, at = [], 0
+        while at < len(places):
+            size = min(_MOST_ROWS, max(1, (len(places) - at) // (_SHARES * workers)))
+            blocks.append(pa.table({"place": pa.array(places[at : at + size])}))
+            at += size
+        return blocks
 
 
 class _Round:
