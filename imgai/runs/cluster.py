@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -55,6 +56,14 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _KNOCK).close()
 
 
+def _hush() -> None:
+    """Let Ray put no lines among ours, say of workers that die, unless the program that calls us logs them."""
+    for name in ("ray", "ray.util.client.logsclient"):
+        if not (logger := logging.getLogger(name)).handlers:
+            logger.addHandler(logging.NullHandler())
+    logging.getLogger("ray.client_builder").setLevel(logging.WARNING)
+
+
 class Cluster:
     """The workers of one run. Raises UsageError where Ray is missing."""
 
@@ -83,6 +92,7 @@ class Cluster:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing calls home
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as later versions of Ray have it
         handler = signal.getsignal(signal.SIGTERM)
+        _hush()
         far = on.startswith("ray://")
         address = on if far else os.environ.get("RAY_ADDRESS")
         more: dict[str, Any] = {} if far else {"configure_logging": False, "include_dashboard": False}

@@ -16,7 +16,7 @@ from imgai.stores.local import LocalStore
 SCHEMES = ("s3", "gs", "az", "https", "http", "file")
 # As a path, an address has lost one of its slashes.
 _ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/{{1,3}}(?=[^/])(.*)", re.DOTALL)
-
+_OTHER = re.compile(r"([a-z][a-z0-9+.-]+):/{1,3}(?=[^/]).*", re.DOTALL)
 _QUERY = re.compile(r"(^|&)[\w.-]+=")
 
 
@@ -24,11 +24,15 @@ def address_of(named: str | Path | None) -> str | None:
     """The address that a name is, without a slash at its end; None for the name of a file.
 
     Raises UsageError for an address with a user, a password or a query: these are often secret, and an address is
-    written into records.
+    written into records. So for one of a scheme that is not known, which would be a folder called ``ftp:``.
     """
     text = os.fspath(named) if named is not None else ""
     match = _ADDRESS.fullmatch(text)
     if match is None:
+        other = _OTHER.fullmatch(text)
+        if other is not None and not os.path.lexists(f"{other[1]}:"):
+            words = f"an address of {other[1]}:// is not known"  # the rest may hold a password
+            raise UsageError(words, f"name a file or a folder, or s3://, gs://, az://; {see('scale')}")
         return None
     address = f"{match[1]}://{'/' if match[1] == 'file' else ''}{match[2].rstrip('/')}"
     parts = urlsplit(address)

@@ -205,6 +205,19 @@ def test_watching_a_store_is_refused_with_what_to_do(full: str) -> None:
         do(full, f"{full}/out", watch=True)
 
 
+def test_addresses_that_are_not_known_make_no_folder(
+    full: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for inputs, out in ((f"{full}/in", "ftp://user:password@host/out"), ("s3a://bucket/in", "out")):
+        with pytest.raises(UsageError, match="is not known") as told:
+            do(inputs, out)
+        assert "password" not in str(told.value)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "ftp:").mkdir()
+    assert do(f"{full}/in/d 0", "ftp:/out").summary.done == 5, "a folder may be called so"
+
+
 def test_outputs_among_the_inputs_are_no_inputs(full: str) -> None:
     assert do(f"{full}/in", f"{full}/in/masks").summary.done == 11
     assert do(f"{full}/in", f"{full}/in/masks").summary.skipped == 11
