@@ -9,11 +9,25 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 KILLS = 30
 _AGAIN = 8  # commands after which a run that is not whole is given up
+
+
+@contextlib.contextmanager
+def nodes_of(cores: int) -> Iterator[str]:
+    """A cluster of one node on this machine: its address."""
+    from ray.cluster_utils import Cluster
+
+    cluster: Any = Cluster()
+    cluster.add_node(num_cpus=cores, include_dashboard=False)
+    try:
+        yield str(cluster.address)
+    finally:
+        cluster.shutdown()
 
 
 class Torture:

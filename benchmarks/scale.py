@@ -198,6 +198,29 @@ def ray(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     return compared("of_one_process", pairs)
 
 
+def joined(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
+    """The same by a cluster that is there before; by the clock alone, since its own processes go on."""
+    from benchmarks.cluster import nodes_of
+
+    source, ratios = pictures(scratch / "small", count), []
+    os.environ.update(_of_workers())
+    with nodes_of(2) as address:
+        for _ in range(TIMES):
+            clocks = []
+            for words in ((), ("--on", "ray", "--workers", 2)):
+                os.environ["RAY_ADDRESS"] = address
+                shutil.rmtree(scratch / "out", ignore_errors=True)
+                clocks.append(seconds(source, "--out", scratch / "out", *words).clock)
+            ratios.append(clocks[0] / clocks[1])
+    return {"of_one_process": statistics.median(ratios)}
+
+
+def _of_workers() -> dict[str, str]:
+    """What the processes of a cluster have in their environment, so that they run these sources."""
+    paths = [ROOT, *sorted(ROOT.glob("plugins/*/src"))]
+    return {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+
+
 def kills(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """Job arrays of two whose processes are killed at random moments, until all is done."""
     source, out = pictures(scratch / "small", count), scratch / "out"
@@ -238,12 +261,10 @@ def nodes(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
     """Workers and nodes of a Ray cluster that are killed at random moments; its runs go on, or the command again."""
     from benchmarks.cluster import torture
 
-    paths = [ROOT, *sorted(ROOT.glob("plugins/*/src"))]
-    environment = {"PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
     for folder in (scratch / "out", scratch / "whole"):
         shutil.rmtree(folder, ignore_errors=True)
     source = pictures(scratch / "small", count)
-    return torture(command(source), scratch / "out", scratch / "whole", environment)
+    return torture(command(source), scratch / "out", scratch / "whole", _of_workers())
 
 
 def twice(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
@@ -277,8 +298,8 @@ def driver(scratch: Path, count: int, before: Path | None) -> dict[str, float]:
 
 
 MEASURES: dict[str, Callable[[Path, int, Path | None], dict[str, float]]] = {
-    "local": local, "store": store, "ray": ray, "kills": kills, "nodes": nodes, "twice": twice, "memory": memory,
-    "driver": driver,
+    "local": local, "store": store, "ray": ray, "joined": joined, "kills": kills, "nodes": nodes, "twice": twice,
+    "memory": memory, "driver": driver,
 }  # fmt: skip
 
 
