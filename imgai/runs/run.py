@@ -686,7 +686,7 @@ class Run:
             raise self._broken
         if stages.fatal is not None and not (isinstance(stages.fatal, InputError) and self.plans and count is None):
             raise stages.fatal
-        if not self.plans:
+        if not self.plans and not self.summary.interrupted:
             raise UsageError("there is no picture in the tar stream on standard input")
 
     def _finish(self, job: Job, stages: Stages) -> dict[str, Any]:

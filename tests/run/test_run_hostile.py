@@ -139,6 +139,19 @@ def test_control_c_ends_a_run_whose_stream_has_stalled(shell: Shell, tmp_path: P
     assert b"Traceback" not in answer.stderr
 
 
+def test_control_c_ends_a_run_whose_stream_brought_nothing_yet(shell: Shell, tmp_path: Path, make_picture: Any) -> None:
+    make_picture(tmp_path / "in" / "a.png")
+    script = """
+        tar cf a.tar in; mkfifo stream; exec 3<>stream; head -c 900 a.tar >&3
+        $imgai find-light - --out out <&3 2> words & job=$!
+        until grep -q "on cpu" words || ! kill -0 $job; do sleep 0.1; done; sleep 0.5
+        kill -TERM $job; wait $job; echo $?; cat words
+    """
+    answer = shell(script)
+    assert answer.stdout.startswith(b"130\n"), answer
+    assert b"error" not in answer.stdout
+
+
 def test_sigterm_is_130_from_the_first_moment(shell: Shell, tmp_path: Path, make_picture: Any) -> None:
     make_picture(tmp_path / "in" / "a.png")
     # As soon as the signal is caught, bit 14 of SigCgt, and some time after that.
