@@ -25,6 +25,9 @@ from imgai.runs.shelf import Shelf
 from imgai.runs.sort import sort_into
 from imgai.sample import Sample
 
+Content = bytes | Callable[[BinaryIO], object]
+"""What a file holds, or a function that writes it, once."""
+
 
 class Writer:
     """Knows where outputs go and which kinds of them are asked for. Called by several threads at once."""
@@ -89,8 +92,9 @@ class Writer:
                 self._write_shared(job, kind, each)
                 continue
             path = job.plan.path(kind.name, each.suffix, label=each.label, page=number, pages=count, keep=spec.keep)
+            content = self._not_named(path, each.content, job)
             self._guard.allow(kind.name, path, job.plan)
-            written = commit(path, partial(_write, each.content))
+            written = commit(path, partial(_write, content))
             step = spec.keep.name if spec.keep else None
             job.wrote(self._out, kind.name, path, written, number, each.label, step, each.record)
 
@@ -100,12 +104,28 @@ class Writer:
         with self._shared_lock:
             if path in self._shared:
                 return
-            if job.plan.exact is not None and not self._guard.overwrite and path.exists():
-                _refuse_other(path, file.content)  # it was not named, and no record tells whose it is
+            content = self._not_named(path, file.content, job)
             self._guard.allow(kind.name, path, job.plan)
-            written = commit(path, partial(_write, file.content))
+            written = commit(path, partial(_write, content))
             self._shared.add(path)
         job.wrote(self._out, kind.name, path, written, 0, None, more={**file.record, "shared": True})
+
+    def _not_named(self, path: Path, content: Content, job: Job) -> Content:
+        """The content of a file. Raises InputError for one that is there with other content and is not what was named.
+
+        Beside a file that was named exactly (pages, another suffix, a list of classes) no record tells whose it is.
+        """
+        if job.plan.exact in (None, path) or self._guard.overwrite or not path.exists():
+            return content
+        made = io.BytesIO()
+        _write(content, made)
+        try:
+            same = path.read_bytes() == made.getvalue()
+        except OSError as error:
+            raise reason(path, error) from error
+        if not same:
+            raise InputError(f"{path} would be overwritten, and imgai has no record of it", "--overwrite replaces it")
+        return made.getvalue()
 
     def finish(self, job: Job) -> None:
         """Write what is written once of an input, when all of its pages are done."""
@@ -133,19 +153,7 @@ class Writer:
             shelf.clear()
 
 
-def _refuse_other(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Raise InputError for a file that holds something else than is to be written."""
-    made = io.BytesIO()
-    _write(content, made)
-    try:
-        same = path.read_bytes() == made.getvalue()
-    except OSError as error:
-        raise reason(path, error) from error
-    if not same:
-        raise InputError(f"{path} would be overwritten, and imgai has no record of it", "--overwrite replaces it")
-
-
-def _write(content: bytes | Callable[[BinaryIO], object], file: BinaryIO) -> None:
+def _write(content: Content, file: BinaryIO) -> None:
     if callable(content):
         content(file)
     else:

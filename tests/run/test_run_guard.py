@@ -264,6 +264,24 @@ def test_one_file_that_is_named_is_replaced_and_said(pair: Path, tmp_path: Path,
     assert "replaced" not in words.text
 
 
+def test_pages_of_a_file_that_is_named_replace_nothing(tmp_path: Path, find_light: Any) -> None:
+    pages = [Image.effect_noise((20, 16), 60 + 10 * number) for number in range(2)]
+    pages[0].save(tmp_path / "two.tif", save_all=True, append_images=pages[1:])
+    named, second = tmp_path / "m.png", tmp_path / "m-p0002.png"
+    for path in (named, second):
+        path.write_bytes(b"somebody's")
+    summary, words = find_light([tmp_path / "two.tif"], named)
+    assert (summary.failed, named.read_bytes(), second.read_bytes()) == (1, b"somebody's", b"somebody's")
+    assert f"{second} would be overwritten, and imgai has no record of it" in words.text
+    for options in ({"overwrite": True}, {}):  # the second time it is the same content
+        summary, words = find_light([tmp_path / "two.tif"], named, **options)
+        assert summary.done == 1
+        assert f"warning: {named} cannot be called so; it is {tmp_path / 'm-p0001.png'} to m-p0002.png" in words.said
+        assert words.said[-1].endswith(f"see {tmp_path / 'm-p0001.png'}")
+        assert "replaced" not in words.text
+    assert named.read_bytes() == b"somebody's"
+
+
 def test_a_table_that_is_named_is_replaced_and_said(pair: Path, tmp_path: Path, weigh: Any) -> None:
     table = tmp_path / "t.csv"
     table.write_text("somebody's")

@@ -77,9 +77,10 @@ class Words(Listener):
         self._less_deep += any(DEEP in output.get("lost", ()) for output in record["outputs"])
         if self._exact is not None:
             names = [Path(output["path"]).name for output in record["outputs"]]
-            if len(names) == 1 and names[0] != self._exact.name:
+            if names and self._exact.name not in names:
                 self._written = self._exact.with_name(names[0])
-                self._console.warn(f"{self._exact} cannot be called so; it is {self._written}")
+                last = f" to {names[-1]}" if len(names) > 1 else ""
+                self._console.warn(f"{self._exact} cannot be called so; it is {self._written}{last}")
 
     def _notice(self, job: Job, record: dict[str, Any]) -> None:
         """Say what a person should know of a file. What is not carried is said of the first; the others are counted."""
@@ -110,7 +111,7 @@ class Words(Listener):
             has = "1 picture has a hole" if len(self._wide) == 1 else f"{len(self._wide):,} pictures have holes"
             words = f"{has} over twice as wide as the {self._hole} pixels that the model fills well"
             self._console.warn(f"{words}, and it will look smooth: {names}")
-        if run.replaces is not None and (summary.done or options.outputs.table is not None):
+        if run.replaces is not None and self._written is None and (summary.done or options.outputs.table is not None):
             self._console.say(f"replaced {run.shown(run.replaces)}")
         parts = [f"{summary.done:,} done{self._speed(summary.done)}"]
         if summary.skipped:
