@@ -57,11 +57,11 @@ def _knock(address: str | None) -> None:
 
 
 def _hush() -> None:
-    """Let Ray put no lines among ours, say of workers that die, unless the program that calls us logs them."""
-    for name in ("ray", "ray.util.client.logsclient"):
-        if not (logger := logging.getLogger(name)).handlers:
-            logger.addHandler(logging.NullHandler())
-    logging.getLogger("ray.client_builder").setLevel(logging.WARNING)
+    """Keep what Ray logs, say of workers that die, from among our lines, unless the calling program set its level."""
+    if (logger := logging.getLogger("ray")).level == logging.INFO:  # as Ray sets it
+        logger.setLevel(logging.ERROR)
+    if not (logger := logging.getLogger("ray.util.client.logsclient")).handlers:  # what is logged at the other end
+        logger.addHandler(logging.NullHandler())
 
 
 class Cluster:

@@ -94,7 +94,7 @@ def records(out: Path) -> dict[str, list[str]]:
 
 
 def test_workers_do_what_a_local_run_does_though_one_is_killed_and_one_picture_kills(
-    cluster: Any, forty: Path, tmp_path: Path
+    cluster: Any, forty: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (forty / "bad.png").write_text("no picture")
     local = do(forty, tmp_path / "local", deadly=True, slow=0.05)
@@ -119,6 +119,7 @@ def test_workers_do_what_a_local_run_does_though_one_is_killed_and_one_picture_k
         for name in [f"{seed}.png" for seed in range(40)] + ["bad.png", "poison.png"]
     }
     assert not list((tmp_path / "out" / ".imgai" / "claims").iterdir())
+    assert "A worker died" not in capfd.readouterr().err, "what Ray logs is not among the lines of a run"
     (forty / "poison.png").unlink()
     again = do(forty, tmp_path / "out", deadly=True, slow=0.05)
     assert (again.summary.skipped, again.summary.failed) == (40, 1), "a local run goes on with it"
