@@ -18,8 +18,8 @@ from imgai.images.write import check_size, to_picture
 from imgai.kinds import CutoutParams, matte, scene
 from imgai.outputs.mask import Mask
 from imgai.plugin import Metadata, Page, Picture, Rendered
-from imgai.sample import Sample
 
+_BAND = 64  # rows that fit into the cache
 _DOUBT = 0.4
 """The uncertainty above which no clear subject was found; see `matte.doubt`."""
 
@@ -31,12 +31,12 @@ def render(page: Page) -> Iterator[Rendered]:
     assert format_ is not None
     if not formats()[format_].alpha and params.background == "transparent":
         raise UsageError(f"{format_} holds no transparency", "add --background white, or name a .png")
-    pixels = cutout_pixels(sample, page.output, params)
+    picture = to_picture(sample)
+    colors = np.ascontiguousarray(picture.pixels if picture.pixels.ndim == 3 else picture.pixels[..., None])
+    pixels, small = _cut_out(colors, picture.alpha, page.output, params)
     metadata = kept(metadata_of(sample), params.metadata)
     if scene.arranges(params):
-        shown = to_picture(sample).pixels
-        colors = shown if shown.ndim == 3 else shown[..., None]
-        pixels, metadata = scene.arranged(pixels, colors, metadata, params)
+        pixels, metadata = scene.arranged(pixels, colors, metadata, params, small)
     metadata = dataclasses.replace(metadata, duration=None, loop=None, poster=False, cicp=None)
     channels = pixels.shape[2]
     colors, alpha = (pixels[..., :-1], pixels[..., -1]) if channels in (2, 4) else (pixels, None)
@@ -76,58 +76,56 @@ def _png(pixels: np.ndarray, metadata: Metadata) -> bytes:
     )
 
 
-def cutout_pixels(sample: Sample, mask: Mask, params: CutoutParams) -> np.ndarray:
-    """Return the picture with its alpha multiplied by the mask.
+def _cut_out(
+    colors: np.ndarray, own: np.ndarray | None, mask: Mask, params: CutoutParams
+) -> tuple[np.ndarray, torch.Tensor | None]:
+    """Return a picture with its alpha multiplied by the mask, and its colours on the small grid, if that was needed.
 
-    Shape: ``(H, W, 4)``, or ``(H, W, 2)`` for a grey picture; uint8 or uint16."""
-    picture = to_picture(sample)
-    colors = np.ascontiguousarray(picture.pixels if picture.pixels.ndim == 3 else picture.pixels[..., None])
+    Shape: colors ``(H, W, C)`` and own alpha ``(H, W)``, uint8 or uint16, to ``(H, W, C + 1)``, ``(C, h, w)``.
+    """
     values = mask.values[: len(mask.labels)]
     alpha = values[0].numpy().copy() if len(values) == 1 else values.amax(dim=0).numpy()
     alpha = matte.levelled(alpha, params.threshold)
+    verdict, around, small = _settled(alpha, colors, own, params)
     result = np.empty((*alpha.shape, colors.shape[2] + 1), dtype=colors.dtype)
-    for channel in range(colors.shape[2]):  # channel by channel is four times as fast as all at once
-        result[..., channel] = colors[..., channel]
-    _finish(alpha, colors, result, picture.alpha, params)
-    deep = colors.dtype == np.uint16
-    covers = alpha.astype(np.uint16) * 257 if deep else alpha
-    if picture.alpha is not None:
-        white = np.iinfo(colors.dtype).max
-        covers = ((covers.astype(np.uint32) * picture.alpha + white // 2) // white).astype(colors.dtype)
-    result[..., -1] = covers
-    # Transparent pixels get no colour: files are smaller, and hidden content cannot be recovered.
-    result.view(f"u{result.itemsize * result.shape[2]}")[..., 0] *= covers > 0
-    return result
+    white = np.iinfo(colors.dtype).max
+    whole = result.view(f"u{result.itemsize * result.shape[2]}")[..., 0]
+    for top in range(0, len(alpha), _BAND):
+        rows = slice(top, top + _BAND)
+        for channel in range(colors.shape[2]):  # channel by channel is four times as fast as all at once
+            result[rows, :, channel] = colors[rows, :, channel]
+        covers = alpha[rows]
+        result[rows, :, -1] = covers if white == 255 else covers.astype(np.uint16) * 257
+        # Transparent pixels get no colour: files are smaller, and hidden content cannot be recovered.
+        whole[rows] *= covers > 0
+    places = matte.soft_places(alpha)
+    if places.size:
+        assert around is not None
+        matte.refine(alpha, around, verdict, result, places)
+    if own is not None:
+        result[..., -1] = (result[..., -1].astype(np.uint32) * own + white // 2) // white
+        whole *= result[..., -1] > 0
+    return result, small
 
 
-def _finish(
-    alpha: np.ndarray, colors: np.ndarray, result: np.ndarray, own: np.ndarray | None, params: CutoutParams
-) -> None:
-    """Decide uncertain areas as the options ask, and clean the colours of the edge, in place."""
+def _settled(
+    alpha: np.ndarray, colors: np.ndarray, own: np.ndarray | None, params: CutoutParams
+) -> tuple[matte.Verdict | None, matte.Local | None, torch.Tensor | None]:
+    """Decide uncertain areas as the options ask, in place. Returns what the rest of the edge is refined by."""
     small = matte.smaller(torch.from_numpy(alpha)[None, None])[0, 0]
-    verdict = None
+    verdict, around, shown = None, None, None
     size = float(np.sqrt(float((small >= 0.5).sum())))
     if params.alpha != "soft":
         verdict, extent = matte.judge(small, islands=params.islands, min_area=params.min_area)
         size = extent or size
-    around = None
-    if verdict is not None:
-        around = _around(small, colors, own, size, verdict)
+    if verdict is not None or params.alpha != "hard":
+        shown = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
+        visible = (
+            None if own is None else matte.smaller(torch.from_numpy(np.ascontiguousarray(own))[None, None])[0, 0] > 0.5
+        )
+        around = matte.local(shown, small, size, verdict, visible)
+    if verdict is not None and around is not None:
         matte.settle(alpha, matte.foreseen(verdict, around.trust))
     if params.alpha == "hard":
         np.copyto(alpha, np.where(alpha >= 128, np.uint8(255), np.uint8(0)))
-    places = matte.soft_places(alpha)
-    if places.size:
-        around = around or _around(small, colors, own, size, verdict)
-        matte.refine(alpha, colors, around, verdict, result, places)
-
-
-def _around(
-    small: torch.Tensor, colors: np.ndarray, own: np.ndarray | None, size: float, verdict: matte.Verdict | None
-) -> matte.Local:
-    """Return the local colours of subject and background on the small grid."""
-    shown = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
-    visible = (
-        None if own is None else matte.smaller(torch.from_numpy(np.ascontiguousarray(own))[None, None])[0, 0] > 0.5
-    )
-    return matte.local(shown, small, size, verdict, visible)
+    return verdict, around, shown

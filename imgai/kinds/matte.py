@@ -36,33 +36,17 @@ _ENDS = 0.05  # alpha closer to 0 or 1 than this becomes 0 or 1
 _NOISE = 0.02  # difference of colours that is noise, squared distance in RGB
 _CHUNK = 1 << 16  # pixels at a time
 _OPEN, _OUTSIDE, _INSIDE, _GONE, _FILLED = range(5)
-_LEVELS = np.arange(256, dtype=np.uint8)
-_FATES = np.concatenate(
-    (
-        _LEVELS,
-        np.where(_LEVELS < 243, 0, 255).astype(np.uint8),
-        np.where(_LEVELS > 12, 255, 0).astype(np.uint8),
-        np.zeros(256, dtype=np.uint8),
-        np.full(256, 255, dtype=np.uint8),
-    )
-)
-"""The new value for each level of alpha: in the band, outside, inside, in a removed part, in a filled hole.
+_STEPS = 8  # steps in which the bounds of certain levels in a cell of the band are quantized
+_FIRST = 5  # from this index on, fates are of cells of the band
+_IN_STEPS = [(low, high) for low in range(_STEPS) for high in range(_STEPS)]
+_LOW = np.array((0, 242, 12, 255, 0, *((255 * low - 1) // _STEPS for low, _ in _IN_STEPS))).clip(0).astype(np.uint8)
+_HIGH = np.array((255, 243, 13, 255, 0, *(255 - (255 * high - 1) // _STEPS for _, high in _IN_STEPS))).clip(0, 255)
+_HIGH[_FIRST:] = np.maximum(_HIGH[_FIRST:], _LOW[_FIRST:] + 1)
+_HIGH = _HIGH.astype(np.uint8)
+"""For each fate of a cell the level of alpha up to which it becomes 0, and the one from which it becomes 255: in the
+band, outside, inside, in a removed part, in a filled hole.
 
 Outside, values that the model is sure of stay: they belong to structures too thin for the small grid."""
-
-
-_STEPS = 8  # steps in which the bounds of certain levels in a cell of the band are quantized
-_FIRST = len(_FATES) // 256  # from this index on, fates are of cells of the band
-_FATES = np.concatenate(
-    (
-        _FATES,
-        *(
-            np.where(255 * low / _STEPS > _LEVELS, 0, np.where(255 - 255 * high / _STEPS < _LEVELS, 255, _LEVELS))
-            for low in range(_STEPS)
-            for high in range(_STEPS)
-        ),
-    )
-).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +90,7 @@ class Verdict:
 
     distance: signed distance to the edge, positive inside, as a fraction of the undecided band; ``(h, w)``.
     band: the width of the band, in cells.
-    fate: a row of `_FATES` for each cell; ``(h, w)`` uint8.
+    fate: an index into `_LOW` and `_HIGH` for each cell; ``(h, w)`` uint8.
     """
 
     distance: Tensor
@@ -235,20 +219,41 @@ def foreseen(verdict: Verdict, trust: Tensor) -> Verdict:
 
 def box_mean(values: Tensor, radius: int) -> Tensor:
     """Return the mean over a square window of side ``2 * radius + 1`` (separable). Shape: ``(C, h, w)``, unchanged."""
+    if radius > _WIDE:
+        return _running_mean(_running_mean(values, radius, 1), radius, 2)
     side = 2 * radius + 1
     down = F.avg_pool2d(values[None], (side, 1), 1, (radius, 0), count_include_pad=False)
     return F.avg_pool2d(down, (1, side), 1, (0, radius), count_include_pad=False)[0]
+
+
+_WIDE = 7
+"""The radius above which differences of running sums are faster than sums."""
+
+
+def _running_mean(values: Tensor, radius: int, axis: int) -> Tensor:
+    count = values.shape[axis]
+    sums = np.zeros([each + (number == axis) for number, each in enumerate(values.shape)])  # float64, to lose nothing
+    np.cumsum(values.numpy(), axis=axis, out=sums[:, 1:] if axis == 1 else sums[..., 1:])
+    first, last = np.maximum(np.arange(count) - radius, 0), np.minimum(np.arange(count) + radius + 1, count)
+    mean = (sums.take(last, axis) - sums.take(first, axis)) / (last - first).reshape((-1, 1) if axis == 1 else -1)
+    return torch.from_numpy(mean.astype(np.float32))
 
 
 def settle(alpha: np.ndarray, verdict: Verdict) -> None:
     """Set alpha outside of the band and in removed parts, in place. Shape: alpha ``(H, W)`` uint8."""
     height, width = alpha.shape
     h, w = verdict.fate.shape
-    rows, columns = (np.arange(height) * h) // height, (np.arange(width) * w) // width
-    offsets = verdict.fate.astype(np.uint16) << 8
-    for top in range(0, height, 64):  # few enough rows for the cache
-        band = alpha[top : top + 64]
-        band[...] = _FATES[offsets[rows[top : top + 64]][:, columns] | band]
+    columns = (np.arange(width) * w) // width
+    low, high = (bounds[verdict.fate][:, columns] for bounds in (_LOW, _HIGH))
+    gone = verdict.fate == _GONE
+    for row in range(h):
+        band = alpha[-(-row * height // h) : -(-(row + 1) * height // h)]  # the pixels of a row of cells
+        # Integers of 8 bits alone, which a processor takes many at a time; -1 is all bits.
+        stays, full = (band > low[row]).view(np.uint8), (band >= high[row]).view(np.uint8)
+        band &= np.negative(stays, out=stays)
+        band |= np.negative(full, out=full)
+        if gone[row].any():
+            band[:, gone[row][columns]] = 0
 
 
 def soft_places(alpha: np.ndarray) -> np.ndarray:
@@ -256,49 +261,45 @@ def soft_places(alpha: np.ndarray) -> np.ndarray:
     return np.flatnonzero((alpha - np.uint8(1)) < np.uint8(254))
 
 
-def refine(
-    alpha: np.ndarray,
-    colors: np.ndarray,
-    around: Local,
-    verdict: Verdict | None,
-    result: np.ndarray,
-    places: np.ndarray,
-) -> None:
-    """Set alpha and the colours of every soft pixel, in place.
+def refine(alpha: np.ndarray, around: Local, verdict: Verdict | None, result: np.ndarray, places: np.ndarray) -> None:
+    """Set alpha and the colours of every soft pixel of the result, in place.
 
-    Shape: alpha ``(H, W)`` uint8; colors ``(H, W, C)`` and result ``(H, W, C + 1)`` of one dtype, uint8 or uint16. The
-    result already has the colours of the picture. places: the result of `soft_places`. Without a verdict only colours
-    are set, not alpha.
+    Shape: alpha ``(H, W)`` uint8; result ``(H, W, C + 1)``, uint8 or uint16. The result already has the colours of the
+    picture and this alpha. places: the result of `soft_places`. Without a verdict only colours are set, not alpha.
     """
-    width, channels = alpha.shape[1], colors.shape[2]
-    white = float(np.iinfo(colors.dtype).max)
+    width, channels = alpha.shape[1], result.shape[2] - 1
+    white = int(np.iinfo(result.dtype).max)
     maps = around.stacked()
     if verdict is not None:
         maps = torch.cat((maps, verdict.distance[None].clamp(-2, 2)))
         push = 0.5 / (verdict.band * max(alpha.shape) / max(verdict.fate.shape))  # of a pixel nearer to the middle
     flat_alpha = alpha.reshape(-1)
-    flat_before = flat_alpha if verdict is None else flat_alpha.copy()
     # Pixels are read and written as single integers, which is several times as fast as by channel.
     whole = result.view(f"u{result.itemsize * result.shape[2]}").reshape(-1)
     for begin in range(0, len(places), _CHUNK):
         chunk = places[begin : begin + _CHUNK]
         here = sampled(maps, chunk, alpha.shape)
         pixels = whole[chunk].view(result.dtype).reshape(len(chunk), channels + 1)
-        shown = _planes(pixels, channels, white)
+        shown = _planes(pixels, channels, float(white))
         front, back = here[:channels], here[channels : 2 * channels]
         cover = torch.from_numpy(flat_alpha[chunk]).float().div_(255)
         if verdict is not None:
-            contrast = _slope(flat_before, chunk, width).add_(push).reciprocal_().mul_(_STEEPEST).clamp_(1, _CONTRAST)
+            contrast = _slope(flat_alpha, chunk, width).add_(push).reciprocal_().mul_(_STEEPEST).clamp_(1, _CONTRAST)
             cover = _opened(cover, shown, front, back, here[2 * channels], here[-1], contrast)
-            flat_alpha[chunk] = cover.mul(255).add_(0.5).to(torch.uint8).numpy()
-            # Opaque pixels keep their colours; transparent pixels have none.
-            mixed = torch.nonzero((cover > 0) & (cover < 1)).squeeze(1)
-            chunk, pixels, cover = chunk[mixed.numpy()], pixels[mixed.numpy()], cover[mixed]
-            front, back, shown = (each.index_select(1, mixed) for each in (front, back, shown))
+            covers = cover.mul(255).add_(0.5).to(torch.uint8).numpy()
+            pixels[:, -1] = covers if white == 255 else covers.astype(np.uint16) * 257
         # front + cover * (shown - cover * front - (1 - cover) * back)
-        clean = torch.addcmul(shown - back, cover, front - back, value=-1).mul_(cover).add_(front).clamp_(0, 1)
-        pixels[:, :-1] = clean.mul_(white).add_(0.5).numpy().astype(colors.dtype).T
-        whole[chunk] = pixels.view(whole.dtype)[:, 0]
+        clean = torch.addcmul(shown.sub(back), cover, front - back, value=-1).mul_(cover).add_(front).clamp_(0, 1)
+        levels = clean.mul_(white).add_(0.5).numpy().astype(result.dtype)
+        if verdict is None:
+            pixels[:, :-1] = levels.T
+            whole[chunk] = pixels.view(whole.dtype)[:, 0]
+            continue
+        # Opaque pixels keep their colours; transparent pixels have none.
+        opaque = (cover == 1).numpy()
+        for channel in range(channels):
+            pixels[:, channel] = np.where(opaque, pixels[:, channel], levels[channel])
+        whole[chunk] = pixels.view(whole.dtype)[:, 0] * (pixels[:, -1] > 0)
 
 
 def sampled(maps: Tensor, places: np.ndarray, size: tuple[int, ...]) -> Tensor:

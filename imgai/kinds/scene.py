@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -52,35 +52,78 @@ def arranges(params: CutoutParams) -> bool:
 
 
 def arranged(
-    cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams
+    cut: np.ndarray, colors: np.ndarray, metadata: Metadata, params: CutoutParams, small: Tensor | None = None
 ) -> tuple[np.ndarray, Metadata]:
     """Compose a cut-out as the options ask, and return its metadata too. Only soft pixels are computed.
 
     Shape: cut ``(H, W, C + 1)`` with alpha, black where it is transparent; colors ``(H, W, C)``, the picture that it
-    was cut from; returns ``(h, w, C + 1)``, or ``(h, w, C)`` over a background. A coloured background turns grey
-    pictures into RGB.
+    was cut from; small the same on the small grid, if that is known, ``(C, h, w)``; returns ``(h, w, C + 1)``, or
+    ``(h, w, C)`` over a background. A coloured background turns grey pictures into RGB.
     """
     frame = framed(cut[..., -1], params)
     placed = _placed(cut, frame)
-    alpha, channels, white = placed[..., -1], placed.shape[2] - 1, np.iinfo(cut.dtype).max
-    soft = _between(alpha)
-    fallen = _fallen(torch.from_numpy(np.ascontiguousarray(alpha))[None]) if params.shadow else None
-    if fallen is not None:
-        soft |= _reached(fallen, alpha.shape) & (alpha < white)
-    ground = _ground(colors, cut[..., -1], frame, metadata, params)
-    result = placed.copy() if ground is None else _grounded(placed, ground)
-    flat, before = result.reshape(-1, result.shape[2]), placed.reshape(-1, channels + 1)
-    under = None if ground is None else ground.reshape(len(ground), -1)
-    for chunk in _chunks(np.flatnonzero(soft)):
-        shown = _planes(before[chunk].T)
-        if fallen is not None:
-            shadow = matte.sampled(fallen, chunk, alpha.shape).mul_(_SHADOW)
-            shown = _over(shown, torch.cat((shadow.new_zeros((channels, len(chunk))), shadow)))
-        if under is not None:
-            shown = shown if len(under) == channels else torch.cat((shown[:1].expand(3, -1), shown[1:]))
-            shown = _laid(shown, _planes(under if under.shape[1] == 1 else under[:, chunk]))
-        flat[chunk] = shown.clamp_(0, 1).mul_(white).add_(0.5).numpy().astype(cut.dtype).T
+    ground = _ground(colors, cut[..., -1], frame, metadata, params, small)
+    if ground is not None and ground.shape[0] > placed.shape[2] - 1:
+        placed = np.ascontiguousarray(placed[..., (0, 0, 0, 1)])
+    fallen = _fallen(torch.from_numpy(np.ascontiguousarray(placed[..., -1]))[None]) if params.shadow else None
+    if ground is None and fallen is None:
+        return placed, _settled(metadata, placed, frame)
+    under = _shaded(ground, fallen, placed.shape[2] - 1, frame.size, placed.dtype)
+    result = _over(placed, under)
+    result = result if ground is None else result[..., :-1]
     return result, _settled(metadata, result, frame)
+
+
+def _shaded(
+    ground: Tensor | None, fallen: Tensor | None, channels: int, size: tuple[int, int], dtype: np.dtype[Any]
+) -> np.ndarray:
+    """Return what lies under the subject, with its alpha: a background, a shadow, or a shadow on a background.
+
+    Shape: ground ``(C, h, w)`` on any grid, fallen ``(1, h, w)`` to ``(*size, channels + 1)``, or ``(1, 1, ...)`` where
+    all of it is alike.
+    """
+    depth = 8 * dtype.itemsize
+    if ground is not None and fallen is not None:
+        shadow = fallen if ground.shape[1:] == (1, 1) else _spread(fallen, (ground.shape[1], ground.shape[2]))
+        below = to_float(ground).expand(channels, -1, -1) * (1 - _SHADOW * shadow)
+    elif fallen is not None:
+        below = (_SHADOW * fallen).repeat(channels + 1, 1, 1)
+        below[:-1] = 0
+    else:
+        assert ground is not None
+        below = ground.expand(channels, -1, -1)
+    if len(below) == channels:
+        solid = torch.ones_like(below[:1]) if below.is_floating_point() else torch.full_like(below[:1], 2**depth - 1)
+        below = torch.cat((below, solid))
+    below = below[None].contiguous(memory_format=torch.channels_last)
+    if below.shape[2:] not in ((1, 1), size):
+        # Levels of 8 bits are interpolated as such, many times as fast as in float.
+        below = quantize(below, 8) if depth == 8 else below
+        below = F.interpolate(to_float(below) if depth == 16 else below, size, mode="bilinear")
+    return np.ascontiguousarray(quantize(below, depth)[0].permute(1, 2, 0).numpy())
+
+
+def _spread(values: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(values[None], size, mode="bilinear")[0]
+
+
+def _over(placed: np.ndarray, under: np.ndarray) -> np.ndarray:
+    """Composite a cut-out over what lies under it. Shape: ``(h, w, C + 1)``, of under also ``(1, 1, C + 1)``; kept."""
+    result = np.empty_like(placed)
+    kind = np.dtype(f"u{placed.itemsize * placed.shape[2]}")  # pixels as single integers
+    above, below, whole = (each.view(kind)[..., 0] for each in (placed, under, result))
+    for top in range(0, len(placed), _BAND):  # few enough rows for the cache
+        rows = slice(top, top + _BAND)
+        # Transparent pixels of a cut-out are 0.
+        np.multiply(below if len(below) == 1 else below[rows], placed[rows, :, -1] == 0, out=whole[rows])
+        whole[rows] |= above[rows]
+    white = int(np.iinfo(placed.dtype).max)
+    flat, of_under = result.reshape(-1, result.shape[2]), under.reshape(-1, under.shape[2])
+    for chunk in _chunks(np.flatnonzero(_between(placed[..., -1]))):
+        front, back = _planes(flat[chunk].T), _planes(of_under if len(of_under) == 1 else of_under[chunk]).T
+        shown = _composed(front, back) if int(under[0, 0, -1]) < white else _laid(front, back[:-1])
+        flat[chunk, : len(shown)] = shown.clamp_(0, 1).mul_(white).add_(0.5).numpy().astype(placed.dtype).T
+    return result
 
 
 def _between(alpha: np.ndarray) -> np.ndarray:
@@ -92,23 +135,6 @@ def _between(alpha: np.ndarray) -> np.ndarray:
 def _planes(pixels: np.ndarray) -> Tensor:
     """Convert integer pixels to float32 in [0, 1]. Shape: any; unchanged."""
     return torch.from_numpy(pixels.astype(np.float32)).div_(np.iinfo(pixels.dtype).max)
-
-
-def _grounded(placed: np.ndarray, ground: np.ndarray) -> np.ndarray:
-    """Put opaque pixels over a background; soft ones are to be computed. Transparent pixels are black in a cut-out.
-
-    Shape: ``(h, w, C + 1)`` and ``(C, h, w)``, or ``(C, 1, 1)`` for one colour, of one dtype, to ``(h, w, C)``.
-    """
-    result = np.empty((*placed.shape[:2], len(ground)), dtype=placed.dtype)
-    for top in range(0, len(placed), _BAND):  # few enough rows for the cache
-        rows = slice(top, top + _BAND)
-        clear = np.where(placed[rows, :, -1] == 0, np.iinfo(placed.dtype).max, 0).astype(placed.dtype)
-        for channel, under in enumerate(ground):
-            of = min(channel, placed.shape[2] - 2)
-            np.bitwise_or(
-                placed[rows, :, of], clear & (under if len(under) == 1 else under[rows]), result[rows, :, channel]
-            )
-    return result
 
 
 def framed(alpha: np.ndarray, params: CutoutParams) -> Frame:
@@ -208,37 +234,35 @@ def _fallen(alpha: Tensor) -> Tensor:
     return soft[:, radius:-radius, radius:-radius]
 
 
-def _reached(small: Tensor, size: tuple[int, ...]) -> np.ndarray:
-    """Return where values of the small grid, interpolated, are not 0. Shape: ``(1, h, w)`` to ``(H, W)`` bool."""
-    near = F.max_pool2d(small[None], 3, 1, 1)[0, 0].numpy() > 1e-4
-    rows, columns = ((np.arange(side) * count) // side for side, count in zip(size, near.shape, strict=True))
-    return np.asarray(near[rows][:, columns])
-
-
-def _over(front: Tensor, back: Tensor) -> Tensor:
-    """Composite one picture with alpha over another. Shape: ``(C + 1, h, w)``."""
+def _composed(front: Tensor, back: Tensor) -> Tensor:
+    """Composite pixels with alpha over others with alpha. Shape: ``(C + 1, N)``, unchanged."""
     alpha = front[-1:] + back[-1:] * (1 - front[-1:])
     colors = front[:-1] * front[-1:] + back[:-1] * back[-1:] * (1 - front[-1:])
     return torch.cat((colors / alpha.clamp_min(1e-4), alpha))
 
 
 def _laid(shown: Tensor, ground: Tensor) -> Tensor:
-    """Composite a picture with alpha over an opaque one. Shape: ``(C + 1, h, w)``, ``(C, h, w)`` to ``(C, h, w)``."""
+    """Composite pixels with alpha over opaque ones. Shape: ``(C + 1, N)``, ``(C, N)`` to ``(C, N)``."""
     return shown[:-1] * shown[-1:] + ground * (1 - shown[-1:])
 
 
 def _ground(
-    colors: np.ndarray, alpha: np.ndarray, frame: Frame, metadata: Metadata, params: CutoutParams
-) -> np.ndarray | None:
-    """Return the background at the size of the frame, in the colour space and the depth of the file.
+    colors: np.ndarray,
+    alpha: np.ndarray,
+    frame: Frame,
+    metadata: Metadata,
+    params: CutoutParams,
+    small: Tensor | None,
+) -> Tensor | None:
+    """Return the background in the colour space of the file, at the size of the frame or, if it is smooth, smaller.
 
-    Shape: ``(C, h, w)``, or ``(C, 1, 1)`` for one colour.
+    Shape: ``(C, h, w)``, or ``(C, 1, 1)`` for one colour; of the depth of the file, or float.
     """
     name, depth = params.background, 8 * colors.itemsize
     if name == "transparent":
         return None
     if name == "blur":
-        return _blurred(colors, alpha, frame)
+        return _blurred(colors, alpha, frame, small)
     if is_color(name):
         made = _color(name)
         if metadata.gray and len(made.unique()) == 1:
@@ -254,7 +278,7 @@ def _ground(
         there = to_float(made)[None]
         seen = torch.zeros_like(there)
         made = space.changed(seen, seen, there)[0]
-    return quantize(made, depth).numpy()
+    return quantize(made, depth)
 
 
 @lru_cache(maxsize=2)
@@ -268,10 +292,14 @@ def _covering(path: Path, time: int, size: tuple[int, int], depth: int) -> Tenso
     return quantize(image[0, :, y : y + size[0], x : x + size[1]], depth)
 
 
-def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> np.ndarray:
-    """Return the blurred picture without its subject, extended beyond its edges. Shape: ``(C, h, w)``."""
+def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame, small: Tensor | None) -> Tensor:
+    """Return the blurred picture without its subject, extended beyond its edges, on a coarse grid.
+
+    Shape: ``(C, h, w)``.
+    """
     height, width = alpha.shape
-    small = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
+    if small is None:
+        small = matte.smaller(torch.from_numpy(colors).permute(2, 0, 1)[None])[0]
     seen = 1 - matte.smaller(torch.from_numpy(np.ascontiguousarray(alpha))[None, None])[0]
     radius = max(1, round(_BLURRED * max(small.shape[-2:])))
     values = torch.cat((small * seen.square(), seen.square() + 1e-3))
@@ -289,10 +317,7 @@ def _blurred(colors: np.ndarray, alpha: np.ndarray, frame: Frame) -> np.ndarray:
     y = (torch.arange(rows) + 0.5) * (frame.height / rows) + frame.top
     x = (torch.arange(columns) + 0.5) * (frame.width / columns) + frame.left
     grid = torch.stack(torch.broadcast_tensors((2 * x / width - 1)[None], (2 * y / height - 1)[:, None]), -1)
-    coarse = F.grid_sample(ground[None], grid[None], padding_mode="border", align_corners=False)
-    coarse = quantize(coarse, 8) if colors.dtype == np.uint8 else coarse
-    made = F.interpolate(coarse, frame.size, mode="bilinear")[0]
-    return quantize(made, 8 * colors.itemsize).numpy()
+    return F.grid_sample(ground[None], grid[None], padding_mode="border", align_corners=False)[0]
 
 
 def _settled(metadata: Metadata, pixels: np.ndarray, frame: Frame) -> Metadata:
