@@ -1,6 +1,6 @@
-"""Draw the picture at the top of the README: what `imgai segment` makes of example pictures.
+"""Draw what `imgai segment` makes of example pictures, at the top of the README, and the picture of docs/cutouts.md.
 
-    python examples/make_sheet.py docs/segment.jpg
+    python examples/make_sheet.py docs/segment.jpg docs/cutouts.jpg
 
 The photographs are scikit-image's (public domain, CC0), the page is of this folder, the nuclei are drawn.
 """
@@ -17,7 +17,8 @@ from PIL import Image
 from scipy import ndimage
 
 HERE = Path(__file__).parent
-SIDE = 300
+SIDE, GAP = 300, 8
+IMGAI = (sys.executable, "-m", "imgai.cli.main")
 
 
 def nuclei(path: Path, side: int = 420, seed: int = 4) -> None:
@@ -51,11 +52,30 @@ def square(image: Image.Image) -> Image.Image:
 
 
 def segment(path: Path, out: Path, model: str, kinds: str) -> None:
-    command = [sys.executable, "-m", "imgai.cli.main", "segment", str(path), "--out", str(out), "--quiet"]
-    subprocess.run([*command, "--model", model, "--as", kinds, "--force"], check=True)
+    words = ["segment", str(path), "--out", str(out), "--model", model, "--as", kinds, "--force", "--quiet"]
+    subprocess.run([*IMGAI, *words], check=True)
 
 
-def main(target: Path) -> None:
+def cut_out(target: Path) -> None:
+    """A photograph, its cut-out, the same on white with a shadow, and over its own ground out of focus."""
+    from skimage import data
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "astronaut.png"
+        Image.fromarray(data.astronaut()).save(path)
+        pictures = [path]
+        for number, more in enumerate(((), ("--background", "white", "--shadow", "--crop"), ("--background", "blur"))):
+            pictures.append(Path(folder) / f"{number}.png")
+            words = ["segment", str(path), "--out", str(pictures[-1]), "--as", "cutout", *more, "--quiet"]
+            subprocess.run([*IMGAI, *words], check=True)
+        sheet = Image.new("RGB", (4 * (SIDE + GAP) - GAP, SIDE), "white")
+        for column, picture in enumerate(pictures):
+            sheet.paste(square(Image.open(picture)), (column * (SIDE + GAP), 0))
+        sheet.save(target, quality=85)
+
+
+def segmented(target: Path) -> None:
+    """Photographs, pages and nuclei, with what is made of them."""
     from skimage import data
 
     with tempfile.TemporaryDirectory() as folder:
@@ -80,4 +100,5 @@ def main(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    segmented(Path(sys.argv[1]))
+    cut_out(Path(sys.argv[2]))

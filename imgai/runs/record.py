@@ -108,6 +108,8 @@ def record_of(job: Job, specs: Sequence[StepSpec], run: str) -> dict[str, Any]:
         record["width"], record["height"], record["pages"] = job.size
     ranges = {step: [ends for _, ends in sorted(pages.items())] for step, pages in job.ranges.items()}
     record |= _results(specs, {each.name: job.noted(each.name) for each in specs}, ranges)
+    if job.words:
+        record["warnings"] = [words.removeprefix(f"{job.plan.input.name}: ") for words in job.words]
     if job.error is not None:
         record["error"] = job.error.message if isinstance(job.error, ImgaiError) else str(job.error)
         if isinstance(job.error, ImgaiError) and job.error.hint:

@@ -82,6 +82,7 @@ class InputRecord(TypedDict):
     normalized: NotRequired[list[list[float]]]
     data: NotRequired[Any]
     steps: NotRequired[list[StepRecord]]
+    warnings: NotRequired[list[str]]
     error: NotRequired[str]
     hint: NotRequired[str]
     output: NotRequired[str]

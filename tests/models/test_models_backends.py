@@ -20,8 +20,10 @@ from imgai.options import Machine
 from imgai.plugin import Model
 from imgai.predict.backends import _MODULES, _TABLE, choose_backend, onnx
 from imgai.predict.backends.export import check, export, key
+from imgai.predict.backends.whole import write
 from imgai.predict.device import choose_devices
 from imgai.predict.machine import place
+from imgai.predict.spec import StepSpec
 from imgai.registry import load_registry
 from tests.models.conftest import Command
 
@@ -139,6 +141,17 @@ print(key(network, (torch.rand(1, 3, 16, 16),), any_size=True))
     keys = {run.stdout for run in runs}
     assert len(keys) == 1
     assert len(keys.pop()) == 65
+
+
+@pytest.mark.parametrize("missing", ["onnx", "onnxruntime"])
+def test_an_export_names_the_extra_that_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    needs("onnx")
+    registry = load_registry()
+    spec = StepSpec(registry.task("segment"), registry.model("segment", "subject"))
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(PluginError, match=f"need {missing}") as caught:
+        write(spec, tmp_path / "a.onnx")
+    assert caught.value.hint == "pip install 'imgai[onnx]'"
 
 
 def test_an_exported_model_runs_as_a_file(command: Command, cat: Path, tmp_path: Path) -> None:

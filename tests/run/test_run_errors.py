@@ -270,3 +270,12 @@ def test_a_network_that_fails_fails_its_picture_alone(
     summary, words = find_light([tmp_path / "in"], tmp_path / "out")
     assert (summary.done, summary.failed) == (4, 1)
     assert "black.png: the model lightness failed: ValueError: no black, please" in words.text
+
+
+def test_what_is_told_of_a_picture_is_in_its_record_too(tmp_path: Path, find_light: Any, make_picture: Any) -> None:
+    whole = make_picture(tmp_path / "in" / "whole.jpg")
+    (tmp_path / "in" / "cut.jpg").write_bytes(whole.read_bytes().removesuffix(b"\xff\xd9"))
+    _, words = find_light([tmp_path / "in"], tmp_path / "out", json=True)
+    records = {Path(record["input"]).name: record for record in map(json.loads, words.lines[:2])}
+    assert records["cut.jpg"]["warnings"] == ["it lacks its end marker"]
+    assert "warnings" not in records["whole.jpg"]

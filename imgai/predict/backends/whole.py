@@ -11,7 +11,7 @@ from imgai.errors import PluginError
 from imgai.outputs import output_of
 from imgai.plugin import Predictor
 from imgai.predict.backends.export import check, export, flat
-from imgai.predict.foreign.graph import session
+from imgai.predict.foreign.graph import library, session
 from imgai.predict.load import load_predictor
 from imgai.predict.spec import StepSpec
 
@@ -37,6 +37,8 @@ def write(spec: StepSpec, path: Path) -> Whole:
     The graph was compared with the model at several sizes, within 1e-4.
     Raises PluginError for a model that cannot be a graph.
     """
+    for name in ("onnx", "onnxruntime"):
+        library(name)  # torch says that it is missing, but not how to get it
     model = spec.model
     predictor = load_predictor(spec, model, CPU)
     if predictor.survey is not None:

@@ -50,7 +50,7 @@ def graph_of(path: Path) -> Graph:
     Raises PluginError, in one line, for a file that holds none, operators that are not ONNX's, numbers in other files,
     and values that are not finite.
     """
-    onnx = _library("onnx")
+    onnx = library("onnx")
     if path.stat().st_size > _LARGEST:
         raise PluginError(f"{path} has more than 2 GB", "graphs of that size are not read")
     try:
@@ -121,12 +121,12 @@ class OnnxNetwork(nn.Module):
 
 def runtime_version() -> str:
     """The version of ONNX Runtime."""
-    return str(_library("onnxruntime").__version__)
+    return str(library("onnxruntime").__version__)
 
 
 def session(graph: Path | bytes, device: torch.device) -> Any:
     """A graph, opened on a device. Raises PluginError, in one line, if it cannot be."""
-    runtime = _library("onnxruntime")
+    runtime = library("onnxruntime")
     provider = _PROVIDERS.get(device.type)
     if provider not in runtime.get_available_providers():
         raise PluginError(
@@ -208,7 +208,8 @@ def _check_finite(path: Path, tensor: Any, onnx: Any) -> None:
             raise PluginError(f"{path} holds values that are not finite in {tensor.name}", "its training has failed")
 
 
-def _library(name: str) -> Any:
+def library(name: str) -> Any:
+    """Import onnx or onnxruntime. Raises PluginError, with how to get it, if it is not there."""
     try:
         return __import__(name)
     except ImportError as error:
