@@ -19,6 +19,8 @@ from typing import NoReturn
 
 from imgai.errors import EXIT_INTERRUPTED
 
+_TOLD = (signal.SIGINT, signal.SIGTERM)
+
 HANG = 124
 """The exit code of a child that took too long."""
 
@@ -46,9 +48,12 @@ class Child:
         sys.stdout.flush()
         sys.stderr.flush()
         self._before = _resident()
+        # A child that has not had the processor yet would meet a signal as Python does, before it is `_be`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
         self.pid = os.fork()
         if self.pid == 0:
             _be(work, words)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
 
     def kill(self, number: signal.Signals) -> None:
         """Send a signal; it may have ended by then."""
@@ -141,9 +146,10 @@ def _be(work: Callable[[], object], words: Path) -> NoReturn:
         descriptor = os.open(words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _TOLD:
             # A signal before `main` has set handlers of its own meets Python, not imgai: no traceback of it counts.
             signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _TOLD)
         work()
         code = 0
     except SystemExit as end:
