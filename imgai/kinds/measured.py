@@ -46,7 +46,9 @@ def render_boxes(page: Page) -> dict[str, Any]:
         width, height = row.x1 - row.x0, row.y1 - row.y0
         top, left = min(int(row.y0), pixels.shape[0] - 1), min(int(row.x0), pixels.shape[1] - 1)
         part = pixels[top : max(top + 1, round(row.y1)), left : max(left + 1, round(row.x1))]
-        mean = part.reshape(-1, pixels.shape[2]).mean(axis=0, dtype=np.float64)[None]
+        # Channel by channel, in whole numbers: several times as fast as all at once.
+        sums = [part[..., channel].sum(dtype=np.int64) for channel in range(part.shape[2])]
+        mean = np.array([sums]) / (part.shape[0] * part.shape[1])
         # 0 is the centre of the first pixel, as in the measures of masks.
         place = ((row.x0 + row.x1) / 2 - 0.5, (row.y0 + row.y1) / 2 - 0.5, row.x0, row.y0, row.x1, row.y1)
         values = (*place, width * height, 2 * (width + height))
