@@ -32,7 +32,8 @@ def address_of(named: str | Path | None) -> str | None:
         other = _OTHER.fullmatch(text)
         if other is not None and not os.path.lexists(f"{other[1]}:"):
             words = f"an address of {other[1]}:// is not known"  # the rest may hold a password
-            raise UsageError(words, f"name a file or a folder, or s3://, gs://, az://; {see('scale')}")
+            hint = "download pictures first, as with curl -LO; or name a file, a folder, or s3://, gs://, az://"
+            raise UsageError(words, f"{hint}; {see('scale')}")
         return None
     address = f"{match[1]}://{'/' if match[1] == 'file' else ''}{match[2].rstrip('/')}"
     parts = urlsplit(address)

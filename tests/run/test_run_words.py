@@ -239,7 +239,7 @@ def test_what_is_no_picture_says_what_to_do_first(
 
 
 def test_an_address_and_films_in_a_folder_say_what_to_do_first(pair: Path, tmp_path: Path, find_light: Any) -> None:
-    with pytest.raises(UsageError, match=r"is an address.*curl -LO ftp://example\.org/a\.jpg"):
+    with pytest.raises(UsageError, match=r"ftp:// is not known.*curl -LO"):
         find_light(["ftp://example.org/a.jpg"], tmp_path / "out")
     (pair / "clip.mp4").write_bytes(b"film")
     _, words = find_light([pair], tmp_path / "out")
