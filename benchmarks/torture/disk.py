@@ -18,15 +18,14 @@ class Disk:
         self._right: dict[int, dict[str, str]] = {}
         self._sizes: dict[int, list[int]] = {}
         self.mounts = self._mount(64)
+        if self.mounts:
+            self._umount()
 
     def _mount(self, kilobytes: int) -> bool:
         out = self._folder / "out"
         out.mkdir(parents=True, exist_ok=True)
         words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(out)]
-        mounted = subprocess.run(words, capture_output=True, check=False).returncode == 0
-        if mounted and kilobytes == 64:
-            self._umount()
-        return mounted
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
     def _umount(self) -> None:
         subprocess.run(["umount", str(self._folder / "out")], check=True)
@@ -48,7 +47,9 @@ class Disk:
         shutil.rmtree(out, ignore_errors=True)
         try:
             if full:
-                self._mount(max(8, int(sum(self._sizes[number]) / 1024 * chance.uniform(0.05, 0.95)) // 4 * 4))
+                size = max(8, int(sum(self._sizes[number]) / 1024 * chance.uniform(0.05, 0.95)) // 4 * 4)
+                if not self._mount(size):
+                    raise RuntimeError(f"{out} could not be mounted with {size} KB")
                 ended = command(list(RUNS[number]), self._folder).wait()
             else:
                 # Within the last block of a file is where a part of a write is taken.
@@ -56,7 +57,7 @@ class Disk:
                 ended = command(list(RUNS[number]), self._folder, largest=largest).wait()
             made, hidden = hashes(out), left_overs(out)
         finally:
-            if full:
+            if full and out.is_mount():  # else what went wrong is told, not this
                 self._umount()
         right = self._right[number]
         what = "a full disk" if full else "short writes"
