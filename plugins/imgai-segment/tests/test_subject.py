@@ -91,13 +91,25 @@ def test_presence_lowers_the_mask_where_the_picture_speaks_against_it() -> None:
     torch.testing.assert_close(lowered[1], logits[1] - 2.5 * subject.STEEP)
 
 
+def test_it_looks_at_the_image_and_at_a_small_mirrored_copy(predictor: Predictor, tmp_path: Path) -> None:
+    kept = {name: value for name, value in load_file(WEIGHTS).items() if not name.startswith("presence.")}
+    save_file(kept, tmp_path / "once.safetensors")
+    once = subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=tmp_path / "once.safetensors"))
+    image = predictor.preprocess(person(0.5)[0])
+    with torch.inference_mode():
+        both = predictor.network(image)  # of a picture with a subject, whose logits nothing lowers
+        small = once.network(F.interpolate(image, (320, 320), mode="bilinear").flip(-1))
+        again = F.interpolate(small, both.shape[-2:], mode="bilinear").flip(-1)
+        torch.testing.assert_close(both, (once.network(image) + again) / 2, atol=1e-3, rtol=1e-3)
+
+
 def test_what_is_trained_from_it_has_no_opinion_of_what_a_subject_is(tmp_path: Path) -> None:
     weights = load_file(WEIGHTS)
     kept = {name: value for name, value in weights.items() if not name.startswith("presence.")}
     assert len(kept) == len(weights) - 2
     save_file(kept, tmp_path / "own.safetensors")
     loaded = subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=tmp_path / "own.safetensors"))
-    assert loaded.network.presence is None  # type: ignore[union-attr]
+    assert type(loaded.network) is subject.Subject
 
 
 def test_an_image_gets_the_same_mask_alone_and_in_a_batch(predictor: Predictor) -> None:
@@ -117,7 +129,7 @@ def test_memory_format_does_not_matter(predictor: Predictor) -> None:
 
 def test_weights_are_half_precision_finite_and_complete() -> None:
     weights = load_file(WEIGHTS)
-    assert weights.keys() == subject.Subject(presence=True).state_dict().keys()
+    assert weights.keys() == subject.TwoLooks().state_dict().keys()
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in weights.values())
 
 
@@ -174,7 +186,7 @@ def test_declaration_matches_the_network_and_the_file() -> None:
     declared = next(model for model in imgai_segment.MODELS if model.name == "subject")
     assert declared.weights is not None
     assert declared.input_size == (subject.SIZE, subject.SIZE)
-    assert declared.parameters == sum(value.numel() for value in subject.Subject(presence=True).state_dict().values())
+    assert declared.parameters == sum(value.numel() for value in subject.TwoLooks().state_dict().values())
     assert declared.weights.size == WEIGHTS.stat().st_size
     assert declared.weights.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
 

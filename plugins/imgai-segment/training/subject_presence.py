@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from imgai_segment.subject import SIZE, Mask, Presence, Subject
+from imgai_segment.subject import SIZE, Mask, Presence, TwoLooks
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -38,17 +38,16 @@ SMALL = {0.2: 2, 0.35: 2, 0.6: 3}
 longer side of the thing, as a share of the photograph's, and how many photographs go on one."""
 STRENGTH = 0.0003
 """Of the fit: the inverse of the weight decay (scikit-learn's C). There are as many figures as pictures."""
-LEAST = 1.0
+LEAST = 1.3
 """The score of the fit, in log-odds, below which the mask fades: slowly, so that a sure mask stays and a wisp goes."""
 
 
 @torch.inference_mode()
-def look(network: Subject, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+def look(network: TwoLooks, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> NDArray[np.float32]:
     """What `Presence` sees of an image; then the share that the mask covers, and its IoU with the true one."""
     small = np.array(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     with torch.autocast("cpu", torch.bfloat16):
-        skips, x, average = network.coarsest(normalize(torch.from_numpy(small).permute(2, 0, 1)[None]))
-        logits = network.out(network.finer(skips, x)[0])
+        logits, average = network.look(normalize(torch.from_numpy(small).permute(2, 0, 1)[None]))
     inside = Mask()(logits.float())[0, 0].numpy() > 0.5
     overlap = 0.0
     if mask is not None:
@@ -60,7 +59,7 @@ def look(network: Subject, image: NDArray[np.uint8], mask: NDArray[np.uint8] | N
 
 def features(args: argparse.Namespace) -> dict[str, NDArray[np.float32]]:
     """What is seen of all pictures, by part and kind: ``train/cats``, ``held/empty``; ``(N, figures + 2)`` each."""
-    network = Subject().eval()
+    network = TwoLooks().eval()
     network.load_state_dict({name: value.float() for name, value in load_file(args.weights).items()}, strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learned, held = read_sources(args.pairs, args.things, args.people, args.objects)

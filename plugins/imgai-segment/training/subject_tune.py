@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from imgai_segment.efficientnet_lite import InvertedResidual
-from imgai_segment.subject import SIZE, WIDTHS, Mask, Subject
+from imgai_segment.subject import SIZE, WIDTHS, Mask, Subject, TwoLooks
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from subject import loss_of, measure, normalize
@@ -182,7 +182,7 @@ def main() -> None:
     if args.measure:
         for weights in args.measure:
             state = {name: value.float() for name, value in load_file(weights).items()}
-            network = Subject(presence="presence.score.weight" in state).eval()
+            network = (TwoLooks() if "presence.score.weight" in state else Subject()).eval()
             network.load_state_dict(state)
             line = {"weights": weights.name, **report(network, held, empty)}
             print(json.dumps(line), flush=True)

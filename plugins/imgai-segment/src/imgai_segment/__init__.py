@@ -34,7 +34,7 @@ MODELS = (
         train="imgai_segment.subject_training:train",
         weights=Weights(
             file="imgai_segment:weights/subject.safetensors",
-            sha256="bc9f876873d39771a3dae9b855b0ee5066660a97a6385e1390375f705d5a634c",
+            sha256="aa4bd43219a5be4610fe9f48e6dcbe42a19ced65eff0a3e6cc5beac264d37cb2",
             size=10_253_700,
             license="Apache-2.0",
             data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, animals, cats, things, COCO (CC BY 4.0, "
@@ -43,7 +43,7 @@ MODELS = (
         parameters=5_119_246,
         bfloat16=True,
         labels=("subject",),
-        input_size=(384, 384),
+        input_size=(448, 448),
     ),
     Model(
         name="nuclei",

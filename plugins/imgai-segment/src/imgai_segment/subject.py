@@ -24,10 +24,12 @@ from imgai_segment.efficientnet_lite import CLASSES, HEAD, EfficientNetLite0, cl
 if TYPE_CHECKING:
     from imgai.plugin import LoadContext
 
-SIZE = 384
+SIZE = 448
 """The side, in pixels, of the square that the network takes."""
 
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of each channel: all the same
+LESS = 5 / 7
+"""The side of the second look, as a share of the first one's."""
 STEEP = 2.0
 """How much a logit falls for each unit of a score of presence below 0."""
 WIDTHS = (32, 48, 64, 96, 128)
@@ -109,12 +111,11 @@ class Subject(nn.Module):
 
     classes: how many it tells apart.
     norm: keep the decoder's batch normalisations apart, to train it; the shipped weights have them folded.
-    presence: lower the logits of images without a subject.
 
     Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, classes, H / 2, W / 2)``.
     """
 
-    def __init__(self, classes: int = 1, *, norm: bool = False, presence: bool = False) -> None:
+    def __init__(self, classes: int = 1, *, norm: bool = False) -> None:
         super().__init__()
         self.encoder = EfficientNetLite0()
         self.activation = Activation()
@@ -131,7 +132,6 @@ class Subject(nn.Module):
             for width, kernel, repeats in zip(WIDTHS, (3, 3, 5, 5, 5), (1, 1, 2, 2, 2), strict=True)
         )
         self.out = nn.Conv2d(WIDTHS[0], classes, 3, padding=1)
-        self.presence = Presence() if presence else None
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Return the decoder's features from 1/2 (32 channels) to 1/32 of the size (128)."""
@@ -158,10 +158,40 @@ class Subject(nn.Module):
             levels.insert(0, x)
         return levels
 
-    def forward(self, images: Tensor) -> Tensor:
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``(B, classes, H / 2, W / 2)``, and the head's average ``(B, 1280)``."""
         skips, x, average = self.coarsest(images)
-        logits: Tensor = self.out(self.finer(skips, x)[0])
-        return logits if self.presence is None else self.presence(average, logits)
+        return self.out(self.finer(skips, x)[0]), average
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.look(images)[0]
+
+
+class TwoLooks(Subject):
+    """What ships: looks twice, and lowers the logits of images that show no subject.
+
+    The second look is at a smaller, mirrored copy. A large subject, or one of several parts, is found more surely when
+    it is small, and the first look draws the edge. The mean of the answers to several views of an image is better than
+    one (Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012).
+
+    Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, 1, H / 2, W / 2)``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.presence = Presence()
+
+    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        logits, average = super().look(images)
+        small = F.interpolate(images, scale_factor=LESS, mode="bilinear", align_corners=False)
+        again, other = super().look(small.flip(-1))
+        again = F.interpolate(again, size=logits.shape[-2:], mode="bilinear", align_corners=False).flip(-1)
+        return (logits + again) / 2, (average + other) / 2
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits, average = self.look(images)
+        present: Tensor = self.presence(average, logits)
+        return present
 
 
 class Mask(nn.Module):
@@ -195,8 +225,9 @@ def load(context: LoadContext) -> Predictor:
     if context.weights is None:
         raise ValueError("the subject model needs its weights")
     weights = load_file(context.weights, device=str(context.device))
-    with torch.device("meta"):
-        network = Subject(len(context.model.labels or ("",)), presence="presence.score.weight" in weights)
+    with torch.device("meta"):  # a network that somebody trained on has no score of presence, and looks once
+        complete = "presence.score.weight" in weights
+        network = TwoLooks() if complete else Subject(len(context.model.labels or ("",)))
     network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     return predictor(network.requires_grad_(False), context.device)
 
