@@ -187,7 +187,7 @@ def test_masks_of_every_kind(tmp_path: Path) -> None:
     assert read_dataset(masks(tmp_path / "b", value=1), Output.MASK).labels == ("foreground",)
 
     folder = masks(tmp_path / "c", value=2)
-    with pytest.raises(UsageError, match="nobody can know what the values 0, 2"):
+    with pytest.raises(UsageError, match=r"the values 0, 2 of the masks .*--as binary"):
         read_dataset(folder, Output.MASK)
     (folder / "classes.txt").write_text("background\ncell\nwall\n")
     save(folder / "masks/3.png", square(1))

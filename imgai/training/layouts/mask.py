@@ -161,8 +161,9 @@ class MaskLayout(Layout):
             seen = sorted({value for values in kinds for value in values.present})
             text = ", ".join(map(str, seen[:6])) + (", ..." if len(seen) > 6 else "")
             raise UsageError(
-                f"nobody can know what the values {text} of the masks in {self.asked.folder} mean",
-                "name the classes in classes.txt, a line each; or write 0 and 255, or numbers of objects in 16 bits",
+                f"the values {text} of the masks in {self.asked.folder} may be numbers of classes or soft edges",
+                "of classes: name them in classes.txt, a line each; soft masks: write 0 and 255, as imgai segment --as "
+                "binary does; of objects: write their numbers in 16 bits, as --as labels does",
             )
         if kind == "soft":
             self.asked.findings.note("masks with soft edges: what is above the middle is taken for inside")
