@@ -59,7 +59,6 @@ def _show(text: str) -> None:
     if not (sys.stdout is not None and sys.stdout.isatty()):
         typer.echo(text, nl=False)
         return
-    from rich.console import Console
-    from rich.markdown import Markdown
+    from imgai.cli.page import show_page
 
-    Console().print(Markdown(text))
+    show_page(text)

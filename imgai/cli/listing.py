@@ -21,7 +21,7 @@ def show(table: Table, note: str = "", *, spare: tuple[str, ...] = ()) -> None:
 
     console = Console(markup=False)
     if console.is_terminal:
-        width, left_out = _fit(table, console, spare)
+        width, left_out = fit(table, console.width, console, spare)
         console = Console(markup=False, width=width)
     else:
         console, left_out = Console(markup=False, width=_WIDE), []
@@ -32,10 +32,11 @@ def show(table: Table, note: str = "", *, spare: tuple[str, ...] = ()) -> None:
         console.print(f"a wider terminal also shows: {', '.join(left_out)}", style="dim")
 
 
-def _fit(table: Table, console: Console, spare: tuple[str, ...]) -> tuple[int, list[str]]:
+def fit(table: Table, room: int, console: Console, spare: tuple[str, ...] = ()) -> tuple[int, list[str]]:
     """Give each column a width. Returns that of the table, and the names of the columns that were left out.
 
     rich alone would cut words of the widest columns. Here each has room for its longest word; what is left is shared.
+    room: columns of the terminal. The table is wider than that if its longest words ask for it.
     """
     from rich.measure import Measurement
 
@@ -48,13 +49,13 @@ def _fit(table: Table, console: Console, spare: tuple[str, ...]) -> tuple[int, l
         asked.append((most if column.no_wrap else max(cell.minimum for cell in cells), most))
     left_out: list[str] = []
     for name in spare:
-        if sum(least + left + right for least, _ in asked) <= console.width:
+        if sum(least + left + right for least, _ in asked) <= room:
             break
         index = next(index for index, column in enumerate(table.columns) if column.header == name)
         del table.columns[index], asked[index]
         left_out.append(name)
     least = sum(least + left + right for least, _ in asked)
-    room = max(console.width, least)
+    room = max(room, least)
     free = room - least
     needy = sorted(zip(table.columns, asked, strict=True), key=lambda pair: pair[1][1] - pair[1][0])
     for done, (column, (least, most)) in enumerate(needy):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from imgai.cli.help import text_of
 from imgai.cli.main import COMMANDS, build_app
+from imgai.cli.page import show_page
 from imgai.errors import UsageError
 from imgai.pages import PAGES, see
 from imgai.registry import load_registry
@@ -29,6 +32,24 @@ def test_a_page_is_shown_as_it_is() -> None:
     assert answer.exit_code == 0
     assert answer.stdout == (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     assert see("formats").startswith("imgai help formats ")
+
+
+@pytest.mark.parametrize("width", [60, 140])
+@pytest.mark.parametrize("page", ["configuration", "formats", "other-models"])
+def test_a_page_on_a_terminal_cuts_no_name_and_no_command(
+    page: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"FORCE_COLOR": "1", "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": str(width)}.items():
+        monkeypatch.setenv(name, value)
+    text = text_of(page)
+    show_page(text)
+    shown = capsys.readouterr().out
+    words = set(re.findall(r"`([^`\s]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+    commands = [line for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    assert words
+    assert not [word for word in words if word not in shown and len(word) <= width]
+    assert not [line for line in commands if line not in shown]
+    assert shown.count("…") == text.count("…")
 
 
 def test_no_error_leads_to_a_file_that_is_not_installed() -> None:
