@@ -71,7 +71,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_recipe_makes_what_the_same_chain_makes(recipe: Path, pictures: Path, tmp_path: Path) -> None:
     steps = ["find-light --gain 2.5 --as mask,overlay", "brighten --format png"]
     chained = imgai("chain", pictures, "--out", tmp_path / "one", *steps, "--keep", "find-light")
-    cooked = imgai("run", recipe, pictures, "--out", tmp_path / "other")
+    page = tmp_path / "page.html"
+    cooked = imgai("run", recipe, pictures, "--out", tmp_path / "other", "--report", page)
+    assert f"<title>imgai run {recipe}: " in page.read_text(encoding="utf-8")
     assert (chained.exit_code, cooked.exit_code) == (0, 0), chained.stderr + cooked.stderr
     assert len(contents(tmp_path / "one")) == 9
     assert contents(tmp_path / "one") == contents(tmp_path / "other")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from imgai import __version__
 from imgai.images.shrink import busiest, part, shrunk
 from imgai.kinds.views import Asked, View, view
-from imgai.options import PRINTED
+from imgai.options import PRINTED, RecipeOptions
 from imgai.outputs import output_of
 from imgai.outputs.counting import Counting
 from imgai.report.entry import DETAIL, Entry, Side, packed
@@ -256,7 +256,9 @@ def about_run(run: Run, seconds: float, album: Album) -> About:
     if run.options.out is not None and run.stdout is None:
         about.append(f"results in {address_of(run.options.out) or run.options.out}")
     steps = " | ".join(f"{spec.task.name} --model {spec.model_name}" for spec in run.specs)
-    return About(f"imgai {steps}", [each for each in about if each], tiles)
+    recipe = run.options.recipe if isinstance(run.options, RecipeOptions) else None
+    title = f"imgai run {recipe}: {steps}" if recipe else f"imgai {steps}"
+    return About(title, [each for each in about if each], tiles)
 
 
 def _seconds(seconds: float) -> str:
