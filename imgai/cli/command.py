@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from imgai.cli.panels import Command
 from imgai.console import Console, silence_stdout
 from imgai.errors import EXIT_BROKEN_PIPE, EXIT_INTERRUPTED, ImgaiError
 from imgai.params import Option
@@ -32,7 +33,7 @@ def add_command(
     """
     function = function_of(options, lambda context: exit_code(lambda: work(given_of(context, options, settings or {}))))
     epilog = "\n\n".join(("Examples:", *examples)) if examples else None
-    app.command(name, help=help, short_help=short_help, epilog=epilog)(function)
+    app.command(name, cls=Command, help=help, short_help=short_help, epilog=epilog)(function)
 
 
 def exit_code(work: Callable[[], int]) -> int:

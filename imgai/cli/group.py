@@ -7,6 +7,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from imgai.cli.panels import whole_names
 from imgai.errors import UsageError
 from imgai.words.mistakes import mistake, plainly
 
@@ -44,6 +45,11 @@ class Commands(TyperGroup):
     """All commands. broken: how many plugins cannot be used, each of which may have had the command."""
 
     broken = 0
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        with whole_names():
+            super().format_help(ctx, formatter)
 
     def make_context(self, info_name: Any, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Parse the words before a command's. Raises UsageError."""

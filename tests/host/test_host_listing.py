@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from rich.table import Column, Table
+from typer.testing import CliRunner
 
 from imgai.cli.listing import show
+from imgai.cli.main import build_app
+from imgai.registry import load_registry
 
 PROSE = "A network of timm, to train on pictures of your own; needs imgai-segment[timm]."
 
@@ -41,3 +46,18 @@ def test_a_narrow_terminal_is_told_which_columns_are_left_out(
     wide = "\n".join(printed(120, monkeypatch, capsys))
     assert "LicenseRef-checkpoint" in wide
     assert "a wider terminal" not in wide
+
+
+@pytest.mark.parametrize("command", [("segment",), ("train", "segment"), ()])
+def test_help_cuts_no_option(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    app = build_app(load_registry())
+    options = {}
+    for width in (400, 140, 80, 60, 40):
+        monkeypatch.setenv("COLUMNS", str(width))
+        answer = CliRunner().invoke(app, [*command, "--help"])
+        assert answer.exit_code == 0
+        assert "…" not in answer.stdout
+        assert max(map(len, answer.stdout.splitlines())) <= width
+        options[width] = set(re.findall(r"(?<!\S)--[a-z][\w-]+", answer.stdout))
+    assert len(options[400]) >= 4
+    assert all(found == options[400] for found in options.values())
