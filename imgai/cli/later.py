@@ -12,7 +12,7 @@ import typer.main
 from typer.core import TyperCommand
 
 from imgai.errors import UsageError
-from imgai.words.mistakes import mistake, path_of
+from imgai.words.mistakes import is_mistake, mistake, path_of
 
 
 def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Callable[[typer.Typer], None]) -> None:
@@ -37,7 +37,7 @@ def add_later(app: typer.Typer, name: str, summary: str, panel: str, build: Call
             try:
                 return self.whole().make_context(info_name, args, parent=parent, **extra)
             except Exception as error:
-                if not hasattr(error, "format_message"):
+                if not is_mistake(error):
                     raise
                 # An error without a context is of this command's own words.
                 path = "" if getattr(error, "ctx", None) else path_of(parent, info_name or name)

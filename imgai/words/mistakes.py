@@ -25,9 +25,14 @@ def plainly() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not hasattr(error, "format_message") or type(error).__name__ == "NoArgsIsHelpError":
+        if not is_mistake(error):
             raise
         raise mistake(error) from None
+
+
+def is_mistake(error: Exception) -> bool:
+    """Whether an error is one of the parser, and not the help of a group that was called without a command."""
+    return hasattr(error, "format_message") and type(error).__name__ != "NoArgsIsHelpError"
 
 
 def mistake(error: Any, command: str = "") -> UsageError:

@@ -49,6 +49,15 @@ def test_the_right_words_are_shown(typed: str, said: str) -> None:
     assert str(error) == said
 
 
+@pytest.mark.parametrize("group", ["runs", "evaluate", "train"])
+def test_a_group_alone_shows_its_help_and_no_error(group: str) -> None:
+    answer = CliRunner().invoke(build_app(load_registry()), [group])
+    assert answer.exit_code == 2
+    assert "Usage:" in answer.stdout
+    assert not answer.stderr
+    assert not isinstance(answer.exception, UsageError)
+
+
 def test_synonyms_name_what_there_is() -> None:
     registry = load_registry()
     own = {"train", "models"}
