@@ -20,7 +20,7 @@ from imgai.outputs.mask import Mask
 from imgai.plugin import Metadata, Page, Picture, Rendered
 
 _BAND = 64  # rows that fit into the cache
-_DOUBT = 0.4
+_DOUBT = 0.2
 """The uncertainty above which no clear subject was found; see `matte.doubt`."""
 
 

@@ -148,7 +148,7 @@ def judge(small: Tensor, *, islands: str, min_area: float | None) -> tuple[Verdi
 
 
 def doubt(small: Tensor) -> float:
-    """Return the uncertainty of a mask relative to its area; below 0.3 for a clear subject. Shape: ``(h, w)``."""
+    """Return the uncertainty of a mask relative to its area; below 0.2 for a clear subject. Shape: ``(h, w)``."""
     return float(torch.minimum(small, 1 - small).sum() / small.sum().clamp_min(1e-6))
 
 

@@ -167,6 +167,8 @@ def test_scraps_where_one_subject_is_wanted_are_told() -> None:
     words = ("no clear subject was found; look at what was cut out",)
     assert render(gray, found(scraps), "cutout", islands="main")[0].notes == words
     assert render(gray, found(scraps), "cutout")[0].notes == ()
+    hazy = np.maximum(disc(200, 60, 4), 0.3 * disc(200, 90, 4))  # a subject whose surroundings may be of it
+    assert render(gray, found(hazy), "cutout", islands="main")[0].notes == words
     assert render(gray, found(disc(200, 60, 4)), "cutout", islands="main")[0].notes == ()
     assert render(gray, found(np.zeros((200, 200))), "cutout", islands="main")[0].notes == (), "told by the run"
 
