@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.console import Console
@@ -12,16 +13,25 @@ from rich.table import Table
 from rich.text import Text
 
 from imgai.cli.listing import fit
+from imgai.pages import PAGES
 
 if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderResult
 
 _INDENT = (0, 0, 0, 2)
+_LINK = re.compile(r"\[([^\]\n]+)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
 
 
 def show_page(text: str) -> None:
     """Print Markdown, as wide as the terminal is. Lines of code that are wider go on, so that they can be copied."""
-    Console().print(_Page(text), crop=False)
+    Console().print(_Page(_LINK.sub(_led, text)), crop=False)
+
+
+def _led(link: re.Match[str]) -> str:
+    """What a link to another page says: the command that shows it, for a terminal opens no file of the source."""
+    words, file = link.groups()
+    page = next((page for page, name in PAGES.items() if name == file), None)
+    return f"{words} (`imgai help {page}`)" if page else str(words)
 
 
 class _Table(TableElement):

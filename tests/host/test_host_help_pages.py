@@ -52,6 +52,15 @@ def test_a_page_on_a_terminal_cuts_no_name_and_no_command(
     assert shown.count("…") == text.count("…")
 
 
+def test_a_link_on_a_terminal_names_the_command_that_shows_the_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    show_page("Each [record](runs.md#records) and the [design](design.md); see [the site](https://example.org/a.md).")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Each record (imgai help records) and the design; see the site" in shown
+
+
 def test_no_error_leads_to_a_file_that_is_not_installed() -> None:
     for path in (ROOT / "imgai").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
