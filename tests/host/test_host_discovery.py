@@ -205,7 +205,7 @@ def test_the_list_of_commands_is_told_without_building_one(run_python: Any) -> N
         except SystemExit as stop:
             assert not stop.code, stop.code
         names = {name.removeprefix("imgai.cli.") for name in sys.modules if name.startswith("imgai.cli.")}
-        assert names == {"main", "group", "settings", "later"}, names
+        assert names == {"main", "group", "panels", "settings", "later"}, names
         words = {name for name in sys.modules if name.startswith("imgai.words.")}
         assert words == {"imgai.words.mistakes"}, words
         """
