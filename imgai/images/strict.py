@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import simplejpeg
 
-_END = b"\xff\xd9"
+END = b"\xff\xd9"
+"""The marker at the end of a JPEG."""
 _GRAY = {"Gray", "YCbCr", "RGB"}  # what is decoded to grey, which costs less
 
 
@@ -27,7 +28,7 @@ def check_jpeg(content: bytes) -> bool:
         except ValueError:
             return True  # of another kind, or so damaged that any decoder says so
         try:
-            _parse(content + _END, space, strict=True)
+            _parse(content + END, space, strict=True)
         except ValueError:
             raise objection from None
         return False

@@ -16,6 +16,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from imgai.images import coded
 from imgai.images.codecs import pillow
+from imgai.images.strict import END
 from imgai.plugin import Header, Picture, UnsupportedError
 
 _QUALITY = 95
@@ -23,7 +24,6 @@ _ENLARGED = 90  # who enlarges a picture looks closely
 _FULL_COLOR = 90  # from this quality on, colour is stored at full resolution
 _ROOM = {"exif": 65_533, "xmp": 65_504, "comment": 65_533}  # bytes in one segment, after what begins it
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_END = b"\xff\xd9"
 _SAMPLINGS = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
@@ -51,7 +51,7 @@ def read(source: Path | bytes, least: int | None) -> Iterator[Picture]:
             pixels = _strictly(content, _SPACES.get(image.mode, "RGB"), smallest)
         except ValueError:
             # A whole picture that lacks its end marker alone passes; one that was cut lacks more.
-            pixels = _strictly(content + _END, _SPACES.get(image.mode, "RGB"), smallest)
+            pixels = _strictly(content + END, _SPACES.get(image.mode, "RGB"), smallest)
             notes.append("it lacks its end marker")
         if image.mode not in ("RGB", "L"):
             return None  # Pillow knows the colours

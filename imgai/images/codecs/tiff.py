@@ -23,7 +23,7 @@ from PIL import Image, TiffImagePlugin
 from imgai.images import color, imagej, orientation, resolution
 from imgai.images.codecs.pillow import about_upright, joined
 from imgai.images.lab import lab16_to_srgb
-from imgai.images.strict import check_jpeg
+from imgai.images.strict import END, check_jpeg
 from imgai.plugin import Channel, Header, Metadata, Picture, UnsupportedError
 
 DESCRIPTIVE = (269, 270, 271, 272, 285, 305, 306, 315, 316, 33432)
@@ -52,7 +52,6 @@ _MOST_PAGES = 100_000
 _OME_CHANNEL = re.compile(r"<(?:\w+:)?Channel\b([^>]*)>")
 _OME_NAME = re.compile(r'\bName="([^"]*)"')
 _JPEG = (6, 7, 34892)  # values of Compression: as TIFF 6.0 had it, as it is, and of lossy DNG
-_JPEG_END = b"\xff\xd9"
 _LARGEST_TILE = 1 << 24  # pixels
 
 
@@ -273,7 +272,7 @@ def _read(page: Any, file: BinaryIO, number: int, ends: tuple[float, float] | No
 def _check_jpegs(page: Any, file: BinaryIO) -> tuple[str, ...]:
     """What is to be said of JPEGs in strips or tiles. Raises ValueError for damaged ones, which decoders pass over."""
     tables = getattr(page.tags.get(347), "value", None)
-    tables = tables.removesuffix(_JPEG_END) if isinstance(tables, bytes) else b""
+    tables = tables.removesuffix(END) if isinstance(tables, bytes) else b""
     end, whole = file.seek(0, io.SEEK_END), True
     for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         file.seek(offset)
