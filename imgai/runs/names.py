@@ -111,7 +111,8 @@ def plan(
     for index, base in enumerate(bases):
         groups.setdefault(folded(base), []).append(index)
     for indices in groups.values():
-        if len(indices) > 1:
+        # Of one name in several folders they get numbers: a suffix would not tell them apart.
+        if len({folded(PurePosixPath(inputs[index].name)) for index in indices}) > 1:
             for index in indices:
                 bases[index] = PurePosixPath(inputs[index].name)
             names = ", ".join(inputs[index].name for index in indices[:3])
