@@ -8,7 +8,8 @@ import io
 import pickle
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def export(network: nn.Module, inputs: Sequence[Tensor], *, any_size: bool) -> b
             axes[each] |= {2: "height", 3: "width"}
     # Neither inference mode nor its tensors can be traced.
     folder = tempfile.TemporaryDirectory(prefix="imgai-")
-    with folder as name, torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+    with folder as name, torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings(), _unprinted():
         file = Path(name) / "graph.onnx"
         warnings.simplefilter("ignore")
         given = tuple(value.clone() for value in inputs)
@@ -58,6 +59,20 @@ def export(network: nn.Module, inputs: Sequence[Tensor], *, any_size: bool) -> b
             first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
             raise PluginError(f"{type(network).__name__} cannot be a graph of ONNX: {first[:160]}") from error
         return file.read_bytes()
+
+
+@contextmanager
+def _unprinted() -> Iterator[None]:
+    """Where a graph fails torch prints the whole of it to stdout, among the records and the pictures there."""
+    kept = getattr(torch._C, "_jit_onnx_log", None)
+    if kept is None:
+        yield
+        return
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = kept
 
 
 def check(network: nn.Module, run: Callable[[tuple[Tensor, ...]], Any], inputs: Sequence[Tensor], step: int) -> None:

@@ -139,10 +139,12 @@ class OpenVinoBackend(GraphBackend):
     def open(self, graph: bytes, device: torch.device) -> Call:
         compiled = _compiled(graph, device)
         requests = _Requests(compiled)
-        names = [port.get_any_name() for port in compiled.inputs]
+        # A step that changes nothing goes from the graph, and the input has the name of its output, too.
+        known = [port.get_names() for port in compiled.inputs]
 
         def call(values: list[np.ndarray]) -> list[np.ndarray]:
             given = {f"input{index}" if index else "input": value for index, value in enumerate(values)}
+            names = [next(name for name in each if name in given) for each in known]
             answers = requests.infer({name: given[name] for name in names})
             return [np.array(answers[port]) for port in compiled.outputs]
 
