@@ -35,7 +35,16 @@ def needs(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
-@pytest.mark.parametrize(("task", "model"), [("denoise", "gaussian"), ("segment", "nuclei"), ("detect", "nanodet")])
+@pytest.mark.parametrize(
+    ("task", "model"),
+    [
+        ("denoise", "gaussian"),
+        ("segment", "nuclei"),
+        ("detect", "nanodet"),
+        ("super-resolve", "photo-x4"),
+        ("super-resolve", "clean-x2"),
+    ],
+)
 def test_graphs_give_the_pixels_of_torch(cat: Path, cache: Path, backend: str, task: str, model: str) -> None:
     needs(backend)
     ours = imgai.load(task, model=model, machine=Machine(device="cpu", precision="fp32", backend="torch"))(cat)
@@ -116,6 +125,18 @@ def test_a_graph_that_answers_otherwise_is_refused() -> None:
         graph = export(network, (images,), any_size=True)
         with pytest.raises(PluginError, match="answers otherwise"):
             check(network, backend._callable(graph, CPU), (images,), 1)
+
+
+class Turned(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.rot90(x, 2, (2, 3))
+
+
+def test_a_network_that_is_no_graph_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    needs("onnx")
+    with pytest.raises(PluginError, match=r"Turned cannot be a graph of ONNX: .*rot90"):
+        export(Turned(), (torch.rand(1, 3, 16, 16),), any_size=True)
+    assert capfd.readouterr() == ("", ""), "records and pictures go to stdout"
 
 
 def test_graphs_are_kept_apart_by_all_that_they_depend_on() -> None:

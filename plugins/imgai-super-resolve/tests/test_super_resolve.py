@@ -74,9 +74,9 @@ def test_eight_orientations_are_truer_than_one(step: Callable[[str], Step]) -> N
     assert (torch.rot90(averaged(turned).image, -1, (2, 3)) - eight).abs().max() < 1e-4
 
 
-def test_clean_x2_says_the_same_of_a_picture_upside_down(step: Callable[[str], Step]) -> None:
+def test_models_that_look_twice_say_the_same_of_a_picture_upside_down(step: Callable[[str], Step]) -> None:
     image = shrunk(picture("coffee", 100, 200), 2)
-    for name, alike in (("clean-x2", True), ("clean-x4", False)):
+    for name, alike in (("clean-x2", True), ("photo-x4", True), ("clean-x4", False)):
         one, other = run(step(name), image), run(step(name), image.flip(2, 3).contiguous()).flip(2, 3)
         assert ((one - other).abs().max() < 1e-4) == alike, name
 
@@ -161,6 +161,26 @@ def test_edges_have_next_to_no_halo(step: Callable[[str], Step], name: str) -> N
 HALO = 0.07  # the cubic filter's own is 0.036
 
 
+def test_the_mean_of_two_looks_is_as_crisp_as_one(step: Callable[[str], Step]) -> None:
+    small = jpeg(shrunk(picture("chelsea", 60, 120), 2), 85)
+    bare = srvgg.load_weights(weights_file(weights_of("photo-x4")), 4)
+    bare.twice = False
+    with torch.inference_mode():
+        once = bare(small).clamp(0, 1)
+    assert 0.95 < steepness(run(step("photo-x4"), small)) / steepness(once) < 1.1
+
+
+@pytest.mark.parametrize("name", ["grass", "gravel"])
+def test_no_pattern_follows_the_grid_of_pixels(step: Callable[[str], Step], name: str) -> None:
+    """What each of the 4x4 sub-pixels has on average over 12x12 pixels beside its surroundings, in levels of 255."""
+    pixels = torch.from_numpy(getattr(skimage.data, name)()).float()[None, None].expand(1, 3, -1, -1) / 255
+    answer = run(step("photo-x4"), jpeg(shrunk(pixels, 2), 85)[..., 40:136, 40:136]).mean(1, keepdim=True) * 255
+    detail = answer - F.avg_pool2d(answer, 9, 1, 4, count_include_pad=False)
+    cells = F.pixel_unshuffle(detail, 4)
+    pattern = F.avg_pool2d(cells - cells.mean(1, keepdim=True), 12, 6)
+    assert pattern.std(1).mean() < 0.65
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_flat_colours_stay_what_they_are(step: Callable[[str], Step], name: str) -> None:
     for color in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.8, 0.2, 0.4)):
@@ -241,6 +261,8 @@ def test_the_files_open_elsewhere(name: str) -> None:
     image = picture("cat", 60, 130, 64)
     assert theirs.architecture.id == ("SPAN" if name in SPANS else "Compact")
     assert theirs.scale == MODELS[name].scale
+    network = network_of(name)
+    network.twice = False  # other programs look once
     with torch.inference_mode():
-        ours = network_of(name)(image).clamp(0, 1)
+        ours = network(image).clamp(0, 1)
         assert (theirs(image) - ours).abs().max() < 1e-4

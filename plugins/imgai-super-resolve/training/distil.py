@@ -28,7 +28,7 @@ import ncnn
 import numpy as np
 import torch
 from imgai_super_resolve.srvgg import Srvgg, load_weights
-from losses import Discriminator, Features, feature_error, gradient_error, relativistic
+from losses import Discriminator, Features, feature_error, gradient_error, grid_error, relativistic
 from measures import NAMES, nearness
 from numpy.typing import NDArray
 from PIL import Image
@@ -223,6 +223,9 @@ def train(options: argparse.Namespace) -> None:
                     goal = features(target[half])
                 parts["perceptual"] = feature_error(features(answer[half]), goal)
                 weighted = weighted + options.perceptual * parts["perceptual"]
+            if options.grid:
+                parts["grid"] = grid_error(answer, target, scale)
+                weighted = weighted + options.grid * parts["grid"]
             if options.adversarial:
                 real = judge(small, target)
                 parts["told apart"] = relativistic(real, judge(small, answer.detach()))
@@ -284,6 +287,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=48, help="of the small crops")
     parser.add_argument("--perceptual", type=float, default=0.05, help="weight of the features")
     parser.add_argument("--share", type=float, default=0.5, help="of a batch whose features are compared")
+    parser.add_argument("--grid", type=float, default=3.0, help="weight of a pattern that follows the grid of pixels")
     parser.add_argument("--adversarial", type=float, default=0.0, help="weight of the discriminator")
     parser.add_argument("--every", type=float, default=6, help="minutes between two checkpoints")
     parser.add_argument("--one-in", type=int, default=4, help="of the pictures held out, at each checkpoint")
@@ -305,7 +309,12 @@ def main() -> None:
     else:
         features = Features(options.features)
         validation = Validation(options.out / "validation", features, options.scale)
-        print(validation(begin(options.wheel, options.scale, options.start), validation.files))
+        # Finished weights look as the plugin does: twice at x4.
+        finished = options.start if options.start and int(options.start.stem[-1]) == options.scale else None
+        network = (
+            load_weights(finished, options.scale) if finished else begin(options.wheel, options.scale, options.start)
+        )
+        print(validation(network, validation.files))
 
 
 if __name__ == "__main__":

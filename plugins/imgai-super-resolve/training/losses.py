@@ -76,6 +76,16 @@ class Discriminator(nn.Module):
         return found
 
 
+def grid_error(answer: Tensor, target: Tensor, scale: int) -> Tensor:
+    """How far each of the sub-pixels of a pixel is off on average over 8x8 pixels: a pattern that follows their grid.
+
+    Where errors of features count for much, one grows in grass and gravel. Shape: ``(B, 3, H, W)`` to ``()``
+    """
+    cells = F.pixel_unshuffle(answer - target, scale).unflatten(1, (3, scale**2))
+    means = F.avg_pool2d((cells - cells.mean(2, keepdim=True)).flatten(1, 2), 8, 4)
+    return means.abs().mean()
+
+
 def relativistic(mine: Tensor, other: Tensor) -> Tensor:
     """That what should look real looks more so than the mean of the other (Jolicoeur-Martineau 2018, 1807.00734)."""
     mine, other = mine.float(), other.float()

@@ -58,7 +58,7 @@ FAMILIES = {
         parameters={2: 600_652, 4: 621_424},
         files={
             2: ("fd9835b9bcd74786870a7b7f23086ba433dbed271172428032b3ad1f376466ad", 1_205_456),
-            4: ("0b8c8e5a19381d8d5ccf29e212ff5dcde723cd326ffb6c3c9d766004cf5bc08d", 1_247_008),
+            4: ("1372ae33754993c60004b65f94ccff9fa61494b7f58c1a9338616e5c80121838", 1_247_008),
         },
     ),
     "faithful": Family(
@@ -71,7 +71,7 @@ FAMILIES = {
         files={
             2: ("043bc229cfa8535cf62ea23d6da5c16214df4f0bf4e2f5bd2ca96443bd7e418c", 4_461_130),
             3: ("b1c24d5cb1aa5f744f162e61663ba8834e35c9fb567d3ea1d74411d2aad1221e", 4_474_120),
-            4: ("b29f5ab79e2a878943e896e412788847af6a615168365a66d79093c39cf59831", 4_492_306),
+            4: ("158766e0b36afc31e637fd770e302531a85c5387cb63d99e7b0772a5c69774ff", 4_492_306),
         },
     ),
     "clean": Family(

@@ -1,46 +1,62 @@
-"""Predictors of any network, with test-time augmentation: the mean over orientations of a picture."""
+"""Test-time augmentation: the mean over orientations of a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from imgai.plugin import LoadContext, Predictor
 
 ALL = tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True))
 """The eight orientations of a picture: quarter turns, and whether it is mirrored before."""
-ONE = ALL[:1]
-TWO = ((0, False), (2, False))
-"""As it is, and upside down: more than half of what all eight gain, at a quarter of their time."""
 
 
-def mean_over(orientations: Sequence[tuple[int, bool]], network: Callable[[Tensor], Tensor], image: Tensor) -> Tensor:
-    """The mean of a network's answers for several orientations of a picture, transformed back.
+def upside_down(body: Iterable[nn.Module], scale: int) -> list[Callable[[Tensor], Tensor]]:
+    """What layers say of a picture upside down, turned back: kernels are turned in place of the picture.
 
-    Geometric self-ensemble (Timofte, Rothe, Van Gool 2016, arXiv:1511.02228). Shape: that of the network
+    A graph of ONNX with turned pictures is refused by its runtimes, where the size may be any.
+
+    body: convolutions, and layers that treat every pixel alike. scale: of the pixel shuffle that follows the last.
     """
-    total: Tensor | None = None
-    for turns, mirrored in orientations:
-        seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3)).contiguous()
-        answer = torch.rot90(network(seen), -turns, (2, 3))
-        answer = answer.flip(3) if mirrored else answer
-        total = answer if total is None else total + answer
-    assert total is not None
-    return total / len(orientations)
+    layers = [partial(_turned, layer) if isinstance(layer, nn.Conv2d) else layer for layer in body]
+    last = layers.pop()
+    return [*layers, partial(last, scale=scale)]
+
+
+def _turned(layer: nn.Conv2d, x: Tensor, scale: int = 1) -> Tensor:
+    """A convolution with its kernel turned, and the cells of a pixel shuffle after it. Shape: that of the layer"""
+    assert layer.bias is not None
+    weight, bias = layer.weight.flip(2, 3), layer.bias
+    if scale > 1:
+        weight = weight.unflatten(0, (-1, scale, scale)).flip(1, 2).flatten(0, 2)
+        bias = bias.unflatten(0, (-1, scale, scale)).flip(1, 2).flatten()
+    return F.conv2d(x, weight, bias, padding=1)
 
 
 class Turned(nn.Module):
-    """The mean over all eight orientations. Shape: that of the network"""
+    """The mean of a network's answers for all eight orientations of a picture, transformed back.
+
+    Geometric self-ensemble (Timofte, Rothe, Van Gool 2016, arXiv:1511.02228). Shape: that of the network
+    """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        return mean_over(ALL, self.network, image)
+        total: Tensor | None = None
+        for turns, mirrored in ALL:
+            seen = torch.rot90(image.flip(3) if mirrored else image, turns, (2, 3)).contiguous()
+            answer = torch.rot90(self.network(seen), -turns, (2, 3))
+            answer = answer.flip(3) if mirrored else answer
+            total = answer if total is None else total + answer
+        assert total is not None
+        return total / len(ALL)
 
 
 def predictor(context: LoadContext, load_weights: Callable[[Path, int], nn.Module]) -> Predictor:
