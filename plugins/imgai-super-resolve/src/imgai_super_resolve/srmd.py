@@ -20,6 +20,7 @@ from imgai.plugin import Predictor
 from imgai_super_resolve.turned import predictor, upside_down
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from imgai.plugin import LoadContext
@@ -49,13 +50,14 @@ class Srmd(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         if self.training or not self.twice:
-            return self._enlarged(image, turned=False)
-        return (self._enlarged(image, turned=False) + self._enlarged(image, turned=True)) / 2
+            return self._enlarged(image, self.body)
+        other = self._enlarged(image, upside_down(self.body, self.scale))
+        return (self._enlarged(image, self.body) + other) / 2
 
-    def _enlarged(self, image: Tensor, *, turned: bool) -> Tensor:
+    def _enlarged(self, image: Tensor, layers: Iterable[Callable[[Tensor], Tensor]]) -> Tensor:
         count, _, height, width = image.shape
         kernel = self.kernel.to(image.dtype).view(1, -1, 1, 1).expand(count, -1, height, width)
-        first, *between, last = upside_down(self.body, self.scale) if turned else self.body
+        first, *between, last = layers
         x = F.relu(first(torch.cat((image, kernel), dim=1)))
         lost = image - image.to(x.dtype).float()  # by rounding, where the convolutions run in half precision
         for convolution in between:
