@@ -9,7 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from imgai.plugin import Format, Kind, Model, Task
+    from imgai.plugin import Contract, Format, Kind, Model, Task
 
 hookspec = pluggy.HookspecMarker("imgai")
 
@@ -48,4 +48,12 @@ def imgai_register_formats() -> Iterable[Format]:  # type: ignore[empty-body]
 
     A format's functions are named as ``"package.module:function"``; the module is imported only when a file of the
     format is read or written. The host registers its own formats through this hook too.
+    """
+
+
+@hookspec
+def imgai_contract() -> Contract:  # type: ignore[empty-body]
+    """Return what the checks of the contract have to know of this plugin.
+
+    Only ``imgai plugins check`` and `imgai.testing.PluginContract` call it.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,7 +96,7 @@ def _project(registry: Registry, name: str, model_of: str | None, from_model: st
 
 
 def _check(registry: Registry, what: str | None, find: Callable[[Registry, str], Plugin]) -> int:
-    from imgai.testing.subject import Subject
+    from imgai.testing.subject import Subject, contract_of
 
     path = Path(what or ".").expanduser()
     if what is not None and not path.exists():
@@ -103,14 +104,17 @@ def _check(registry: Registry, what: str | None, find: Callable[[Registry, str],
         if plugin.broken:
             typer.echo(f"{plugin.distribution}: registers: {plugin.broken}")
             return EXIT_FAILED
-        return _told(plugin.distribution, Subject.of(plugin, plugin.module.partition(":")[0]))
+        name = plugin.module.partition(":")[0]
+        contract = contract_of(import_module(name))
+        return _told(plugin.distribution, Subject.of(plugin, name, contract=contract))
     from imgai.making.built import declared_by, opened
 
     code = EXIT_OK
     with opened(path) as plugins:
         for built in plugins:
             declared: dict[str, Any] = dict(declared_by(built))
-            subject = Subject(built.module.partition(":")[0], **declared)
+            name = built.module.partition(":")[0]
+            subject = Subject(name, **declared, contract=contract_of(import_module(name)))
             code = max(code, _told(built.name, subject))
     return code
 
@@ -121,12 +125,16 @@ def _told(name: str, subject: Subject) -> int:
     from imgai.predict.weights import location
     from imgai.testing.checks import check_all
 
-    count = made = 0
+    count, made = 0, []
     for check, faults in check_all(subject):
-        made += 1
+        made.append(check)
         count += len(faults)
         for fault in faults:
             typer.echo(f"{name}: {check}: {fault}")
+    for model_, why in subject.left_out.items() if "loads" in made else ():
+        typer.echo(f"{name}: {model_} is not checked: {why}", err=True)
+    for check, why in subject.contract.exempt.items():
+        typer.echo(f"{name}: {check} is left out: {why}", err=True)
     for model in subject.models:
         if model.weights is not None and "://" not in model.weights.file:
             try:
@@ -135,7 +143,7 @@ def _told(name: str, subject: Subject) -> int:
                 continue  # told above
             if path is not None:
                 typer.echo(facts_of(path), err=True)
-    typer.echo(f"{name}: {count or 'no'} fault{'' if count == 1 else 's'}, {made} checks", err=True)
+    typer.echo(f"{name}: {count or 'no'} fault{'' if count == 1 else 's'}, {len(made)} checks", err=True)
     return EXIT_FAILED if count else EXIT_OK
 
 

@@ -21,6 +21,7 @@ import pluggy
 from imgai.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
+    from imgai.plugin.contract import Contract
     from imgai.plugin.format import Channel, Format, Header, Metadata, Picture
     from imgai.plugin.kind import BoxesParams, Kind, MaskParams, Page, Rendered
     from imgai.plugin.predictor import LoadContext, Predictor, identity
@@ -31,6 +32,7 @@ __all__ = [
     "ENTRY_POINT_GROUP",
     "BoxesParams",
     "Channel",
+    "Contract",
     "Format",
     "Header",
     "Kind",
@@ -67,6 +69,7 @@ hookimpl = pluggy.HookimplMarker("imgai")
 # Every start of the command line reads the tasks and models of all plugins. The names below are used by few commands,
 # and creating a dataclass takes half a millisecond.
 _LATER = {
+    "Contract": "contract",
     **dict.fromkeys(("Channel", "Format", "Header", "Metadata", "Picture"), "format"),
     **dict.fromkeys(("BoxesParams", "Kind", "MaskParams", "Page", "Rendered"), "kind"),
     **dict.fromkeys(("LoadContext", "Predictor", "identity"), "predictor"),

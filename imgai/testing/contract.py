@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from imgai.plugin import Contract
 from imgai.testing.checks import faults
-from imgai.testing.subject import Subject
+from imgai.testing.subject import Subject, contract_of
 
 
 class PluginContract:
@@ -25,16 +26,16 @@ class PluginContract:
     plugin: ClassVar[ModuleType]
     model_params: ClassVar[dict[str, dict[str, Any]]] = {}
     """Values for required params of models, by model name."""
-    bfloat16_levels: ClassVar[float | None] = None
-    """The mean difference that bfloat16 may make, in levels of 255; None: 0.25 for images, else 2."""
-    seam_levels: ClassVar[float] = 8.0
-    """The difference at a pixel that tiling may make, in levels of 255, on a picture of coloured blocks."""
-    unseen: ClassVar[Sequence[str]] = ()
-    """Params that may have no effect on small synthetic pictures; their values must still be accepted."""
     examples: ClassVar[Path | str | None] = None
     """A folder of pictures with ground truth, laid out as for ``imgai evaluate``: models are measured on it."""
+    bfloat16_levels: ClassVar[float | None] = None
+    """As in `imgai.plugin.Contract`, in place of what the plugin's hook `imgai_contract` says."""
+    seam_levels: ClassVar[float | None] = None
+    """The same."""
+    unseen: ClassVar[Sequence[str]] = ()
+    """As there, besides what the hook says."""
     exempt: ClassVar[Mapping[str, str]] = {}
-    """Checks to skip, each with the reason: ``{"colors": "it swaps red and blue"}``."""
+    """The same."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -48,15 +49,23 @@ class PluginContract:
             cls.plugin.__name__,
             **declared,
             model_params=cls.model_params,
-            bfloat16_levels=cls.bfloat16_levels,
-            seam_levels=cls.seam_levels,
-            unseen=cls.unseen,
+            contract=cls._contract(),
             examples=cls.examples,
         )
 
+    @classmethod
+    def _contract(cls) -> Contract:
+        said = contract_of(cls.plugin)
+        return Contract(
+            bfloat16_levels=said.bfloat16_levels if cls.bfloat16_levels is None else cls.bfloat16_levels,
+            seam_levels=said.seam_levels if cls.seam_levels is None else cls.seam_levels,
+            unseen=(*said.unseen, *cls.unseen),
+            exempt={**said.exempt, **cls.exempt},
+        )
+
     def _hold(self, name: str, subject: Subject) -> None:
-        if name in self.exempt:
-            pytest.skip(self.exempt[name])
+        if name in subject.contract.exempt:
+            pytest.skip(subject.contract.exempt[name])
         failures = faults(name, subject)
         assert not failures, "\n".join(["", *map(str, failures)])
 
@@ -74,6 +83,11 @@ class PluginContract:
 
     def test_weights_are_what_is_declared(self, subject: Subject) -> None:
         self._hold("weights", subject)
+
+    def test_models_can_be_loaded(self, subject: Subject) -> None:
+        self._hold("loads", subject)
+        if "loads" not in subject.contract.exempt:
+            assert not subject.left_out, f"give what they need in model_params: {subject.left_out}"
 
     def test_images_of_any_size_give_what_is_promised(self, subject: Subject) -> None:
         self._hold("sizes", subject)

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from imgai.discovery import Plugin
+from imgai.errors import PluginError, UsageError
 from imgai.outputs import OutputType, output_of
 from imgai.params import as_values
-from imgai.plugin import Format, Kind, Model, NoParams, Task
+from imgai.plugin import Contract, Format, Kind, Model, NoParams, Task
 from imgai.predict.step import Step
 from imgai.registry import Registry, load_registry
 from imgai.sample import GivenMask, Metadata, Sample, Source
@@ -33,9 +35,7 @@ class Subject:
 
     module: the name of the module with the declarations; "" if there is none to import.
     model_params: values for required params of models, by model name.
-    bfloat16_levels: the mean difference that bfloat16 may make, in levels of 255; None: the default for the output.
-    seam_levels: the difference at a pixel that tiling may make, in levels of 255.
-    unseen: names of params that may have no effect on synthetic pictures.
+    contract: what the plugin says of itself.
     examples: a folder of pictures with ground truth, laid out as for ``imgai evaluate``; None: there is none.
     """
 
@@ -45,15 +45,18 @@ class Subject:
     kinds: Sequence[Kind] = ()
     formats: Sequence[Format] = ()
     model_params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    bfloat16_levels: float | None = None
-    seam_levels: float = 8.0
-    unseen: Sequence[str] = ()
+    contract: Contract = field(default_factory=Contract)
     examples: Path | str | None = None
 
     @classmethod
     def of(cls, plugin: Plugin, module: str, **others: Any) -> Subject:
         """Make a subject of an installed plugin."""
         return cls(module, plugin.tasks, plugin.models, plugin.kinds, plugin.formats, **others)
+
+    @property
+    def seam_levels(self) -> float:
+        """The difference at a pixel that tiling may make, in levels of 255."""
+        return 8.0 if self.contract.seam_levels is None else self.contract.seam_levels
 
     @cached_property
     def registry(self) -> Registry:
@@ -99,10 +102,30 @@ class Subject:
         )
 
     @cached_property
-    def steps(self) -> list[Step]:
-        """All models that can be run, loaded once. Changes to global state are undone; `state` checks for them."""
+    def loaded(self) -> dict[str, Step | Exception]:
+        """All models that can be run, loaded once, or why one could not be, by full name.
+
+        Changes to global state are undone; `state` checks for them.
+        """
+        found: dict[str, Step | Exception] = {}
         with kept():
-            return [self.load(model) for model in self.runnable]
+            for model in self.runnable:
+                name = f"{model.task}/{model.name}"  # two tasks may have models of one name
+                try:
+                    found[name] = self.load(model)
+                except Exception as error:
+                    found[name] = error
+        return found
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The models that could be loaded."""
+        return [step for step in self.loaded.values() if isinstance(step, Step)]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Models that are not checked, as they need params that nobody gave: why, by full name."""
+        return {name: short(error) for name, error in self.loaded.items() if isinstance(error, UsageError)}
 
     @property
     def distinct(self) -> list[Step]:
@@ -197,6 +220,18 @@ def attempt(work: Callable[[], Any]) -> str:
     except Exception as error:
         return short(error)
     return ""
+
+
+def contract_of(module: ModuleType) -> Contract:
+    """Return what a plugin says of itself. Raises PluginError if its hook fails, or returns something else."""
+    try:
+        declared = getattr(module, "imgai_contract", Contract)()
+    except Exception as error:
+        raise PluginError(f"the hook imgai_contract of {module.__name__} fails: {short(error)}", "mend it") from error
+    if type(declared) is not Contract:
+        what = f"the hook imgai_contract of {module.__name__} returns a {type(declared).__name__}"
+        raise PluginError(what, "return an imgai.plugin.Contract")
+    return declared
 
 
 def short(error: BaseException) -> str:

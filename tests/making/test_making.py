@@ -124,7 +124,7 @@ def test_a_folder_and_a_wheel_are_checked_and_a_fault_is_one_line(tmp_path: Path
     project.of_task("sand").write(tmp_path / "sand")
     answer = run("check", str(tmp_path / "sand"))
     assert answer.exit_code == 0, answer.output
-    assert "no faults, 19 checks" in answer.stderr
+    assert "no faults, 20 checks" in answer.stderr
     wheel = tmp_path / "imgai_sand-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path in sorted((tmp_path / "sand" / "src").rglob("*.py")):
@@ -138,6 +138,27 @@ def test_a_folder_and_a_wheel_are_checked_and_a_fault_is_one_line(tmp_path: Path
     (tmp_path / "not.whl").write_bytes(b"PK")
     for wrong in (tmp_path / "not.whl", tmp_path, "nobody"):
         assert run("check", str(wrong)).exit_code == 2
+
+
+def test_a_check_knows_what_a_plugin_says_of_itself_and_what_a_model_needs(tmp_path: Path) -> None:
+    project.of_task("sand").write(tmp_path / "sand")
+    declaring, loading = (tmp_path / "sand" / "src" / "imgai_sand" / name for name in ("__init__.py", "model.py"))
+    loading.write_text(loading.read_text().replace("self.strength * (smooth", "(smooth"))
+    assert "params: sand/guided: --strength changes nothing" in run("check", str(tmp_path / "sand")).stdout
+    text = declaring.read_text().replace("from imgai.plugin import ", "from imgai.plugin import Contract, ")
+    said = 'Contract(unseen=("strength",), exempt={"memory": "it keeps a table"})'
+    declaring.write_text(f"{text}\n\n@hookimpl\ndef imgai_contract():\n    return {said}\n")
+    answer = run("check", str(tmp_path / "sand"))
+    assert answer.exit_code == 0, answer.output
+    assert "sand: memory is left out: it keeps a table" in answer.stderr
+    assert "no faults, 19 checks" in answer.stderr
+    text = loading.read_text().replace(
+        "    return Predictor(", '    raise UsageError("give a grain")\n    return Predictor('
+    )
+    loading.write_text(text.replace("from imgai.plugin import ", "from imgai.plugin import UsageError, "))
+    answer = run("check", str(tmp_path / "sand"))
+    assert answer.exit_code == 0, answer.output
+    assert "sand: sand/guided is not checked: give a grain" in answer.stderr
 
 
 def test_a_plugin_that_needs_another_imgai_is_refused_before_anything_changes(

@@ -13,7 +13,7 @@ from imgai.testing.checks.given import params
 from imgai.testing.checks.known import examples
 from imgai.testing.checks.learning import bfloat16, training
 from imgai.testing.checks.numbered import instances
-from imgai.testing.checks.process import device, memory, state
+from imgai.testing.checks.process import device, loads, memory, state
 from imgai.testing.checks.seams import tiles
 from imgai.testing.fault import Fault
 from imgai.testing.subject import Subject, short
@@ -32,6 +32,7 @@ DECLARED: dict[str, Check] = {
 """The checks of declarations; the others need models that can be loaded."""
 CHECKS: dict[str, Check] = {
     **DECLARED,
+    "loads": loads,
     "sizes": sizes,
     "values": values,
     "colors": colors,
@@ -59,22 +60,18 @@ def faults(name: str, subject: Subject) -> list[Fault]:
 
 
 def check_all(subject: Subject) -> Iterator[tuple[str, list[Fault]]]:
-    """Yield every check with its faults. If declarations are wrong or no model loads, the other checks are skipped."""
+    """Yield every check with its faults. If declarations are wrong or no model loads, the other checks are skipped.
+
+    So are those that the plugin's `Contract` exempts.
+    """
     broken = False
-    for name in DECLARED:
+    wanted = [name for name in CHECKS if name not in subject.contract.exempt]
+    for name in (name for name in wanted if name in DECLARED):
         results = faults(name, subject)
         broken = broken or (bool(results) and name in ("registers", "functions"))
         yield name, results
     if broken or not subject.runnable:
         return
-    try:
-        assert subject.steps
-    except Exception as error:
-        yield (
-            "loading",
-            [Fault("the plugin", short(error), "does load return a Predictor? is what it needs installed?")],
-        )
-        return
-    for name in CHECKS:
-        if name not in DECLARED:
+    for name in (name for name in wanted if name not in DECLARED):
+        if name == "loads" or subject.steps:
             yield name, faults(name, subject)

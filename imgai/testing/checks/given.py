@@ -51,7 +51,7 @@ def _tried(
             yield Fault(where, f"with {option.flag} {value} ({words}) it fails: {short(error)}", advice)
             return
         changes = changes or any(_differ(step, one, two) for one, two in zip(usual, answers, strict=True))
-    if option.name in subject.unseen:
+    if option.name in subject.contract.unseen:
         return
     if ignored and changes:
         yield Fault(where, f"{option.flag} changes the answer, and ignores names it", "take it out of ignores")

@@ -25,7 +25,7 @@ def bfloat16(subject: Subject) -> Iterator[Fault]:
         # Structure with grain, like photographs.
         picture = sample(0.8 * gradient(192, 256) + 0.2 * noise(192, 256), step)
         apart = float(difference(step, step(picture), rounded(picture)).mean())
-        levels = subject.bfloat16_levels or output(step).bfloat16_levels
+        levels = subject.contract.bfloat16_levels or output(step).bfloat16_levels
         if apart > levels * LEVEL:
             words = f"in bfloat16 its answers are {apart * 255:.2f} levels off on average, {levels:g} at most"
             yield Fault(called(step), words, "take bfloat16=True out")

@@ -32,6 +32,14 @@ _GROWTH = 64  # bytes per call
 _LEAST_GROWTH = 24_000  # bytes in all, because the interpreter's own memory varies a little
 
 
+def loads(subject: Subject) -> Iterator[Fault]:
+    """Models load with their default params; those that cannot do without others are in `Subject.left_out`."""
+    for name, loaded in subject.loaded.items():
+        if isinstance(loaded, Exception) and name not in subject.left_out:
+            advice = "does load return a Predictor? is what it needs installed?"
+            yield Fault(name, short(loaded), advice)
+
+
 def state(subject: Subject) -> Iterator[Fault]:
     """Importing a model's module, loading the model and running it change no global state."""
     for step in subject.distinct:
@@ -145,7 +153,7 @@ def _holding() -> tuple[int, int]:
 
 def device(subject: Subject) -> Iterator[Fault]:
     """A model runs on the device that it is loaded to. Without CUDA, only where its network lies is checked."""
-    for model in subject.runnable:
+    for model in (step.model for step in subject.steps):
         if not torch.cuda.is_available():
             yield from _stays(model, _loaded_to(subject, model, "meta"), "meta")
             continue

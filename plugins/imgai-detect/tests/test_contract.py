@@ -7,4 +7,3 @@ from imgai.testing import PluginContract
 
 class TestContract(PluginContract):
     plugin = imgai_detect
-    unseen = ("tiled",)  # pictures larger than what the network sees alone are tiled

@@ -11,5 +11,3 @@ COFFEE = Path(__file__).parents[3] / "examples" / "scans" / "coffee.jpg"
 class TestContract(PluginContract):
     plugin = imgai_stylize
     model_params: ClassVar = {"any": {"style_image": str(COFFEE)}}
-    seam_levels = 16.0  # brush strokes follow edges that are farther away than a tile's overlap
-    bfloat16_levels = 2.0  # a painting, which no one compares with another by levels

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +81,10 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 def imgai_register_models() -> tuple[Model, ...]:
     """Return its models, the default first."""
     return MODELS
+
+
+@hookimpl
+def imgai_contract() -> Contract:
+    """Return what the checks of the contract have to know."""
+    # FFDNet, of `gaussian`, says the picture itself and not what is taken off; see its card.
+    return Contract(bfloat16_levels=0.5)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
 from imgai_detect.labels import LABELS
 
 
@@ -64,3 +64,10 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 def imgai_register_models() -> tuple[Model, ...]:
     """Return its models."""
     return MODELS
+
+
+@hookimpl
+def imgai_contract() -> Contract:
+    """Return what the checks of the contract have to know."""
+    # Only pictures larger than what the network sees alone are tiled.
+    return Contract(unseen=("tiled",))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +138,10 @@ def imgai_register_tasks() -> tuple[Task, ...]:
 def imgai_register_models() -> tuple[Model, ...]:
     """Return its models, the default first."""
     return (*MODELS, TIMM)
+
+
+@hookimpl
+def imgai_contract() -> Contract:
+    """Return what the checks of the contract have to know."""
+    # Maps that are cut at one half; blocks of colour are nothing that the networks know.
+    return Contract(seam_levels=24.0)
