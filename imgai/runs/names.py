@@ -149,23 +149,24 @@ class StreamPlans:
         self._kinds = kinds
         self._like_an_output = like_an_output(keeps)
         self._taken: set[str] = set()
+        self._plain: set[str] = set()  # inputs whose outputs have no suffix: it would not tell apart others of the name
         self._owners: set[str] = set()  # whose pages, or what is kept of them, would be called like one that is taken
 
     def plan(self, item: Input) -> Plan:
         """The plan for the next input; where its name is taken it keeps its suffix, or gets a number."""
-        name = PurePosixPath(item.name)
-        candidates = [stem_of(item.name), name]
+        name, stem = PurePosixPath(item.name), stem_of(item.name)
+        if not self._clashes(stem):
+            self._plain.add(folded(name))
+        first = base = stem if folded(name) in self._plain else name
         number = 1
-        while self._clashes(candidates[0]):
-            if len(candidates) == 1:
-                number += 1
-                candidates.append(name.with_name(f"{name.name}-{number}"))
-            del candidates[0]
-        self._taken.add(folded(candidates[0]))
-        if like := self._like_an_output.fullmatch(candidates[0].name):
-            self._owners.add(folded(candidates[0].with_name(like[1])))
-        base = candidates[0] if self._naming is None else candidates[0].with_name(self._naming(candidates[0].name))
-        return Plan(item, self._out / base, self._kinds)
+        while self._clashes(base):
+            number += 1
+            base = first.with_name(f"{first.name}-{number}")
+        self._taken.add(folded(base))
+        if like := self._like_an_output.fullmatch(base.name):
+            self._owners.add(folded(base.with_name(like[1])))
+        named = base if self._naming is None else base.with_name(self._naming(base.name))
+        return Plan(item, self._out / named, self._kinds)
 
     def _clashes(self, base: PurePosixPath) -> bool:
         like = self._like_an_output.fullmatch(base.name)

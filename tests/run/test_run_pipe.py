@@ -261,6 +261,9 @@ def test_members_of_one_name_do_not_share_an_output(tmp_path: Path) -> None:
     plans = StreamPlans(tmp_path, ("mask",))
     bases = [plans.plan(Input(None, name, stream=True)).base.name for name in ("a.jpg", "a.png", "a.png", "A.png")]
     assert bases == ["a", "a.png", "a.png-2", "A.png-3"]
+    plans = StreamPlans(tmp_path, ("mask",))
+    bases = [plans.plan(Input(None, name, stream=True)).base.name for name in ("b.png", "b.png", "B.png", "b.jpg")]
+    assert bases == ["b", "b-2", "B-3", "b.jpg"]
 
 
 def test_hidden_members_are_passed_over_as_in_a_folder(tmp_path: Path) -> None:
