@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import torch
@@ -25,12 +26,13 @@ class Turned(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        answers = []
-        for turns in range(4):
-            for axes in ((), (3,)):
-                seen = torch.rot90(image.flip(axes), turns, (2, 3)).contiguous()
-                answers.append(torch.rot90(self.network(seen), -turns, (2, 3)).flip(axes))
-        return torch.stack(answers).mean(0)
+        total: Tensor | None = None  # not all eight at once: they are large
+        for turns, axes in product(range(4), ((), (3,))):
+            seen = torch.rot90(image.flip(axes), turns, (2, 3)).contiguous()
+            answer = torch.rot90(self.network(seen), -turns, (2, 3)).flip(axes)
+            total = answer if total is None else total + answer
+        assert total is not None
+        return total / 8
 
 
 class Shared(nn.Module):
