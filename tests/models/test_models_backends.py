@@ -39,6 +39,8 @@ def needs(backend: str) -> None:
     ("task", "model"),
     [
         ("denoise", "gaussian"),
+        ("enhance", "auto"),
+        ("enhance", "low-light"),
         ("segment", "nuclei"),
         ("detect", "nanodet"),
         ("super-resolve", "photo-x4"),

@@ -120,7 +120,7 @@ def balance(numbers: Tensor) -> Tensor:
     """
     warmth, tint = numbers.unbind(1)
     stops = torch.stack((warmth + tint, -tint, tint - warmth), dim=1).clamp(-1.5, 1.5)
-    grey = (stops.exp2() * torch.tensor(LUMA, device=stops.device)).sum(1, keepdim=True).log2()
+    grey = (2.0**stops * torch.tensor(LUMA, device=stops.device)).sum(1, keepdim=True).log2()
     return (stops - grey)[:, :, None, None]
 
 
@@ -132,7 +132,7 @@ def expose(light: Tensor, stops: Tensor, shoulder: Tensor) -> Tensor:
 
     Shape: ``(B, 3, H, W)`` in linear light -> the same
     """
-    gain = stops.exp2()
+    gain = 2.0**stops
     return light * gain / (1 + shoulder * (gain - 1) * light)
 
 
@@ -202,7 +202,7 @@ def tone(image: Tensor, numbers: Tensor) -> Tensor:
 def saturate(image: Tensor, stops: Tensor) -> Tensor:
     """Colours further from grey, or nearer to it, by a factor of 2 ** stops. Shape: ``(B, 3, H, W)``, kept."""
     grey = luma(image)
-    return grey + stops.clamp(-2, 2).exp2() * (image - grey)
+    return grey + 2.0 ** stops.clamp(-2, 2) * (image - grey)
 
 
 def _powers(device: torch.device) -> Tensor:
