@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 TWICE = (4,)
 """The scales whose answer is the mean of two looks, one of them upside down: where most has to be guessed it is 0.2 dB
-nearer to the teacher's, 0.1 once it is as crisp."""
-SHARPENED = 0.36
+nearer to the teacher's, 0.1 once it is as crisp as one look."""
+SHARPENED = 0.5
 """Of what a blur takes from such a mean, how much is added to it: a mean is softer than what it is taken of."""
 BLUR, SIDE = 0.7, 5
 """The blur's standard deviation and the side of its kernel, in pixels of the large picture."""
