@@ -20,6 +20,8 @@ SHARES = {
     "bottles": 0.05,
     "things": 0.13,
     "clothes": 0.01,
+    "recyclables": 0.1,
+    "groceries": 0.04,
     "people": 0.09,
     "video": 0.2,
 }

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from subject import normalize
 from subject_pictures import read_photos, read_things
-from subject_sources import names, read_cutouts, read_empty, read_sources
+from subject_sources import names, read_cutouts, read_empty, read_sources, read_taught
 from subject_tune import thin
 from torch import Tensor
 
@@ -63,6 +63,8 @@ def features(args: argparse.Namespace) -> dict[str, NDArray[np.float32]]:
     network.load_state_dict({name: value.float() for name, value in load_file(args.weights).items()}, strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learned, held = read_sources(args.pairs, args.things, args.people, args.objects)
+    if args.taught:
+        learned |= read_taught(args.taught)
     learned["things"] = read_things(args.photos, leave=set(names("subject_barred.txt")))
     learned["drawn"] = [(on_white(image, mask), mask) for image, mask in read_cutouts(args.drawn)]
     seen: dict[str, NDArray[np.float32]] = {}
@@ -135,6 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("pairs", "things", "people", "objects", "photos", "drawn", "weights", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--taught", type=Path, help="a folder of collections with masks of subject_teacher")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,12 @@ HELD_THINGS = ("microcontrollers",)
 LEARNED = ("cats", "coco", "balloons")
 THINGS = ("furniture", "microcontrollers", "bottles", "food-plates")
 MEASURED = ("iseg", "flowers", "cows")
+SURE = 0.97
+"""How sure a mask of `subject_teacher` must be, 1 where each pixel is 0 or 1."""
+AREA = (0.04, 0.75)
+"""The least and the largest share of a picture that it may cover."""
+BORDER = 0.35
+"""The largest share of the picture's border that it may cover: more is a close-up, or a ground."""
 
 
 class Split(NamedTuple):
@@ -94,6 +100,17 @@ def read_sources(pairs: Path, things: Path, people: Path, objects: Path) -> Spli
         train |= {prefix + kind: pictures for kind, pictures in learned.items()}
         held |= {prefix + kind: pictures for kind, pictures in rest.items()}
     return Split(train, held)
+
+
+def read_taught(folder: Path) -> Collection:
+    """Pictures of single things with the masks that `subject_teacher` made, by the collection; only sure masks."""
+    found: Collection = {}
+    for table in sorted(folder.glob("*/sure.tsv")):
+        for row in table.read_text(encoding="utf-8").splitlines():
+            name, sure, area, border = row.split("\t")[:4]
+            if float(sure) > SURE and AREA[0] < float(area) < AREA[1] and float(border) < BORDER:
+                found.setdefault(table.parent.name, []).append(read_pair(table.parent / "images" / name))
+    return found
 
 
 def empty_photos(folder: Path) -> list[Path]:

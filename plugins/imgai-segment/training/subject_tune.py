@@ -34,7 +34,7 @@ from subject import loss_of, measure, normalize
 from subject_depthwise import speed_up
 from subject_mix import Broad
 from subject_pictures import Collection, read_clothes, read_photos, read_things
-from subject_sources import names, read_cutouts, read_empty, read_sources, read_unknown
+from subject_sources import names, read_cutouts, read_empty, read_sources, read_taught, read_unknown
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -155,6 +155,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--go-on", type=Path, help="averaged weights to begin with; --start still teaches")
     parser.add_argument("--drawn", type=Path, help="a folder of things with an alpha channel, to paste")
     parser.add_argument("--clothes", type=Path, help="a folder of garments, KIND/NAME.jpg (see subject_pictures)")
+    parser.add_argument("--taught", type=Path, help="a folder of collections with masks of subject_teacher")
     parser.add_argument("--hours", type=float, default=1.0, help="wall-clock length; the cosine ends with it")
     parser.add_argument("--sizes", type=int, nargs="+", default=(256, 320), help="sides, one for each batch")
     parser.add_argument("--batch", type=int, default=16)
@@ -191,6 +192,8 @@ def main() -> None:
     barred = set(names("subject_barred.txt"))
     grounds = read_photos(args.photos, leave=barred)
     train["things"] = read_things(args.photos, leave=barred)
+    if args.taught:
+        train |= read_taught(args.taught)
     if args.clothes:
         train["clothes"] = read_clothes(args.clothes)
     unknown = read_unknown(args.photos, barred)

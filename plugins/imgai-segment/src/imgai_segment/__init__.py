@@ -34,11 +34,12 @@ MODELS = (
         train="imgai_segment.subject_training:train",
         weights=Weights(
             file="imgai_segment:weights/subject.safetensors",
-            sha256="aa4bd43219a5be4610fe9f48e6dcbe42a19ced65eff0a3e6cc5beac264d37cb2",
+            sha256="a5693bd9abce5d784bd7f9fc6b102960610ab2485994d57605ff5cb373c41f2d",
             size=10_253_700,
             license="Apache-2.0",
-            data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, animals, cats, things, COCO (CC BY 4.0, "
-            "MIT, public domain, CC0), photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
+            data="ImageNet (the encoder), DAVIS 2016, Clothing Co-Parsing, animals, cats, things, COCO, TrashNet, "
+            "Grocery Store (CC BY 4.0, MIT, public domain, CC0), photographs (CC0, Unsplash, Pexels, CC BY, "
+            "CC BY-SA 4.0)",
         ),
         parameters=5_119_246,
         bfloat16=True,
