@@ -84,7 +84,8 @@ import sys
 from imgai.registry import load_registry
 registry = load_registry()
 assert registry.tasks and not registry.broken
-later = {"imgai.kinds", "imgai.images.codecs", "imgai.plugin.kind", "imgai.plugin.training", "imgai.plugin.predictor"}
+later = {"imgai.kinds", "imgai.images.codecs"}
+later |= {f"imgai.plugin.{name}" for name in ("contract", "kind", "predictor", "training")}
 assert not later & sys.modules.keys(), later & sys.modules.keys()
 task = registry.task("segment")
 assert registry.kinds(task.output)[0].name == "mask"

@@ -1,8 +1,12 @@
 """imgai denoise: remove noise, colour blotches and JPEG artefacts."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+if TYPE_CHECKING:
+    from imgai.plugin import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,9 @@ def imgai_register_models() -> tuple[Model, ...]:
 
 
 @hookimpl
-def imgai_contract() -> Contract:
+def imgai_contract() -> "Contract":
     """Return what the checks of the contract have to know."""
+    from imgai.plugin import Contract  # which no other command needs
+
     # FFDNet, of `gaussian`, says the picture itself and not what is taken off; see its card.
     return Contract(bfloat16_levels=0.5)

@@ -1,9 +1,13 @@
 """imgai detect: find people, animals, vehicles and objects."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
 from imgai_detect.labels import LABELS
+
+if TYPE_CHECKING:
+    from imgai.plugin import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,9 @@ def imgai_register_models() -> tuple[Model, ...]:
 
 
 @hookimpl
-def imgai_contract() -> Contract:
+def imgai_contract() -> "Contract":
     """Return what the checks of the contract have to know."""
+    from imgai.plugin import Contract  # which no other command needs
+
     # Only pictures larger than what the network sees alone are tiled.
     return Contract(unseen=("tiled",))

@@ -1,8 +1,12 @@
 """imgai segment: cut out subjects, find nuclei, separate ink from paper."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+if TYPE_CHECKING:
+    from imgai.plugin import Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,9 @@ def imgai_register_models() -> tuple[Model, ...]:
 
 
 @hookimpl
-def imgai_contract() -> Contract:
+def imgai_contract() -> "Contract":
     """Return what the checks of the contract have to know."""
+    from imgai.plugin import Contract  # which no other command needs
+
     # Maps that are cut at one half; blocks of colour are nothing that the networks know.
     return Contract(seam_levels=24.0)

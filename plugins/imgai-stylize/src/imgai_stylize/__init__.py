@@ -1,8 +1,12 @@
 """imgai stylize: repaint pictures in built-in styles or in the style of any picture."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from imgai.plugin import Contract, Model, Output, Task, Weights, hookimpl, param
+from imgai.plugin import Model, Output, Task, Weights, hookimpl, param
+
+if TYPE_CHECKING:
+    from imgai.plugin import Contract
 
 PAINTINGS = (
     "tahiti",
@@ -128,7 +132,9 @@ def imgai_register_models() -> tuple[Model, ...]:
 
 
 @hookimpl
-def imgai_contract() -> Contract:
+def imgai_contract() -> "Contract":
     """Return what the checks of the contract have to know."""
+    from imgai.plugin import Contract  # which no other command needs
+
     # Brush strokes follow edges that are farther away than a tile's overlap, and no one compares paintings by levels.
     return Contract(seam_levels=16.0, bfloat16_levels=2.0)
