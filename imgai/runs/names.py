@@ -157,11 +157,7 @@ class StreamPlans:
         name, stem = PurePosixPath(item.name), stem_of(item.name)
         if not self._clashes(stem):
             self._plain.add(folded(name))
-        first = base = stem if folded(name) in self._plain else name
-        number = 1
-        while self._clashes(base):
-            number += 1
-            base = first.with_name(f"{first.name}-{number}")
+        base = _numbered(stem if folded(name) in self._plain else name, self._clashes)
         self._taken.add(folded(base))
         if like := self._like_an_output.fullmatch(base.name):
             self._owners.add(folded(base.with_name(like[1])))
@@ -223,11 +219,17 @@ def _number_what_still_clashes(
     """Inputs of one name from two folders get a number, in the order in which they were named."""
     taken: set[str] = set()
     for index, base in enumerate(bases):
-        candidate, number = base, 1
-        while folded(candidate) in taken:
-            number += 1
-            candidate = base.with_name(f"{base.name}-{number}")
-        if number > 1:
+        candidate = _numbered(base, lambda name: folded(name) in taken)
+        if candidate != base:
             tell(f"{inputs[index].path} shares its name with another input; its outputs are called {candidate}")
         taken.add(folded(candidate))
         bases[index] = candidate
+
+
+def _numbered(base: PurePosixPath, clashes: Callable[[PurePosixPath], bool]) -> PurePosixPath:
+    """A name, with the lowest number from 2 on with which it clashes with none, if it does."""
+    candidate, number = base, 1
+    while clashes(candidate):
+        number += 1
+        candidate = base.with_name(f"{base.name}-{number}")
+    return candidate
