@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.plugin import Predictor
-from imgai_super_resolve.turned import predictor, upside_down
+from imgai_super_resolve.turned import predictor, two_looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,8 +51,7 @@ class Srmd(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         if self.training or not self.twice:
             return self._enlarged(image, self.body)
-        other = self._enlarged(image, upside_down(self.body, self.scale))
-        return (self._enlarged(image, self.body) + other) / 2
+        return two_looks(self._enlarged, image, self.body, self.scale)
 
     def _enlarged(self, image: Tensor, layers: Iterable[Callable[[Tensor], Tensor]]) -> Tensor:
         count, _, height, width = image.shape

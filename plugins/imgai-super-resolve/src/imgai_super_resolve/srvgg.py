@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from imgai.plugin import Predictor
-from imgai_super_resolve.turned import predictor, upside_down
+from imgai_super_resolve.turned import predictor, two_looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,8 +53,7 @@ class Srvgg(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         if self.training or not self.twice:
             return self._enlarged(image, self.body)
-        other = self._enlarged(image, upside_down(self.body, self.scale))
-        mean = (self._enlarged(image, self.body) + other) / 2
+        mean = two_looks(self._enlarged, image, self.body, self.scale)
         return mean + SHARPENED * (mean - gaussian_blur2d(mean, SIDE, (BLUR, BLUR)))
 
     def _enlarged(self, x: Tensor, layers: Iterable[Callable[[Tensor], Tensor]]) -> Tensor:
@@ -73,12 +72,7 @@ def load_weights(file: Path, scale: int, *, once: bool = False) -> Srvgg:
     if "body.0.weight" not in state:
         raise RuntimeError(f"{file.name} holds no SRVGGNetCompact: there is no body.0.weight in it")
     depth = sum(value.ndim == 4 for value in state.values()) - 2
-    network = Srvgg(
-        scale,
-        width=state["body.0.weight"].shape[0],
-        depth=depth,
-        twice=scale in TWICE and not once,
-    )
+    network = Srvgg(scale, state["body.0.weight"].shape[0], depth, twice=scale in TWICE and not once)
     network.load_state_dict({name: value.float() for name, value in state.items()})
     return network.eval()
 

@@ -16,7 +16,20 @@ ALL = tuple((turns, mirrored) for turns in range(4) for mirrored in (False, True
 """The eight orientations of a picture: quarter turns, and whether it is mirrored before."""
 
 
-def upside_down(body: Iterable[nn.Module], scale: int) -> list[Callable[[Tensor], Tensor]]:
+def two_looks(
+    network: Callable[[Tensor, Iterable[Callable[[Tensor], Tensor]]], Tensor],
+    image: Tensor,
+    body: Iterable[nn.Module],
+    scale: int,
+) -> Tensor:
+    """The mean of what a network says of a picture, and of it upside down. Shape: that of the network
+
+    network: of a picture and its layers. body, scale: see `_upside_down`.
+    """
+    return (network(image, body) + network(image, _upside_down(body, scale))) / 2
+
+
+def _upside_down(body: Iterable[nn.Module], scale: int) -> list[Callable[[Tensor], Tensor]]:
     """What layers say of a picture upside down, turned back: kernels are turned in place of the picture.
 
     A graph of ONNX with turned pictures is refused by its runtimes, where the size may be any.
