@@ -53,11 +53,6 @@ class Subject:
         """Make a subject of an installed plugin."""
         return cls(module, plugin.tasks, plugin.models, plugin.kinds, plugin.formats, **others)
 
-    @property
-    def seam_levels(self) -> float:
-        """The difference at a pixel that tiling may make, in levels of 255."""
-        return 8.0 if self.contract.seam_levels is None else self.contract.seam_levels
-
     @cached_property
     def registry(self) -> Registry:
         """The registry of the installed plugins, with the plugin under test in place of an installed version of it."""

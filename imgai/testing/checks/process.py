@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from imgai.errors import UsageError
 from imgai.plugin import Model
 from imgai.predict.step import Step
 from imgai.testing.elsewhere import elsewhere
@@ -35,7 +36,7 @@ _LEAST_GROWTH = 24_000  # bytes in all, because the interpreter's own memory var
 def loads(subject: Subject) -> Iterator[Fault]:
     """Models load with their default params; those that cannot do without others are in `Subject.left_out`."""
     for name, loaded in subject.loaded.items():
-        if isinstance(loaded, Exception) and name not in subject.left_out:
+        if isinstance(loaded, Exception) and not isinstance(loaded, UsageError):
             advice = "does load return a Predictor? is what it needs installed?"
             yield Fault(name, short(loaded), advice)
 

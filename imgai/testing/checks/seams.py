@@ -21,7 +21,7 @@ def tiles(subject: Subject) -> Iterator[Fault]:
     """Tiles leave no visible seam, on a picture of coloured blocks, a third of them dark."""
     for step in subject.distinct:
         if step.model.input_size is None and output(step).dense:
-            yield from next(([fault] for fault in _tiles(step, subject.seam_levels * LEVEL)), [])
+            yield from next(([fault] for fault in _tiles(step, subject.contract.seam_levels * LEVEL)), [])
 
 
 def _tiles(step: Step, most: float) -> Iterator[Fault]:
