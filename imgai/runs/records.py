@@ -89,6 +89,7 @@ class Records:
         self._since: int | None = None  # the byte from which on what was done is news; None: what comes after `load`
         self._loaded = False
         self.news: set[Key] = set()  # what was done since the records were first read
+        self._failed: dict[Key, tuple[str, str]] = {}  # digest and error of what workers of the same run could not do
         self._known: dict[Key, tuple[str, str]] = {}  # digest, and outputs as JSON: the smallest form of them
         self._owner: dict[str, Key] = {}  # by output, the input and run that wrote it last
         self._claims: dict[str, _Claim] = {}  # by output
@@ -303,10 +304,20 @@ class Records:
         self._append(begun_record(key, shown, output, kind))
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append a record in a single write. Raises OSError."""
+        """Append a record in a single write. Raises OSError.
+
+        Of a worker's failures only what is new: another one may have been killed when it had kept the same.
+        """
         if self._rows is not None:
             self._rows[record["path"]] = cells_of(record)
-        self._append(record)
+        if record["status"] != "failed" or self._since is None or not self._has_failed(record):
+            self._append(record)
+
+    def _has_failed(self, record: dict[str, Any]) -> bool:
+        """Whether a worker of the same run has kept this failure."""
+        self.refresh()
+        key = Key(record["path"], record["run"])
+        return self._failed.get(key) == (record["digest"], record["error"])
 
     def _append(self, record: dict[str, Any]) -> None:
         if self.keep:
@@ -392,6 +403,8 @@ class Records:
         (self._empty.add if done and found_nothing(record) else self._empty.discard)(key)
         if done and new:
             self.news.add(key)
+        if not done and new and self._since is not None:
+            self._failed[key] = digest, record.get("error", "")
         if self._rows is not None and done:
             self._rows[key.path] = cells_of(record)
 

@@ -23,6 +23,8 @@ from imgai.registry import load_registry
 from imgai.runs import Run, workers
 from imgai.runs.claims import Claims
 from imgai.runs.part import Part, part_of
+from imgai.runs.record import SCHEMA, Key
+from imgai.runs.records import Records
 from imgai.runs.workers import LOST, Worker
 from imgai.stores import LocalStore
 from imgai.testing import fake
@@ -253,9 +255,6 @@ def test_of_many_that_claim_at_once_one_wins(tmp_path: Path) -> None:
 
 
 def test_long_lines_of_several_writers_do_not_mix(tmp_path: Path, words: Any) -> None:
-    from imgai.runs.record import Key
-    from imgai.runs.records import Records
-
     several = [Records(tmp_path) for _ in range(4)]
 
     def write(records: Records, number: int) -> None:
@@ -275,6 +274,36 @@ def test_long_lines_of_several_writers_do_not_mix(tmp_path: Path, words: Any) ->
 def imgai() -> Callable[..., Any]:
     app = build_app(load_registry())
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_failure_that_a_killed_worker_had_kept_is_not_kept_again(tmp_path: Path) -> None:
+    """The next worker is given the input again, as nobody was told; other failures and later runs are news."""
+    failure = {
+        "schema": SCHEMA, "input": "bad.png", "path": "/bad.png", "run": "segment", "status": "failed",
+        "outputs": [], "digest": "a", "error": "not a picture",
+    }  # fmt: skip
+    earlier = Records(tmp_path)
+    earlier.prepare()
+    earlier.append(failure)
+    handing_out = Records(tmp_path)
+    handing_out.load()
+    kept = []
+    for error in ("not a picture", "not a picture", "2 workers died of it", "2 workers died of it"):
+        worker = Records(tmp_path)
+        worker.follow(handing_out.mark())
+        worker.append(failure | {"error": error})
+        lines = worker.path.read_text().splitlines()
+        kept.append(len(lines))
+    assert kept == [2, 2, 3, 3]
+    alive = Records(tmp_path)
+    alive.follow(handing_out.mark())
+    Records(tmp_path).append(failure | {"path": "/other.png"})  # in the meantime, by another worker
+    alive.append(failure | {"path": "/other.png"})
+    assert len(alive.path.read_text().splitlines()) == 4
+    again = Records(tmp_path)
+    again.load()
+    again.append(failure)
+    assert len(again.path.read_text().splitlines()) == 5
 
 
 def test_runs_tells_what_is_missing_and_failed(
