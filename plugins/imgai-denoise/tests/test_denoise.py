@@ -10,10 +10,12 @@ from pathlib import Path
 import imgai_denoise
 import numpy as np
 import pytest
+import simplejpeg
 import torch
 import torch.nn.functional as F
+from imgai_denoise import network as photo
 from imgai_denoise.ffdnet import BlindFFDNet
-from imgai_denoise.network import DenoiseNet, Denoiser, load
+from imgai_denoise.network import STEADY, DenoiseNet, Denoiser, load, steadied
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from skimage import data
@@ -201,6 +203,30 @@ def test_the_level_is_found_where_it_is() -> None:
     made = loaded("gaussian")(sample_of(noisy)).image
     assert psnr(made[..., 384:], clean[..., 384:]) > 38
     assert psnr(made[..., :128], clean[..., :128]) > psnr(noisy[..., :128], clean[..., :128]) + 8
+
+
+def test_noise_moves_the_colour_of_an_area_no_further_than_by_its_own_strength() -> None:
+    """A warp of threads is no blotch: what has a mean over an area where there is little grain is the picture's own."""
+    grain = torch.randn(1, 3, 160, 160, generator=torch.Generator().manual_seed(0)) * 4 / 255
+    torch.testing.assert_close(steadied(grain + 1 / 255), grain + 1 / 255, atol=1e-5, rtol=0)
+    shade = torch.tensor([6 / 255, -6 / 255, 0]).view(1, 3, 1, 1)
+    left = steadied(grain + shade)
+    most = STEADY * 4 / 255
+    torch.testing.assert_close(left.mean((0, 2, 3)), torch.tensor([most, -most, 0]), atol=0.15 * most, rtol=0)
+    torch.testing.assert_close(left - left.mean((2, 3), keepdim=True), grain, atol=0.4 / 255, rtol=0)
+
+
+def test_the_cloth_of_a_picture_keeps_its_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = with_noise(picture("coffee", 100, 200, 256, 256), 2)[0].permute(1, 2, 0).contiguous().numpy()
+    file = simplejpeg.encode_jpeg(noisy, quality=90, colorsubsampling="420")
+    cloth = torch.from_numpy(simplejpeg.decode_jpeg(file)).permute(2, 0, 1)[None].float() / 255
+    moved = []
+    for most in (STEADY, 1e9):
+        monkeypatch.setattr(photo, "STEADY", most)
+        with torch.inference_mode():
+            made = loaded("photo").predictor.network(cloth)
+        moved.append(float(photo.area_mean(made - cloth).abs().max()))
+    assert moved[0] < 0.85 * moved[1]
 
 
 def test_brightness_scales_the_answer() -> None:

@@ -45,6 +45,7 @@ MODELS = (
             data="photographs (CC0, Unsplash, Pexels, CC BY, CC BY-SA 4.0)",
         ),
         parameters=1_929_344,
+        revision=2,
         bfloat16=True,
         multiple_of=8,
         minimum=16,

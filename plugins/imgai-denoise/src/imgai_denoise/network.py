@@ -26,6 +26,10 @@ BLOCKS = (2, 2, 4)
 """The number of residual blocks at each size, in the encoder and again in the decoder except for the last."""
 MARGIN = 8
 """Pixels of reflection padding around every tile."""
+CELL, AREA = 8, 7
+"""Of the means over areas: the side of cells in pixels, and how many of them the window's side has."""
+STEADY = 0.5
+"""How far noise may move the mean of an area, as a share of the noise's standard deviation there."""
 
 
 class Block(nn.Module):
@@ -47,6 +51,28 @@ class Block(nn.Module):
 def blocks(width: int, count: int) -> nn.Sequential:
     """Return a sequence of residual blocks."""
     return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+def area_mean(x: Tensor) -> Tensor:
+    """The mean around each pixel, over 7x7 cells of 8x8 pixels and once more. Shape: ``(B, C, H, W)``, kept"""
+    x = F.avg_pool2d(x, CELL)
+    for _ in range(2):
+        x = F.avg_pool2d(x, AREA, 1, AREA // 2, count_include_pad=False)
+    return F.interpolate(x, scale_factor=float(CELL), mode="bilinear", align_corners=False)
+
+
+def steadied(noise: Tensor) -> Tensor:
+    """Noise that moves no colour of a larger area by more than STEADY of its own strength there.
+
+    What is taken for a blotch of that size where there is little noise is the picture's own: the warp of a cloth, a
+    shade on a wall. Shape: ``(B, C, H, W)``, H and W multiples of 8, kept
+    """
+    with torch.autocast(noise.device.type, enabled=False):
+        noise = noise.float()
+        mean = area_mean(noise)
+        grain = noise - mean
+        most = STEADY * (area_mean(grain.square()) + 1e-9).sqrt()
+        return grain + torch.maximum(torch.minimum(mean, most), -most)
 
 
 class DenoiseNet(nn.Module):
@@ -76,7 +102,7 @@ class DenoiseNet(nn.Module):
         x = self.middle(x)
         for up, decode, skip in zip(reversed(self.up), reversed(self.decode), reversed(skips), strict=True):
             x = decode(up(x) + skip)
-        return F.pixel_shuffle(self.head(x), 2)
+        return steadied(F.pixel_shuffle(self.head(x), 2))
 
 
 class Denoiser(nn.Module):
