@@ -250,6 +250,8 @@ class Model:
     input_size: the fixed input size ``(H, W)`` of the network. The host resizes every image to it (bilinear,
         antialiased) and resizes masks back to the size of the image, with edges guided by the image. None: the network
         is fully convolutional, and the host cuts tiles.
+    train_size: the side of the squares that ``imgai train`` teaches it on, and that what comes of it takes, where that
+        is not its `input_size`, which a network may look at in parts.
     fit: how an image is brought to `input_size`: "stretch" ignores its aspect ratio; "letterbox" keeps the aspect ratio
         and adds grey bars (114 of 255), half on each side.
     crop: for SCORES models, the side of the central square that the network sees, as a fraction of the image's shorter
@@ -302,6 +304,7 @@ class Model:
     scale: int = 1
     family: str | None = None
     input_size: tuple[int, int] | None = None
+    train_size: int | None = None
     fit: str = "stretch"
     crop: float | None = None
     longest: int | None = None
@@ -341,6 +344,8 @@ class Model:
             raise ValueError(f"model {self.name}: overlap must be under half of tile")
         if self.crop is not None and not (0 < self.crop <= 1 and self.input_size is not None):
             raise ValueError(f"model {self.name}: crop is over 0 and at most 1, of a model with an input_size")
+        if self.train_size is not None and (self.train_size < 1 or self.input_size is None):
+            raise ValueError(f"model {self.name}: train_size is at least 1, of a model with an input_size")
         if self.fit not in ("stretch", "letterbox"):
             raise ValueError(f"model {self.name}: fit is 'stretch' or 'letterbox', not {self.fit!r}")
         if self.fit == "letterbox" and (self.input_size is None or self.crop is not None):

@@ -81,7 +81,7 @@ def labels_of(dataset: Dataset, base: Model) -> tuple[str, ...]:
 def side_of(base: Model, dataset: Dataset, asked: int | None) -> int:
     """The side of what the network sees while it learns: a multiple of what the model needs."""
     if base.input_size is not None:
-        side = asked or max(base.input_size)
+        side = asked or base.train_size or max(base.input_size)
     else:
         shorter = sorted(min(example.size) for example in dataset.parts["train"])
         side = asked or min(SIDE, shorter[len(shorter) // 2] if shorter else SIDE)
@@ -114,8 +114,8 @@ def begin(
     size = side_of(base, dataset, options.size)
     params = _params(base, asked)
     changes: dict[str, Any] = {"labels": labels_of(dataset, base)} if dataset.labels else {}
-    if base.input_size is not None and options.size is not None:
-        changes["input_size"] = (size, size)
+    if base.input_size is not None and (options.size or base.train_size):
+        changes |= {"input_size": (size, size), "train_size": None}
     changes |= {"name": name, "label_ids": None, "family": None, "weights": None, "variant": None}
     model = dataclasses.replace(base, **changes, untrained=False, bfloat16=False)
     context = TrainContext(
