@@ -20,6 +20,7 @@ from imgai.options import Machine
 from imgai.plugin import Model
 from imgai.predict.backends import _MODULES, _TABLE, choose_backend, onnx
 from imgai.predict.backends.export import check, export, key
+from imgai.predict.backends.int8 import _deciding
 from imgai.predict.backends.whole import write
 from imgai.predict.device import choose_devices
 from imgai.predict.machine import place
@@ -41,6 +42,7 @@ def needs(backend: str) -> None:
         ("denoise", "gaussian"),
         ("enhance", "auto"),
         ("enhance", "low-light"),
+        ("segment", "subject"),
         ("segment", "nuclei"),
         ("detect", "nanodet"),
         ("super-resolve", "photo-x4"),
@@ -191,6 +193,38 @@ def test_an_exported_model_runs_as_a_file(command: Command, cat: Path, tmp_path:
     answer = command("models", "export", "enhance/auto", tmp_path / "other.onnx")
     assert answer.returncode == 3
     assert "looks at the whole picture first" in answer.stderr
+
+
+class _Aims(nn.Module):
+    """Finds a place in a picture, and looks at it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 1, 3)
+        self.aim = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shift = self.aim(self.first(x).mean((2, 3)))
+        line = torch.linspace(-0.5, 0.5, 8)
+        columns, rows = line + shift[:, :1], line + shift[:, 1:]
+        grid = torch.stack((columns[:, None] + 0 * rows[:, :, None], rows[:, :, None] + 0 * columns[:, None]), -1)
+        return self.last(nn.functional.grid_sample(x, grid, align_corners=False)) * shift[:, :1, None, None]
+
+
+def test_what_says_where_to_look_stays_in_float(tmp_path: Path) -> None:
+    onnx_ = pytest.importorskip("onnx")
+    (tmp_path / "a.onnx").write_bytes(export(_Aims().eval(), (torch.rand(1, 3, 16, 16),), any_size=False))
+    kept = set(_deciding(tmp_path / "a.onnx", "mask"))
+    nodes = onnx_.load(str(tmp_path / "a.onnx")).graph.node
+    assert {node.op_type for node in nodes if node.name not in kept} <= {
+        "Conv",
+        "GridSample",
+        "Shape",
+        "Gather",
+        "Cast",
+    }
+    assert {"Gemm", "Concat", "Add", "Mul", "ReduceMean"} <= {node.op_type for node in nodes if node.name in kept}
+    assert not any(node.op_type == "Conv" for node in nodes if node.name in kept)
 
 
 def test_eight_bits_say_what_they_lost(command: Command, cat: Path, tmp_path: Path) -> None:

@@ -132,6 +132,22 @@ def test_a_rare_class_changes_the_loss_of_labels_and_no_picture_comes_more_often
     assert order.balance == ("none" if adjusts else balance)
 
 
+@pytest.mark.parametrize(("asked", "taken"), [(None, 448), (64, 64), (896, 896)])
+def test_a_model_is_taught_at_the_size_that_it_says_and_keeps_it(
+    asked: int | None, taken: int, squares: Path, models: Path
+) -> None:
+    """`subject` is given 896 x 896, of which it sees the whole at 448 x 448."""
+    told = {"folder": squares, "from_": "subject", "epochs": 1, "devices": "cpu"} | ({"size": asked} if asked else {})
+    options = as_values(TrainOptions, told)
+    registry = load_registry()
+    base = registry.model("segment", "subject")
+    assert (base.input_size, base.train_size) == ((896, 896), 448)
+    dataset = read(options, registry.task("segment"), base)
+    job = Job("segment", "net", "subject", models, options, dataset, False, {})
+    begun = prepare(job, registry, World(torch.device("cpu")), Teller(Console(quiet=True))).begun
+    assert (begun.size, begun.model.input_size, begun.model.train_size) == (taken, (taken, taken), None)
+
+
 def test_a_small_network_learns_classes_from_nothing(train: Train, stripes: Path, tmp_path: Path) -> None:
     out = tmp_path / "my Stripes"
     assert train("classify", stripes, out=out, epochs=40, from_="cnn", width=4, size=32, batch=8) == 0

@@ -96,11 +96,106 @@ def test_it_looks_at_the_image_and_at_a_small_mirrored_copy(predictor: Predictor
     save_file(kept, tmp_path / "once.safetensors")
     once = subject.load(LoadContext(model=MODEL, device=torch.device("cpu"), weights=tmp_path / "once.safetensors"))
     image = predictor.preprocess(person(0.5)[0])
+    assert isinstance(predictor.network, subject.Looks)
     with torch.inference_mode():
-        both = predictor.network(image)  # of a picture with a subject, whose logits nothing lowers
-        small = once.network(F.interpolate(image, (320, 320), mode="bilinear").flip(-1))
+        both, _ = predictor.network.look(image)
+        whole = F.avg_pool2d(image, 2)
+        small = once.network(F.interpolate(whole, (320, 320), mode="bilinear").flip(-1))
         again = F.interpolate(small, both.shape[-2:], mode="bilinear").flip(-1)
-        torch.testing.assert_close(both, (once.network(image) + again) / 2, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(both, (once.network(whole) + again) / 2, atol=1e-3, rtol=1e-3)
+
+
+def far_off(left: float, top: float, size: int = subject.SIZE) -> tuple[Tensor, Tensor]:
+    """The person at a third of the size, in a wide landscape; see `person`."""
+    near, inside = person(0.5, size // 3)
+    y, x = int(top * size), int(left * size)
+    lawn, sky = (torch.tensor(colour)[:, None, None] for colour in ((0.35, 0.5, 0.25), (0.65, 0.78, 0.9)))
+    rows = (torch.arange(size) > y + 0.55 * (size // 3))[:, None]
+    image = torch.where(rows, lawn, sky).expand(3, size, size).clone()[None]
+    image += 0.08 * (torch.rand(image.shape, generator=torch.Generator().manual_seed(2)) - 0.5)
+    mask = torch.zeros(size, size, dtype=torch.bool)
+    part = (slice(y, y + size // 3), slice(x, x + size // 3))
+    image[..., part[0], part[1]] = near
+    mask[part] = inside
+    return image.clamp(0, 1), mask
+
+
+def overlap(mask: Tensor, truth: Tensor) -> float:
+    found = F.interpolate(mask, truth.shape, mode="bilinear")[0, 0] > 0.5
+    return float((found & truth).sum() / (found | truth).sum())
+
+
+def test_a_subject_that_is_small_is_looked_at_once_more(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_it, without = [], []
+    for left, top in ((0.1, 0.3), (0.55, 0.35), (0.35, 0.5)):
+        image, truth = far_off(left, top)
+        with_it.append(overlap(masks_of(predictor, image), truth))
+        with monkeypatch.context() as patched:
+            patched.setattr(predictor.network, "closer", lambda _, logits, __: logits)
+            without.append(overlap(masks_of(predictor, image), truth))
+    assert sum(with_it) > sum(without) + 0.01 * len(without), (with_it, without)
+
+
+def test_a_subject_that_fills_the_image_or_is_not_there_is_not_looked_at_again(predictor: Predictor) -> None:
+    network = predictor.network
+    assert isinstance(network, subject.Looks)
+    images = torch.rand(3, 3, subject.SIZE, subject.SIZE)
+    logits = torch.full((3, 1, subject.LOOK, subject.LOOK), -3.0)
+    logits[1, :, 40:-40, 40:-40] = 3
+    logits[2, :, 100:105, 100:105] = 3  # a speck
+    with torch.inference_mode():
+        assert torch.equal(network.closer(images, logits, torch.zeros(3, 1, 1, 1)), logits)
+
+
+def test_a_graph_without_branches_answers_as_the_network_does(predictor: Predictor) -> None:
+    """What ONNX is given: of a batch some are looked at again, and some are not."""
+    images = predictor.preprocess(torch.cat((far_off(0.1, 0.3)[0], torch.rand(1, 3, subject.SIZE, subject.SIZE))))
+    with torch.inference_mode(False), torch.no_grad():
+        traced = torch.jit.trace(predictor.network, (images[:1],), check_trace=False)
+        logits = predictor.network(images)
+        torch.testing.assert_close(traced(images), logits, atol=1e-3, rtol=1e-3)
+
+
+def test_a_part_of_an_image_is_put_back_where_it_was() -> None:
+    y, x = torch.meshgrid(torch.linspace(0, 6, 448), torch.linspace(0, 5, 448), indexing="ij")
+    image = torch.stack((y.sin() + x.cos(), y.cos()))[None].expand(2, -1, -1, -1)
+    box = torch.tensor([[0.25, 0.1, 0.5, 0.7], [0.0, 0.6, 0.3, 1.0]])
+    found = subject.Place(box, torch.tensor([[0.05, 0.08], [0.05, 0.05]]), torch.ones(2))
+    back, share = subject.returned(subject.seen(image, box, subject.CLOSER), found, 448)
+    inside = share > 0
+    assert inside.sum((1, 2, 3)).tolist() == pytest.approx([0.25 * 0.6 * 448**2, 0.3 * 0.4 * 448**2], rel=0.03)
+    assert (back - image).abs()[inside.expand_as(back)].max() < 0.03
+    assert share[0, 0, 180, 168] == 1
+    assert share[0, 0, 180, 113] < 0.05, "it begins at nothing"
+    assert share[0, 0, 180, 300] == 0
+    assert (share[1, 0, -1, :100] == 1).all(), "and not where the image ends"
+    assert max(share.diff(dim=2).abs().max(), share.diff(dim=3).abs().max()) < 0.1
+
+
+def test_the_place_of_a_subject_is_that_of_its_mask_and_some_around_it() -> None:
+    logits = torch.full((4, 1, 100, 100), -6.0)
+    logits[0, :, 30:50, 10:40] = 2
+    logits[0, :, 90, 90] = 2  # one pixel in six hundred is a speck
+    logits[1] = 2
+    logits[2, :, 30:50, 10:40] = 2
+    logits[2, :, 50:80, 10:40] = -1  # what is in doubt is seen, too
+    box, fade, counts = subject.place(logits)
+    wide, high, higher = (side * subject.AROUND + subject.BESIDE for side in (0.3, 0.2, 0.5))
+    assert box[0].tolist() == pytest.approx((max(0, 0.1 - wide), 0.3 - high, 0.4 + wide, 0.5 + high), abs=0.011)
+    assert box[2].tolist() == pytest.approx((max(0, 0.1 - wide), 0.3 - higher, 0.4 + wide, 0.8 + higher), abs=0.011)
+    assert box[1].tolist() == box[3].tolist() == [0, 0, 1, 1]
+    assert counts.tolist() == [1, 0, 1, 0]
+    assert fade[0].tolist() == pytest.approx((subject.FADE * wide, subject.FADE * high), abs=0.01)
+
+
+def test_a_larger_subject_is_looked_at_less_and_less() -> None:
+    sides = range(120, 320, 5)
+    logits = torch.full((len(sides), 1, subject.LOOK, subject.LOOK), -6.0)
+    for each, side in zip(logits, sides, strict=True):
+        each[:, 60 : 60 + side, 60 : 60 + side] = 2
+    counts = subject.place(logits).counts
+    assert (counts[0], counts[-1]) == (1, 0)
+    assert counts.diff().abs().max() < 0.25, "no step, which a rounded digit might take or not"
 
 
 def test_what_is_trained_from_it_has_no_opinion_of_what_a_subject_is(tmp_path: Path) -> None:
@@ -129,7 +224,7 @@ def test_memory_format_does_not_matter(predictor: Predictor) -> None:
 
 def test_weights_are_half_precision_finite_and_complete() -> None:
     weights = load_file(WEIGHTS)
-    assert weights.keys() == subject.TwoLooks().state_dict().keys()
+    assert weights.keys() == subject.Looks().state_dict().keys()
     assert all(value.dtype == torch.float16 and value.isfinite().all() for value in weights.values())
 
 
@@ -186,7 +281,7 @@ def test_declaration_matches_the_network_and_the_file() -> None:
     declared = next(model for model in imgai_segment.MODELS if model.name == "subject")
     assert declared.weights is not None
     assert declared.input_size == (subject.SIZE, subject.SIZE)
-    assert declared.parameters == sum(value.numel() for value in subject.TwoLooks().state_dict().values())
+    assert declared.parameters == sum(value.numel() for value in subject.Looks().state_dict().values())
     assert declared.weights.size == WEIGHTS.stat().st_size
     assert declared.weights.sha256 == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
 
@@ -195,6 +290,6 @@ def test_what_speaks_for_the_subject_lies_on_it(predictor: Predictor) -> None:
     images, inside = person(0.5)
     assert predictor.explain is not None
     heat = predictor.explain(predictor.preprocess(images), 0)
-    assert heat.shape == (1, subject.SIZE // 32, subject.SIZE // 32)
+    assert heat.shape == (1, subject.LOOK // 32, subject.LOOK // 32)
     on_image = F.interpolate(heat[None], inside.shape, mode="bilinear")[0, 0]
     assert on_image[inside.bool()].mean() > 3 * on_image[~inside.bool()].mean()

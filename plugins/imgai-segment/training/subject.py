@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from imgai_segment.efficientnet_lite import STAGES
-from imgai_segment.subject import MEAN, SIZE, STD, WIDTHS, Mask, Subject
+from imgai_segment.subject import LOOK, MEAN, STD, WIDTHS, Mask, Subject
 from subject_pictures import Collection, Mix, Pictures, read_objects, read_people, read_photos, read_things
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -201,7 +201,7 @@ def main() -> None:
         return first + 0.25 * torch.stack(others).sum()
 
     def figures(average: Trained, every: int = 6) -> dict[str, Any]:
-        found = [measure(average.subject, held, SIZE, every) for held in (people_held, objects_held)]
+        found = [measure(average.subject, held, LOOK, every) for held in (people_held, objects_held)]
         return summary(*found)
 
     learn(

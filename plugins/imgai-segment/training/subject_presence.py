@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from imgai_segment.subject import SIZE, Mask, Presence, TwoLooks
+from imgai_segment.subject import LOOK, SIZE, Looks, Mask, Presence
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -43,7 +43,7 @@ LEAST = 1.3
 
 
 @torch.inference_mode()
-def look(network: TwoLooks, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+def look(network: Looks, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> NDArray[np.float32]:
     """What `Presence` sees of an image; then the share that the mask covers, and its IoU with the true one."""
     small = np.array(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
     with torch.autocast("cpu", torch.bfloat16):
@@ -51,7 +51,7 @@ def look(network: TwoLooks, image: NDArray[np.uint8], mask: NDArray[np.uint8] | 
     inside = Mask()(logits.float())[0, 0].numpy() > 0.5
     overlap = 0.0
     if mask is not None:
-        due = np.asarray(Image.fromarray(mask).resize((SIZE, SIZE), Image.Resampling.BILINEAR)) > 127
+        due = np.asarray(Image.fromarray(mask).resize((LOOK, LOOK), Image.Resampling.BILINEAR)) > 127
         overlap = float((inside & due).sum() / max(1, (inside | due).sum()))
     seen: Tensor = torch.cat((Presence.figures(average, logits)[0], torch.tensor([inside.mean(), overlap])))
     return seen.numpy()
@@ -59,7 +59,7 @@ def look(network: TwoLooks, image: NDArray[np.uint8], mask: NDArray[np.uint8] | 
 
 def features(args: argparse.Namespace) -> dict[str, NDArray[np.float32]]:
     """What is seen of all pictures, by part and kind: ``train/cats``, ``held/empty``; ``(N, figures + 2)`` each."""
-    network = TwoLooks().eval()
+    network = Looks().eval()
     network.load_state_dict({name: value.float() for name, value in load_file(args.weights).items()}, strict=False)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     learned, held = read_sources(args.pairs, args.things, args.people, args.objects)

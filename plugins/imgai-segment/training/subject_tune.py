@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from imgai_segment.efficientnet_lite import InvertedResidual
-from imgai_segment.subject import SIZE, WIDTHS, Mask, Subject, TwoLooks
+from imgai_segment.subject import LOOK, SIZE, WIDTHS, Looks, Mask, Subject
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from subject import loss_of, measure, normalize
@@ -133,8 +133,9 @@ def covered(network: Subject, photos: list[np.ndarray], size: int) -> dict[str, 
     return {"empty": sum(above) / len(above), "empty_soft": sum(soft) / len(soft)}
 
 
-def report(network: Subject, held: Collection, empty: list[np.ndarray], size: int = SIZE) -> dict[str, float]:
+def report(network: Subject, held: Collection, empty: list[np.ndarray]) -> dict[str, float]:
     """IoU by kind, the mean over video sequences' kinds, and the share of empty pictures that is covered."""
+    size = SIZE if isinstance(network, Looks) else LOOK
     numbers = measure(network, held, size)
     video: dict[str, list[float]] = {}
     for name, value in numbers.items():
@@ -183,7 +184,7 @@ def main() -> None:
     if args.measure:
         for weights in args.measure:
             state = {name: value.float() for name, value in load_file(weights).items()}
-            network = (TwoLooks() if "presence.score.weight" in state else Subject()).eval()
+            network = (Looks() if "presence.score.weight" in state else Subject()).eval()
             network.load_state_dict(state)
             line = {"weights": weights.name, **report(network, held, empty)}
             print(json.dumps(line), flush=True)

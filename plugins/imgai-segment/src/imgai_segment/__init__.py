@@ -46,9 +46,11 @@ MODELS = (
             "CC BY-SA 4.0)",
         ),
         parameters=5_119_246,
+        revision=2,
         bfloat16=True,
         labels=("subject",),
-        input_size=(448, 448),
+        input_size=(896, 896),
+        train_size=448,
     ),
     Model(
         name="nuclei",

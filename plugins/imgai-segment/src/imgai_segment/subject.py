@@ -11,7 +11,7 @@ evidence for ImageNet's classes lies (Zhou et al., "Learning Deep Features for D
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -24,12 +24,30 @@ from imgai_segment.efficientnet_lite import CLASSES, HEAD, EfficientNetLite0, cl
 if TYPE_CHECKING:
     from imgai.plugin import LoadContext
 
-SIZE = 448
-"""The side, in pixels, of the square that the network takes."""
+SIZE = 896
+"""The side, in pixels, of the square that the shipped network takes."""
+LOOK = 448
+"""The side of what it sees of the whole image at first, and of what it was trained on."""
 
 MEAN, STD = (127 / 255,) * 3, (128 / 255,) * 3  # of each channel: all the same
-LESS = 5 / 7
-"""The side of the second look, as a share of the first one's."""
+AGAIN = 320
+"""The side of the second look."""
+CLOSER = 384
+"""The side of the third look, at the part of the image where the subject is."""
+AROUND = 0.2
+"""What of the subject's width and height the third look sees at each side of it, and as much again as BESIDE."""
+BESIDE = 0.03
+"""A share of the image."""
+FADE = 0.8
+"""Along how much of what it sees around the subject the third look begins to count, where the image goes on."""
+MOST = (0.6, 0.75)
+"""From which share of the image on this part counts less, and from which on not at all: it was seen well enough."""
+LEAST = (0.0005, 0.002)
+"""The same of the mask, the other way round: a speck is no subject."""
+DOUBT = 0.1
+"""How sure a mask must be to count for where the subject is."""
+STRAY = 0.005
+"""The share of the mask that may lie above, below, left or right of what counts as the subject's place."""
 STEEP = 2.0
 """How much a logit falls for each unit of a score of presence below 0."""
 WIDTHS = (32, 48, 64, 96, 128)
@@ -167,14 +185,15 @@ class Subject(nn.Module):
         return self.look(images)[0]
 
 
-class TwoLooks(Subject):
-    """What ships: looks twice, and lowers the logits of images that show no subject.
+class Looks(Subject):
+    """What ships: looks twice, once more at where the subject is, and lowers the logits of images that show none.
 
     The second look is at a smaller, mirrored copy. A large subject, or one of several parts, is found more surely when
     it is small, and the first look draws the edge. The mean of the answers to several views of an image is better than
-    one (Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012).
+    one (Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", NeurIPS 2012). A subject
+    that is small in the image is seen larger in the third, whose answer is averaged with theirs.
 
-    Shape: normalised images ``(B, 3, H, W)``, sides a multiple of 32, to logits ``(B, 1, H / 2, W / 2)``.
+    Shape: normalised images ``(B, 3, 896, 896)`` to logits ``(B, 1, 448, 448)``.
     """
 
     def __init__(self) -> None:
@@ -182,16 +201,128 @@ class TwoLooks(Subject):
         self.presence = Presence()
 
     def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        images = resized(images, LOOK)
         logits, average = super().look(images)
-        small = F.interpolate(images, scale_factor=LESS, mode="bilinear", align_corners=False)
-        again, other = super().look(small.flip(-1))
-        again = F.interpolate(again, size=logits.shape[-2:], mode="bilinear", align_corners=False).flip(-1)
-        return (logits + again) / 2, (average + other) / 2
+        again, other = super().look(resized(images, AGAIN).flip(-1))
+        return (logits + resized(again, logits.shape[-1]).flip(-1)) / 2, (average + other) / 2
+
+    def closer(self, images: Tensor, logits: Tensor, lowered: Tensor) -> Tensor:
+        """Look once more at where the subject is. lowered: by how much the image as a whole lowers its logits.
+
+        Shape: ``(B, 3, H, W)``, lowered logits ``(B, 1, h, w)``, ``(B, 1, 1, 1)`` to logits ``(B, 1, h, w)``
+        """
+        found = place(logits)
+        if not (torch.jit.is_tracing() or torch.compiler.is_compiling()):  # type: ignore[attr-defined, no-untyped-call]
+            # A graph has no branches, and looks in vain.
+            chosen = found.counts.nonzero()[:, 0]
+            if len(chosen) < len(logits):
+                closer = logits.clone()
+                if len(chosen):
+                    closer[chosen] = self.closer(images[chosen], logits[chosen], lowered[chosen])
+                return closer
+        part = seen(images, found.box, CLOSER).contiguous(memory_format=torch.channels_last)
+        again = super().look(part)[0].to(logits.dtype) + lowered
+        back, share = returned(again, found, logits.shape[-1])
+        weight = 0.5 * share * found.counts[:, None, None, None]
+        return logits + weight.to(logits.dtype) * (back - logits)
 
     def forward(self, images: Tensor) -> Tensor:
         logits, average = self.look(images)
         present: Tensor = self.presence(average, logits)
-        return present
+        return self.closer(images, resized(present, LOOK), (present - logits)[..., :1, :1])
+
+
+class Place(NamedTuple):
+    """Where the subject of each image is, with some of what is around it.
+
+    box: x0, y0, x1, y1 as shares of the sides, ``(B, 4)``. fade: along how much of the width and the height its sides
+    fade, the same, ``(B, 2)``. counts: how much a look at it counts, 0 to 1, ``(B,)``.
+    """
+
+    box: Tensor
+    fade: Tensor
+    counts: Tensor
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """Bring squares to another side: the mean of 2x2 pixels at half of it. Shape: ``(B, C, H, H)``"""
+    if images.shape[-1] == 2 * side:
+        return F.avg_pool2d(images, 2)
+    return F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def place(logits: Tensor) -> Place:
+    """Where the subject is. Shape: ``(B, 1, h, w)``"""
+    likely = logits.float()[:, 0].sigmoid()
+    sure = (likely - DOUBT).clamp_min(0)
+    starts, ends, fades = [], [], []
+    for line in (sure.sum(1), sure.sum(2)):
+        along, whole, side = line.cumsum(1), line.sum(1, keepdim=True), line.shape[1]
+        start = (along <= STRAY * whole).float().sum(1) / side
+        end = ((along < (1 - STRAY) * whole).float().sum(1) + 1) / side
+        margin = AROUND * (end - start) + BESIDE
+        starts.append((start - margin).clamp(0, 1))
+        ends.append((end + margin).clamp(0, 1))
+        fades.append(FADE * margin)
+    area = (ends[0] - starts[0]) * (ends[1] - starts[1])
+    mask = (likely > 0.5).float().mean((1, 2))
+    counts = _between(area, *MOST[::-1]) * _between(mask, *LEAST)
+    some = (counts > 0).float()
+    # Of the others any place will do: it is not looked at.
+    box = torch.stack([at * some for at in starts] + [at * some + 1 - some for at in ends], 1)
+    return Place(box, torch.stack(fades, 1), counts)
+
+
+def _between(x: Tensor, nothing: float, all_: float) -> Tensor:
+    """0 at one value and 1 at the other. Shape: kept"""
+    return ((x - nothing) / (all_ - nothing)).clamp(0, 1)
+
+
+def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Pixels at places that are shares of the sides.
+
+    Shape: ``(B, C, H, W)``, ``(B, w)``, ``(B, h)`` to ``(B, C, h, w)``
+    """
+    height, width = images.shape[-2:]
+    x, y = ((2 * at - 1).clamp(1 / side - 1, 1 - 1 / side) for at, side in ((x, width), (y, height)))
+    rows, columns = y[:, :, None] + 0 * x[:, None], x[:, None] + 0 * y[:, :, None]
+    grid = torch.stack((columns, rows), -1)
+    with torch.autocast(images.device.type, enabled=False):
+        return F.grid_sample(images.float(), grid, mode="bilinear", align_corners=False).to(images.dtype)
+
+
+def _middles(side: int, like: Tensor) -> Tensor:
+    """The middles of so many pixels, as shares of the side. Shape: ``(1, side)``"""
+    return ((torch.arange(side, device=like.device, dtype=torch.float32) + 0.5) / side)[None]
+
+
+def seen(images: Tensor, box: Tensor, side: int) -> Tensor:
+    """A part of each image, stretched to a square. Shape: ``(B, C, H, W)``, ``(B, 4)`` to ``(B, C, side, side)``"""
+    x0, y0, x1, y1 = box[:, :, None].unbind(1)
+    at = _middles(side, images)
+    return _sampled(images, x0 + at * (x1 - x0), y0 + at * (y1 - y0))
+
+
+def returned(parts: Tensor, found: Place, side: int) -> tuple[Tensor, Tensor]:
+    """Squares put back where they were taken from, and how much they count: 1 inside, 0 outside.
+
+    Shape: ``(B, C, h, w)`` to ``(B, C, side, side)`` and ``(B, 1, side, side)``
+    """
+    x0, y0, x1, y1 = found.box[:, :, None].unbind(1)
+    across, down = found.fade[:, :, None].unbind(1)
+    at = _middles(side, parts)
+    back = _sampled(parts, (at - x0) / (x1 - x0), (at - y0) / (y1 - y0))
+    return back, (_within(at, y0, y1, down)[:, :, None] * _within(at, x0, x1, across)[:, None])[:, None]
+
+
+def _within(at: Tensor, start: Tensor, end: Tensor, fade: Tensor) -> Tensor:
+    """From 0 at both ends to 1 along the fade, smoothly; 1 up to an end that is the image's.
+
+    Shape: ``(1, side)`` and three of ``(B, 1)`` to ``(B, side)``
+    """
+    before, after = at - start + (start <= 0).float(), end - at + (end >= 1).float()
+    share = (torch.minimum(before, after) / fade).clamp(0, 1)
+    return share * share * (3 - 2 * share)
 
 
 class Mask(nn.Module):
@@ -204,8 +335,9 @@ class Mask(nn.Module):
 def explain(network: Subject, images: Tensor, label: int) -> Tensor:
     """Seg-Grad-CAM (Vinogradova et al., AAAI 2020, arXiv:2002.11434): where the features speak for what is inside.
 
-    Shape: ``(B, 3, h, w)`` to ``(B, h / 32, w / 32)``
+    Shape: ``(B, 3, h, w)`` to ``(B, h / 32, w / 32)``, of the first look at the whole image
     """
+    images = resized(images, LOOK) if isinstance(network, Looks) else images
     with torch.inference_mode(False), torch.enable_grad():
         skips, features, _ = network.coarsest(images.clone())
         features = features.detach().requires_grad_()
@@ -227,7 +359,7 @@ def load(context: LoadContext) -> Predictor:
     weights = load_file(context.weights, device=str(context.device))
     with torch.device("meta"):  # a network that somebody trained on has no score of presence, and looks once
         complete = "presence.score.weight" in weights
-        network = TwoLooks() if complete else Subject(len(context.model.labels or ("",)))
+        network = Looks() if complete else Subject(len(context.model.labels or ("",)))
     network.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
     return predictor(network.requires_grad_(False), context.device)
 
