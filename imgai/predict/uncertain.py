@@ -78,10 +78,17 @@ class Uncertain:
 def _variants(sample: Sample) -> Iterator[Sample]:
     """The picture mirrored both ways, smaller and larger; without its alpha, which is none of the answer."""
     for axis in (-1, -2):
-        yield _with(sample, sample.image.flip(axis))
+        yield _with(sample, _mirrored(sample.image, axis))
     for scale in _SCALES:
         size = max(1, round(sample.height * scale)), max(1, round(sample.width * scale))
         yield _with(sample, bicubic(sample.image, size))
+
+
+def _mirrored(image: Tensor, axis: int) -> Tensor:
+    """An image mirrored along an axis. Of 16 bits without a sign torch mirrors none."""
+    if image.dtype is torch.uint16:
+        return image.view(torch.int16).flip(axis).view(torch.uint16)
+    return image.flip(axis)
 
 
 def _with(sample: Sample, image: Tensor) -> Sample:

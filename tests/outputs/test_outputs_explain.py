@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -79,6 +80,17 @@ def test_a_mask_wavers_at_its_edges_alone_and_stays_what_it_was() -> None:
     assert found.heat.shape == (48, 64)
     assert found.heat[18:30, 22:42].max() < 0.02
     assert found.heat[:, 14:18].max() > 0.05
+
+
+def test_a_mask_wavers_the_same_in_16_bits() -> None:
+    uncertain = load(spec(fake.FIND_LIGHT, fake.LIGHTNESS, explain_by="uncertainty"))
+    pixels = sample().image[0].permute(1, 2, 0).numpy().astype(np.uint16) * 257
+    deep = make_sample(pixels, None, Source(None, "a.png"), Metadata("PNG", depth=16))
+    assert deep.image.dtype is torch.uint16
+    eight, sixteen = (uncertain(each).masks["find-light"].heat for each in (sample(), deep))
+    assert eight is not None
+    assert sixteen is not None
+    assert (eight - sixteen).abs().max() < 0.02
 
 
 def test_pictures_stay_in_order_around_one_that_failed() -> None:
