@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from imgai.plugin import LoadContext, Predictor
-from imgai_denoise.network import load_into
+from imgai_denoise.network import load_into, window_mean
 
 WIDTH = 96
 """Channels of FFDNet's convolutions."""
@@ -55,15 +55,8 @@ class NoiseLevel(nn.Module):
         found, trust = self.last(x).float().split(1, dim=1)
         level = found + 0.5 * energies.mean(1, keepdim=True)  # the energy is the square of the level
         weight = trust.clamp(-8, 8).exp()
-        level = (window_mean(weight * level) / window_mean(weight)).exp()
+        level = (window_mean(weight * level, WINDOW) / window_mean(weight, WINDOW)).exp()
         return F.interpolate(level, scale_factor=float(BLOCK), mode="nearest").to(cells.dtype)
-
-
-def window_mean(x: Tensor) -> Tensor:
-    """The mean over WINDOW x WINDOW, of what lies within the picture. Shape: ``(B, C, h, w)``, kept"""
-    half = WINDOW // 2
-    rows = F.avg_pool2d(x, (WINDOW, 1), 1, (half, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, WINDOW), 1, (0, half), count_include_pad=False)
 
 
 class BlindFFDNet(nn.Module):

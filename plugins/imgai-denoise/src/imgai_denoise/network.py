@@ -53,11 +53,18 @@ def blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(width) for _ in range(count)))
 
 
+def window_mean(x: Tensor, side: int) -> Tensor:
+    """The mean over side x side, an odd number, of what lies within the picture. Shape: ``(B, C, h, w)``, kept"""
+    half = side // 2
+    rows = F.avg_pool2d(x, (side, 1), 1, (half, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, side), 1, (0, half), count_include_pad=False)
+
+
 def area_mean(x: Tensor) -> Tensor:
     """The mean around each pixel, over 7x7 cells of 8x8 pixels and once more. Shape: ``(B, C, H, W)``, kept"""
     x = F.avg_pool2d(x, CELL)
     for _ in range(2):
-        x = F.avg_pool2d(x, AREA, 1, AREA // 2, count_include_pad=False)
+        x = window_mean(x, AREA)
     return F.interpolate(x, scale_factor=float(CELL), mode="bilinear", align_corners=False)
 
 
