@@ -245,9 +245,7 @@ class Place(NamedTuple):
 
 
 def resized(images: Tensor, side: int) -> Tensor:
-    """Bring squares to another side: the mean of 2x2 pixels at half of it. Shape: ``(B, C, H, H)``"""
-    if images.shape[-1] == 2 * side:
-        return F.avg_pool2d(images, 2)
+    """Bring squares to another side; at half of it each pixel is the mean of four. Shape: ``(B, C, H, H)``"""
     return F.interpolate(images, size=(side, side), mode="bilinear", align_corners=False)
 
 
@@ -283,12 +281,9 @@ def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
     Shape: ``(B, C, H, W)``, ``(B, w)``, ``(B, h)`` to ``(B, C, h, w)``
     """
-    height, width = images.shape[-2:]
-    x, y = ((2 * at - 1).clamp(1 / side - 1, 1 - 1 / side) for at, side in ((x, width), (y, height)))
-    rows, columns = y[:, :, None] + 0 * x[:, None], x[:, None] + 0 * y[:, :, None]
-    grid = torch.stack((columns, rows), -1)
+    grid = 2 * torch.stack(torch.broadcast_tensors(x[:, None], y[:, :, None]), -1) - 1
     with torch.autocast(images.device.type, enabled=False):
-        return F.grid_sample(images.float(), grid, mode="bilinear", align_corners=False).to(images.dtype)
+        return F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False).to(images.dtype)
 
 
 def _middles(side: int, like: Tensor) -> Tensor:
